@@ -1,0 +1,92 @@
+//! How inputs travel: each as JSON, a batch as an array of them. One that cannot be read does not
+//! take its neighbours with it (P9).
+
+use bytes::{BufMut, Bytes, BytesMut};
+use postroom_model::Input;
+use serde_json::value::RawValue;
+
+/// One element of a batch that is not an input this program knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    pub raw: String,
+    pub cause: String,
+}
+
+/// One input as it stands in a batch.
+pub fn encode_input(input: &Input) -> Result<Bytes, serde_json::Error> {
+    serde_json::to_vec(input).map(Bytes::from)
+}
+
+/// Puts encoded inputs into one batch.
+pub fn encode_batch(inputs: &[Bytes]) -> Bytes {
+    let length: usize = inputs.iter().map(|input| input.len() + 1).sum();
+    let mut batch = BytesMut::with_capacity(length + 2);
+    batch.put_u8(b'[');
+    for (index, input) in inputs.iter().enumerate() {
+        if index > 0 {
+            batch.put_u8(b',');
+        }
+        batch.put_slice(input);
+    }
+    batch.put_u8(b']');
+    batch.freeze()
+}
+
+/// Takes a batch apart. What is not a JSON array at all counts as one undecodable input.
+pub fn decode_batch(batch: &[u8]) -> Vec<Result<Input, Undecodable>> {
+    if let Ok(inputs) = serde_json::from_slice::<Vec<Input>>(batch) {
+        return inputs.into_iter().map(Ok).collect();
+    }
+    match serde_json::from_slice::<Vec<Box<RawValue>>>(batch) {
+        Ok(elements) => elements
+            .into_iter()
+            .map(|element| {
+                serde_json::from_str(element.get()).map_err(|error| Undecodable {
+                    raw: element.get().to_owned(),
+                    cause: error.to_string(),
+                })
+            })
+            .collect(),
+        Err(error) => vec![Err(Undecodable {
+            raw: String::from_utf8_lossy(batch).into_owned(),
+            cause: error.to_string(),
+        })],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode_batch, encode_batch, encode_input};
+    use bytes::Bytes;
+    use postroom_model::{ChannelId, DeliveryInput, HostId, Input, InputBody, InputId, Timestamp};
+
+    fn input(millis: i64) -> Input {
+        Input {
+            id: InputId(uuid::Uuid::nil()),
+            at: Timestamp::from_millis(millis),
+            body: InputBody::Delivery(DeliveryInput::Own {
+                channel: ChannelId::new("site").unwrap(),
+                host: HostId(uuid::Uuid::nil()),
+            }),
+        }
+    }
+
+    #[test]
+    fn batch_is_taken_apart_as_it_was_put_together() {
+        let encoded: Vec<Bytes> = (0..3).map(|n| encode_input(&input(n)).unwrap()).collect();
+        let decoded = decode_batch(&encode_batch(&encoded));
+        assert_eq!(decoded, (0..3).map(|n| Ok(input(n))).collect::<Vec<_>>());
+        assert!(decode_batch(&encode_batch(&[])).is_empty());
+    }
+
+    #[test]
+    fn one_unreadable_input_leaves_the_others_alone() {
+        let good = encode_input(&input(1)).unwrap();
+        let batch = encode_batch(&[good.clone(), Bytes::from_static(b"{\"kind\":\"later\"}"), good]);
+        let decoded = decode_batch(&batch);
+        assert_eq!(decoded.len(), 3);
+        assert!(decoded[0].is_ok() && decoded[2].is_ok());
+        assert_eq!(decoded[1].as_ref().unwrap_err().raw, "{\"kind\":\"later\"}");
+        assert_eq!(decode_batch(b"\xff\xfe").len(), 1);
+    }
+}

@@ -1,0 +1,116 @@
+//! The door to the inlet: coalesces what arrives within a moment into one publish.
+//!
+//! With every publish synced to disk, this is what makes thousands a second possible. Whoever calls
+//! [`Intake::accept_all`] gets an answer only when the inlet has it (P1).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use postroom_model::{Input, Position};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::{BusError, Inlet, encode_batch, encode_input};
+
+/// How much waits, and how much goes into one publish.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeLimits {
+    /// Submissions that may wait; more get [`BusError::Busy`].
+    pub waiting_max: usize,
+    /// Inputs in one publish.
+    pub batch_inputs_max: usize,
+    /// Bytes in one publish. A single submission may be larger, up to what the backend takes.
+    pub batch_bytes_max: usize,
+}
+
+impl Default for IntakeLimits {
+    fn default() -> Self {
+        Self { waiting_max: 4_096, batch_inputs_max: 512, batch_bytes_max: 512 * 1024 }
+    }
+}
+
+/// Gives inputs to the inlet. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    queue: mpsc::Sender<Submission>,
+}
+
+#[derive(Debug)]
+struct Submission {
+    inputs: Vec<Bytes>,
+    bytes: usize,
+    done: oneshot::Sender<Result<Position, BusError>>,
+}
+
+impl Intake {
+    /// Starts the task that publishes; it ends when the last handle is dropped.
+    pub fn start(inlet: Arc<dyn Inlet>, limits: IntakeLimits, tasks: &TaskTracker) -> Self {
+        let (queue, waiting) = mpsc::channel(limits.waiting_max);
+        tasks.spawn(publish_all(inlet, limits, waiting));
+        Self { queue }
+    }
+
+    /// Stores one input durably and gives its position.
+    pub async fn accept(&self, input: &Input) -> Result<Position, BusError> {
+        self.accept_all(std::slice::from_ref(input)).await
+    }
+
+    /// Stores inputs durably, next to each other and in order, and gives the position of the first.
+    pub async fn accept_all(&self, inputs: &[Input]) -> Result<Position, BusError> {
+        let encoded: Result<Vec<Bytes>, _> = inputs.iter().map(encode_input).collect();
+        let inputs = encoded.map_err(|error| BusError::Damaged(error.to_string()))?;
+        let bytes = inputs.iter().map(Bytes::len).sum();
+        let (done, answer) = oneshot::channel();
+        self.queue.try_send(Submission { inputs, bytes, done }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => BusError::Busy,
+            mpsc::error::TrySendError::Closed(_) => BusError::Closed,
+        })?;
+        // The task answers each submission; if it is gone, the publish may have happened.
+        answer.await.unwrap_or(Err(BusError::Closed))
+    }
+}
+
+async fn publish_all(
+    inlet: Arc<dyn Inlet>,
+    limits: IntakeLimits,
+    mut waiting: mpsc::Receiver<Submission>,
+) {
+    let mut held: Option<Submission> = None;
+    loop {
+        let first = match held.take() {
+            Some(submission) => submission,
+            None => match waiting.recv().await {
+                Some(submission) => submission,
+                None => return,
+            },
+        };
+        let (mut count, mut bytes) = (first.inputs.len(), first.bytes);
+        let mut batch = vec![first];
+        while let Ok(next) = waiting.try_recv() {
+            count += next.inputs.len();
+            bytes += next.bytes;
+            if count > limits.batch_inputs_max || bytes > limits.batch_bytes_max {
+                held = Some(next);
+                break;
+            }
+            batch.push(next);
+        }
+        publish(inlet.as_ref(), batch).await;
+    }
+}
+
+async fn publish(inlet: &dyn Inlet, batch: Vec<Submission>) {
+    let inputs: Vec<Bytes> =
+        batch.iter().flat_map(|submission| submission.inputs.iter().cloned()).collect();
+    let published = inlet.publish(encode_batch(&inputs)).await;
+    let mut index: u32 = 0;
+    for submission in batch {
+        let answer = match &published {
+            Ok(seq) => Ok(Position { seq: *seq, index }),
+            Err(error) => Err(error.clone()),
+        };
+        index = index.saturating_add(u32::try_from(submission.inputs.len()).unwrap_or(u32::MAX));
+        // A caller that no longer waits was not told that its input was taken; it may repeat it.
+        drop(submission.done.send(answer));
+    }
+}

@@ -1,0 +1,21 @@
+//! What is durable: the inlet (everything that asks for a decision, in one order), the ledger (what
+//! was decided) and the blobs (what is too large for either).
+//!
+//! This crate holds the traits that a backend implements, the conformance suite that every backend
+//! passes, and what is the same on all of them: coalescing of inputs, their encoding, the blob
+//! folder. It knows no backend and takes no decision.
+
+mod batch;
+mod blobs;
+pub mod conformance;
+mod error;
+mod intake;
+mod memory;
+mod ports;
+
+pub use batch::{Undecodable, decode_batch, encode_batch, encode_input};
+pub use blobs::{BlobError, Blobs, SnapshotName};
+pub use error::BusError;
+pub use intake::{Intake, IntakeLimits};
+pub use memory::{MemoryInlet, MemoryLedger};
+pub use ports::{Entry, Inlet, Ledger, ReadLimits};

@@ -1,0 +1,1 @@
+//! Chat webhooks: dialects, and the way back to a callback URL.

@@ -1,0 +1,106 @@
+//! The traits of an adapter, and what goes in and out of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use postroom_model::{BlobRef, Call, ChannelId, Message, Outbound, Receipt, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::{AcceptError, Inlet, Refusal, SendError};
+
+/// One configured channel.
+#[async_trait]
+pub trait Adapter: Send + Sync + std::fmt::Debug {
+    fn channel(&self) -> &ChannelId;
+
+    /// How it takes what is posted to it; none if nothing can be.
+    fn push(&self) -> Option<&dyn Push> {
+        None
+    }
+
+    /// Fetches until `shutdown`. An adapter that fetches nothing returns at once.
+    async fn run(
+        &self,
+        _inlet: Arc<dyn Inlet>,
+        _shutdown: CancellationToken,
+    ) -> Result<(), AcceptError> {
+        Ok(())
+    }
+
+    /// Whether replies can leave through it.
+    fn sends(&self) -> bool;
+
+    /// Makes one attempt to send. `outbound.id` is the delivery id, the same at every attempt.
+    async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
+}
+
+/// Takes what is posted. Both functions are pure: the same request, the same answer.
+pub trait Push: Send + Sync {
+    /// Refuses what is not provably from the sender; over the raw bytes, before they are parsed.
+    fn verify(&self, request: &PushRequest<'_>, now: Timestamp) -> Result<(), Refusal>;
+
+    /// Reads the body of a request that was verified.
+    fn parse(&self, request: &PushRequest<'_>) -> Result<Received, Refusal>;
+
+    /// The answer to a GET that a provider makes to prove who listens; none if it has no such thing.
+    fn challenge(&self, _request: &PushRequest<'_>) -> Option<Result<PushResponse, Refusal>> {
+        None
+    }
+}
+
+/// A request as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct PushRequest<'a> {
+    pub method: &'a http::Method,
+    /// Path and query; providers that sign the URL get the configured public address before it.
+    pub uri: &'a str,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+}
+
+/// What one post or one fetched item holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Received {
+    pub arrivals: Vec<Arrival>,
+    pub receipts: Vec<Receipt>,
+    pub calls: Vec<Call>,
+    /// What the provider wants to hear; the gateway has its own answer otherwise.
+    pub response: Option<PushResponse>,
+}
+
+/// A message and the content of those of its attachments that came with it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Arrival {
+    pub message: Message,
+    pub contents: Vec<Content>,
+}
+
+/// The bytes of an attachment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Index in `message.attachments`; its hash and size stand there already.
+    pub attachment: usize,
+    pub bytes: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushResponse {
+    pub status: u16,
+    pub media_type: &'static str,
+    pub body: String,
+}
+
+/// What the channel said when it took a reply.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SendReceipt {
+    /// The provider's id of the message, where it gives one; receipts name it later.
+    pub external_id: Option<String>,
+}
+
+/// Reads stored attachments for an adapter that sends them.
+#[async_trait]
+pub trait Files: Send + Sync + std::fmt::Debug {
+    async fn read(&self, blob: &BlobRef) -> Result<Bytes, SendError>;
+}

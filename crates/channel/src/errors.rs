@@ -1,0 +1,88 @@
+//! The closed sets of what an adapter can refuse or fail at.
+
+use std::time::Duration;
+
+/// Why a post is not taken. Nothing of it was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Refusal {
+    /// The HTTP status to answer: 401, 404, 405, 413, 415 or 422.
+    pub status: u16,
+    /// Stable; each has a page in `docs/errors`.
+    pub code: &'static str,
+    /// For the sender, without secrets.
+    pub detail: String,
+    /// Where in a JSON body (RFC 6901) it went wrong, and how.
+    pub pointers: Vec<(String, String)>,
+}
+
+impl Refusal {
+    pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), pointers: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.pointers.push((pointer.into(), detail.into()));
+        self
+    }
+}
+
+/// Why a reply did not leave, or may not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct SendError {
+    pub kind: SendErrorKind,
+    /// Stable; each has a page in `docs/errors`.
+    pub code: &'static str,
+    /// For the agent, without secrets.
+    pub detail: String,
+    /// When the other side asked to be tried again.
+    pub retry_after: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendErrorKind {
+    /// Surely not taken; a later attempt may be.
+    Retryable,
+    /// Surely not taken, and never will be.
+    Permanent,
+    /// Broken off where it may have been taken.
+    Uncertain,
+}
+
+impl SendError {
+    pub fn retryable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { kind: SendErrorKind::Retryable, code, detail: detail.into(), retry_after: None }
+    }
+
+    pub fn permanent(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { kind: SendErrorKind::Permanent, code, detail: detail.into(), retry_after: None }
+    }
+
+    pub fn uncertain(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { kind: SendErrorKind::Uncertain, code, detail: detail.into(), retry_after: None }
+    }
+}
+
+/// Why what came in could not be made durable. Nothing may be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    #[error("too much waits to be stored")]
+    Busy,
+    #[error("the storage is full")]
+    Full,
+    #[error("the storage is not available: {0}")]
+    Unavailable(String),
+    #[error("more than one entry may hold: {0}")]
+    TooLarge(String),
+}
+
+/// Why an outgoing request was not made (P10).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuardError {
+    #[error("the address {0} is private, and the operator has not allowed it")]
+    PrivateAddress(String),
+    #[error("the URL is not one that may be called: {0}")]
+    BadUrl(String),
+}

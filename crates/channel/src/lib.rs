@@ -1,0 +1,21 @@
+//! What a channel adapter is, and what every adapter has in common.
+//!
+//! An adapter is a pure part (`bytes and headers -> Received`, everything a fixture can test) and a
+//! thin part that does I/O. There are two ways in, push ([`Push`]: routes that the gateway mounts)
+//! and pull ([`Adapter::run`]), and one way out ([`Adapter::send`]). This crate also holds what
+//! adapters share: Standard Webhooks signatures, the guard for outgoing requests, and the contract
+//! suite that every adapter passes. It knows no adapter, no bus and no records.
+
+mod adapter;
+pub mod contract;
+mod errors;
+mod guard;
+mod inlet;
+pub mod signature;
+
+pub use adapter::{
+    Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Received, SendReceipt,
+};
+pub use errors::{AcceptError, GuardError, Refusal, SendError};
+pub use guard::{AllowList, Guard};
+pub use inlet::{Accepted, Inlet};

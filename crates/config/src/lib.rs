@@ -1,0 +1,1 @@
+//! Reads, layers, checks and explains the configuration.

@@ -1,0 +1,1 @@
+//! Follows the ledger and sends what must leave.

@@ -1,0 +1,1 @@
+//! Bus and records over one SQLite file.

@@ -1,0 +1,89 @@
+//! A conversation: what one contact and the agents say to each other on one thread of one channel.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, ChannelId, ContactId, ConversationId, QueueId, Reason, RuleTrace, Timestamp};
+
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The customer waits for us.
+    #[default]
+    Open,
+    /// We answered; the customer has the next word. The owner keeps it, and it keeps its cost.
+    Pending,
+    /// Set aside until a time or until the customer writes.
+    Snoozed,
+    /// Done. A new message on the thread opens it again.
+    Resolved,
+}
+
+/// A time that was promised. Filled by the routing of targets; empty where none is configured.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct Target {
+    pub kind: String,
+    pub due_at: Timestamp,
+    pub state: String,
+}
+
+/// A conversation as people read it: the row of the records and the answer of the API.
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct Conversation {
+    pub id: ConversationId,
+    pub status: Status,
+    pub subject: Option<String>,
+    pub channel: ChannelId,
+    /// The provider's key of the conversation; a later message with the same key goes here.
+    pub thread: Option<String>,
+    pub queue: Option<QueueId>,
+    pub assignee: Option<AgentId>,
+    pub contact: Option<ContactId>,
+    /// 0 to 99; the higher is served first.
+    pub priority: u8,
+    /// Skills that an agent must have, with the lowest level that will do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<String, u8>,
+    /// What it takes of its owner's capacity while it is open or pending.
+    pub cost: u16,
+    pub tags: Vec<String>,
+    pub targets: Vec<Target>,
+    pub opened_at: Timestamp,
+    pub last_message_at: Timestamp,
+    /// Since when the customer waits for us; null while we wait for the customer.
+    pub waiting_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<ConversationId>,
+    /// Conversations that were merged into this one; their timelines are shown with its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged_from: Vec<ConversationId>,
+    /// Starts at 1 and grows with each event.
+    pub version: u64,
+    /// The version at which the newest message, in or out, came.
+    pub message_version: u64,
+    /// Which rules were tried when it came into its queue.
+    pub route: RuleTrace,
+    /// Why it has the owner that it has, or why it lost the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Reason>,
+}

@@ -1,0 +1,100 @@
+//! A reply on its way out: who may send it, each attempt, and what became of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ChannelId, ConversationId, HostId, Message, MessageId, Party, Timestamp};
+
+/// Where a reply stands. Only `queued` and `waiting` may be sent; nothing else is ever sent again
+/// unless somebody asks for it (P7).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Decided, not yet tried.
+    Queued,
+    /// An attempt is granted and has not reported.
+    Sending,
+    /// An attempt failed in a way that a later one may not.
+    Waiting,
+    /// The channel took it.
+    Sent,
+    /// A receipt says that it arrived.
+    Delivered,
+    /// A receipt says that it was read.
+    Read,
+    /// It will not arrive.
+    Failed,
+    /// It may or may not have left.
+    Uncertain,
+}
+
+/// What the sending host reports. It travels through the inlet like everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum DeliveryInput {
+    /// The host asks to own the channel's way out. Attempts of the owner before become uncertain.
+    Own { channel: ChannelId, host: HostId },
+    /// The host asks to make an attempt.
+    Attempt { message: MessageId, epoch: u64 },
+    /// What became of a granted attempt.
+    Settle {
+        message: MessageId,
+        epoch: u64,
+        attempt: u32,
+        result: SendResult,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum SendResult {
+    Sent {
+        /// The provider's id, where it gives one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external_id: Option<String>,
+    },
+    /// Not taken; to be tried again at `retry_at`.
+    Retry {
+        retry_at: Timestamp,
+        code: String,
+        detail: String,
+    },
+    /// Not taken, and never will be.
+    Failed { code: String, detail: String },
+    /// Broken off where it may have been taken.
+    Uncertain { code: String, detail: String },
+}
+
+/// A reply as the records hold it until it has left, and as an adapter gets it to send.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Outbound {
+    /// The message's id; it is the delivery id that was reserved before the first attempt.
+    pub id: MessageId,
+    pub channel: ChannelId,
+    pub conversation: ConversationId,
+    pub thread: Option<String>,
+    pub to: Vec<Party>,
+    /// With its bodies.
+    pub message: Message,
+    pub state: DeliveryState,
+    /// Attempts granted so far.
+    pub attempts: u32,
+    /// When the next attempt may be made.
+    pub next_at: Timestamp,
+    /// Since when it waits to leave.
+    pub queued_at: Timestamp,
+    /// Epoch of the owner that holds the running attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+}

@@ -1,0 +1,215 @@
+//! What happened: the ledger's content, and what everything else is built from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Actor, Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, ConversationId, HostId,
+    Input, Message, MessageId, NoteId, ParkedId, QueueId, Reason, ReceiptStatus, RuleTrace,
+    SendResult, Settings, Timestamp,
+};
+
+/// One thing that happened. Its position in the ledger is counted, not written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Event {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationId>,
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+impl Event {
+    pub fn on(conversation: ConversationId, body: EventBody) -> Self {
+        Self {
+            conversation: Some(conversation),
+            body,
+        }
+    }
+
+    pub fn global(body: EventBody) -> Self {
+        Self {
+            conversation: None,
+            body,
+        }
+    }
+}
+
+/// Each variant says everything that a fold needs, so that no fold has to ask for more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "type")]
+pub enum EventBody {
+    #[serde(rename = "config.installed")]
+    ConfigInstalled { settings: Box<Settings> },
+
+    #[serde(rename = "contact.created")]
+    ContactCreated { contact: Contact },
+    #[serde(rename = "contact.updated")]
+    ContactUpdated {
+        contact: ContactId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<Address>,
+    },
+
+    #[serde(rename = "conversation.opened")]
+    ConversationOpened(Box<Opened>),
+    /// A conversation that was done or set aside is open again. Says what [`Opened`] says, since the
+    /// fold has forgotten conversations that are done.
+    #[serde(rename = "conversation.reopened")]
+    ConversationReopened { opened: Box<Opened>, reason: Reason },
+    #[serde(rename = "conversation.assigned")]
+    ConversationAssigned {
+        agent: AgentId,
+        cost: u16,
+        reason: Reason,
+    },
+    #[serde(rename = "conversation.released")]
+    ConversationReleased {
+        agent: AgentId,
+        cost: u16,
+        reason: Reason,
+    },
+    #[serde(rename = "conversation.transferred")]
+    ConversationTransferred { queue: QueueId, reason: Reason },
+    #[serde(rename = "conversation.snoozed")]
+    ConversationSnoozed {
+        until: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        freed: Option<Freed>,
+        reason: Reason,
+    },
+    #[serde(rename = "conversation.resolved")]
+    ConversationResolved {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        freed: Option<Freed>,
+        reason: Reason,
+    },
+    #[serde(rename = "conversation.tagged")]
+    ConversationTagged {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
+        by: Actor,
+    },
+    #[serde(rename = "conversation.prioritised")]
+    ConversationPrioritised { priority: u8, by: Actor },
+    /// The conversation ended in another one, to which its thread now leads.
+    #[serde(rename = "conversation.merged")]
+    ConversationMerged {
+        into: ConversationId,
+        channel: ChannelId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        freed: Option<Freed>,
+        by: Actor,
+    },
+    /// The other side of the merge, on the conversation that goes on.
+    #[serde(rename = "conversation.absorbed")]
+    ConversationAbsorbed { from: ConversationId, by: Actor },
+
+    #[serde(rename = "message.received")]
+    MessageReceived {
+        id: MessageId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<ContactId>,
+        message: Box<Message>,
+    },
+    #[serde(rename = "note.added")]
+    NoteAdded { id: NoteId, by: Actor },
+    #[serde(rename = "reply.queued")]
+    ReplyQueued {
+        id: MessageId,
+        channel: ChannelId,
+        by: Actor,
+        message: Box<Message>,
+    },
+
+    /// A host may send for a channel, until another one may.
+    #[serde(rename = "delivery.owned")]
+    DeliveryOwned {
+        channel: ChannelId,
+        host: HostId,
+        epoch: u64,
+    },
+    #[serde(rename = "delivery.attempted")]
+    DeliveryAttempted {
+        message: MessageId,
+        epoch: u64,
+        attempt: u32,
+    },
+    #[serde(rename = "delivery.settled")]
+    DeliverySettled {
+        message: MessageId,
+        result: SendResult,
+    },
+    /// Somebody asked to send again what had failed or was uncertain.
+    #[serde(rename = "delivery.requeued")]
+    DeliveryRequeued { message: MessageId, by: Actor },
+    #[serde(rename = "receipt.recorded")]
+    ReceiptRecorded {
+        message: MessageId,
+        status: ReceiptStatus,
+        at: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+
+    #[serde(rename = "agent.status_changed")]
+    AgentStatusChanged {
+        agent: AgentId,
+        status: AgentStatus,
+        by: Actor,
+    },
+
+    #[serde(rename = "input.parked")]
+    InputParked {
+        id: ParkedId,
+        code: String,
+        detail: String,
+        input: Box<Input>,
+    },
+    /// An input that was set aside was decided after all, or given up.
+    #[serde(rename = "input.unparked")]
+    InputUnparked {
+        id: ParkedId,
+        dropped: bool,
+        by: Actor,
+    },
+}
+
+/// Capacity that an owner has back. The owner stays named on the conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Freed {
+    pub agent: AgentId,
+    pub cost: u16,
+}
+
+/// All that the fold needs to hold an open conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Opened {
+    pub channel: ChannelId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    pub queue: QueueId,
+    #[serde(default)]
+    pub priority: u8,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<String, u8>,
+    pub cost: u16,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    pub route: RuleTrace,
+    /// The version and message version that it had before; 0 for a new one.
+    #[serde(default)]
+    pub version: u64,
+    #[serde(default)]
+    pub message_version: u64,
+}

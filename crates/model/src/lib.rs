@@ -1,0 +1,49 @@
+//! The vocabulary of Postroom: what every other room talks about, and nothing that any of them does.
+//!
+//! Types here are plain data with a JSON form. That form is the wire form of the inlet, the ledger
+//! and the API, so it is pinned by a snapshot (`tests/wire.rs`): whoever changes it sees the change
+//! in review. This crate does no I/O, reads no clock by itself and decides nothing.
+
+pub mod agent;
+pub mod blob;
+pub mod clock;
+pub mod command;
+pub mod contact;
+pub mod conversation;
+pub mod delivery;
+pub mod digest;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod input;
+pub mod limits;
+pub mod message;
+pub mod outcome;
+pub mod random;
+pub mod reason;
+pub mod settings;
+pub mod time;
+
+pub use agent::{AgentStatus, Presence};
+pub use blob::BlobRef;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use command::{Action, Actor, Command, ReplyDraft, Role};
+pub use contact::{Address, Contact};
+pub use conversation::{Conversation, Status, Target};
+pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
+pub use envelope::{Bodies, Body, Envelope, Position, Transition};
+pub use event::{Event, EventBody, Freed, Opened};
+pub use ids::{
+    AgentId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource, InputId, MessageId,
+    NoteId, ParkedId, QueueId, WorkspaceId,
+};
+pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
+pub use message::{
+    Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
+    Message, MessageKind, Party, Receipt, ReceiptStatus,
+};
+pub use outcome::{Outcome, OutcomeKind};
+pub use random::{Random, SeededRandom, SystemRandom};
+pub use reason::{PassedOver, PassedOverCause, Reason, RuleTrace};
+pub use settings::{AgentSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings};
+pub use time::Timestamp;

@@ -1,0 +1,98 @@
+//! Why: what each transition carries, for `explain` and for the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Actor, AgentId, QueueId};
+
+/// The rules that were tried on a message, in order, up to the first that matched.
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+pub struct RuleTrace {
+    /// How many rules were tried.
+    pub tried: u32,
+    /// The one that matched, counted from 1; none means that the channel's or the default queue was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<u32>,
+    /// The text of the rule that matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Rules that failed while they were tried and were skipped: number and cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<(u32, String)>,
+    /// Hash of the configuration whose rules these were, first 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub config: String,
+}
+
+/// Why something happened to a conversation.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason {
+    /// The longest idle of the agents who could take it.
+    LongestIdle {
+        queue: QueueId,
+        /// Agents of the queue that were not chosen, with the cause; at most five.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed_over: Vec<PassedOver>,
+    },
+    /// An agent took it.
+    Claimed { by: Actor },
+    /// It was theirs before it was set aside, and they have room for it.
+    Returned,
+    /// Somebody gave it to an agent.
+    Assigned { by: Actor },
+    /// The agent who answered first became the owner.
+    FirstReply { by: Actor },
+    /// The owner gave it back.
+    Released { by: Actor },
+    /// The owner went away and asked for reassignment.
+    OwnerAway { agent: AgentId },
+    /// The owner is no longer configured, or no longer serves the queue.
+    OwnerGone { agent: AgentId },
+    /// It was moved to another queue.
+    Transferred { by: Actor },
+    /// Its queue is no longer configured.
+    QueueGone { queue: QueueId },
+    /// The customer wrote on a thread that was set aside or done.
+    CustomerWrote,
+    /// The time until which it was snoozed has come.
+    SnoozeOver,
+    /// An agent or program asked for it.
+    Asked { by: Actor },
+}
+
+/// An agent who was considered and not chosen.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct PassedOver {
+    pub agent: AgentId,
+    #[serde(flatten)]
+    pub cause: PassedOverCause,
+}
+
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum PassedOverCause {
+    /// Not online.
+    Unavailable { status: crate::AgentStatus },
+    /// Lacks a skill, or has it at a lower level.
+    Skill { skill: String, needed: u8, has: u8 },
+    /// The conversation's cost does not fit into what is free.
+    Capacity { free: u32, cost: u16 },
+    /// Could have taken it, but was idle for a shorter time.
+    LessIdle,
+}

@@ -1,0 +1,133 @@
+//! The settings that decisions depend on: the configuration in its normalised form, without secrets.
+//!
+//! They take effect only through an input, so that the fold holds the version in force (P5).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::{AgentId, ChannelId, QueueId, WorkspaceId};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Settings {
+    pub workspace: WorkspaceId,
+    pub channels: Vec<ChannelSettings>,
+    /// At least one; the first is the default.
+    pub queues: Vec<QueueSettings>,
+    /// In order; the first that matches wins.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    #[serde(default)]
+    pub agents: Vec<AgentSettings>,
+    /// What one conversation takes of an agent's capacity, by kind of channel.
+    pub costs: BTreeMap<ChannelKind, u16>,
+}
+
+impl Settings {
+    /// The name of this version: a hash of its normalised form.
+    pub fn hash(&self) -> Digest {
+        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        Digest::of(&bytes)
+    }
+
+    /// The first 16 hexadecimal digits of the hash, for people and for traces.
+    pub fn short_hash(&self) -> String {
+        let mut text = self.hash().to_string();
+        text.truncate(16);
+        text
+    }
+
+    pub fn channel(&self, id: &ChannelId) -> Option<&ChannelSettings> {
+        self.channels.iter().find(|channel| channel.id == *id)
+    }
+
+    pub fn queue(&self, id: &QueueId) -> Option<&QueueSettings> {
+        self.queues.iter().find(|queue| queue.id == *id)
+    }
+
+    pub fn agent(&self, id: &AgentId) -> Option<&AgentSettings> {
+        self.agents.iter().find(|agent| agent.id == *id)
+    }
+
+    /// Costs where the configuration names none: a call fills an agent, five chats do, twenty mails do.
+    pub fn default_costs() -> BTreeMap<ChannelKind, u16> {
+        BTreeMap::from([
+            (ChannelKind::Email, 5),
+            (ChannelKind::Imap, 5),
+            (ChannelKind::Webhook, 20),
+            (ChannelKind::Phone, 100),
+        ])
+    }
+}
+
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKind {
+    Email,
+    Imap,
+    Webhook,
+    Phone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ChannelSettings {
+    pub id: ChannelId,
+    pub kind: ChannelKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
+    /// Where its conversations go when no rule says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    /// Whether replies can leave through it.
+    pub sends: bool,
+}
+
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct QueueSettings {
+    pub id: QueueId,
+    pub name: String,
+}
+
+/// A routing rule. What it does not name stays as the channel has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Rule {
+    /// A CEL expression over `message`, `channel` and `contact`; true means that the rule matches.
+    pub when: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<String, u8>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AgentSettings {
+    pub id: AgentId,
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    pub queues: Vec<QueueId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<String, u8>,
+    /// The sum of costs that automatic assignment never exceeds (P6).
+    pub capacity: u32,
+}

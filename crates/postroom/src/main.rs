@@ -1,0 +1,2 @@
+//! One queue for every channel.
+fn main() {}

@@ -1,0 +1,132 @@
+//! The trait that a backend of the records implements.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use postroom_model::{
+    AgentId, ChannelId, Conversation, ConversationId, Outbound, Presence, QueueId, Timestamp,
+};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::{Change, Key, Parked, RecordsError, Row, TimelineItem};
+
+/// Where the records stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Standing {
+    /// Sequence of the last envelope that they hold; 0 if none.
+    pub seq: u64,
+    /// Position of the last event that they hold.
+    pub last_event: u64,
+    /// The time of that envelope.
+    pub at: Timestamp,
+}
+
+/// Rows, read and written by the router and read by the gateway.
+#[async_trait]
+pub trait Records: Send + Sync + std::fmt::Debug {
+    /// Where the records stand. [`RecordsError::OtherSchema`] asks for a rebuild.
+    async fn standing(&self) -> Result<Standing, RecordsError>;
+
+    /// The rows of `keys`, in their order, in one round trip.
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, RecordsError>;
+
+    /// Writes all changes and moves the standing from `from` to `to`, both or neither;
+    /// [`RecordsError::Moved`] if they do not stand at `from`.
+    async fn write(
+        &self,
+        from: u64,
+        to: Standing,
+        changes: Vec<Change>,
+    ) -> Result<(), RecordsError>;
+
+    /// Throws every row away; the records stand at 0 afterwards.
+    async fn clear(&self) -> Result<(), RecordsError>;
+
+    /// Rows after `after` in the order of their keys, for comparing two records.
+    async fn scan(&self, after: Option<&Key>, limit: usize)
+    -> Result<Vec<(Key, Row)>, RecordsError>;
+
+    /// A page of conversations, the one with the newest message first.
+    async fn conversations(
+        &self,
+        query: &ConversationQuery,
+    ) -> Result<Page<Conversation>, RecordsError>;
+
+    /// Entries of the conversations' timelines after the position `after`, in ledger order.
+    async fn timeline(
+        &self,
+        conversations: &[ConversationId],
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<TimelineItem>, RecordsError>;
+
+    async fn presences(&self) -> Result<Vec<Presence>, RecordsError>;
+
+    /// Per queue: how many wait, how many are open, how long the oldest has waited.
+    async fn queue_counts(&self) -> Result<BTreeMap<QueueId, QueueCounts>, RecordsError>;
+
+    /// Replies that have not left: queued, waiting, sending, in the order in which they were queued.
+    async fn outbox(&self, limit: usize) -> Result<Vec<Outbound>, RecordsError>;
+
+    /// Inputs set aside, the oldest first, after the id `after`.
+    async fn parked(
+        &self,
+        after: Option<postroom_model::ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, RecordsError>;
+
+    /// Changes with each write, to the sequence at which the records then stand. A hint.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// Which conversations to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConversationQuery {
+    pub view: View,
+    /// For [`View::Mine`].
+    pub agent: Option<AgentId>,
+    /// Only these queues; none means all. What an agent may see is limited by this.
+    pub queues: Option<Vec<QueueId>>,
+    /// Beside `queues`, conversations of this owner are seen too.
+    pub or_assignee: Option<AgentId>,
+    pub channels: Option<Vec<ChannelId>>,
+    pub tag: Option<String>,
+    /// Part of the subject, in any case.
+    pub text: Option<String>,
+    /// What the page before gave as `next_cursor`.
+    pub cursor: Option<String>,
+    pub limit: usize,
+}
+
+/// The five lists of the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    /// Open and pending ones of one agent.
+    Mine,
+    /// Open ones without an owner.
+    Unassigned,
+    #[default]
+    All,
+    Snoozed,
+    Resolved,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// For the next page; none if this was the last. Safe in a URL.
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+pub struct QueueCounts {
+    /// Open, without an owner.
+    pub waiting: u64,
+    /// Open or pending.
+    pub open: u64,
+    /// Since when the customer of the longest waiting conversation waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
+}

@@ -1,0 +1,1 @@
+//! The loop: read, look up, decide, append, project, acknowledge.
