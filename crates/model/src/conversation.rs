@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, ChannelId, ContactId, ConversationId, QueueId, Reason, RuleTrace, Timestamp};
+use crate::{
+    AgentId, ChannelId, ContactId, ConversationId, Party, QueueId, Reason, RuleTrace, Timestamp,
+};
 
 #[derive(
     Debug,
@@ -57,6 +59,9 @@ pub struct Conversation {
     pub queue: Option<QueueId>,
     pub assignee: Option<AgentId>,
     pub contact: Option<ContactId>,
+    /// The customer as the first message named them; replies go there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Party>,
     /// 0 to 99; the higher is served first.
     pub priority: u8,
     /// Skills that an agent must have, with the lowest level that will do.

@@ -154,6 +154,12 @@ pub struct Encoded {
     pub head_hash: Digest,
 }
 
+/// What every version of an envelope has.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
 impl Envelope {
     /// Head and bodies as two JSON texts with the length of the first before them:
     /// 4 bytes big endian, head, bodies.
@@ -182,10 +188,6 @@ impl Envelope {
             .ok_or(EnvelopeError::CutOff)?;
         let length = u32::from_be_bytes(*length) as usize;
         let (head, bodies) = rest.split_at_checked(length).ok_or(EnvelopeError::CutOff)?;
-        #[derive(Deserialize)]
-        struct Version {
-            v: u32,
-        }
         let mut envelope: Self = match serde_json::from_slice(head) {
             Ok(envelope) => envelope,
             Err(error) => match serde_json::from_slice::<Version>(head) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, ConversationId, HostId,
-    Input, Message, MessageId, NoteId, ParkedId, QueueId, Reason, ReceiptStatus, RuleTrace,
+    Input, Message, MessageId, NoteId, ParkedId, Party, QueueId, Reason, ReceiptStatus, RuleTrace,
     SendResult, Settings, Timestamp,
 };
 
@@ -59,6 +59,10 @@ pub enum EventBody {
     /// fold has forgotten conversations that are done.
     #[serde(rename = "conversation.reopened")]
     ConversationReopened { opened: Box<Opened>, reason: Reason },
+    /// A snooze is over: the time came or the customer wrote. It is open again, waits from now on
+    /// and has no owner.
+    #[serde(rename = "conversation.woken")]
+    ConversationWoken { reason: Reason },
     #[serde(rename = "conversation.assigned")]
     ConversationAssigned {
         agent: AgentId,
@@ -148,7 +152,7 @@ pub enum EventBody {
     },
     /// Somebody asked to send again what had failed or was uncertain.
     #[serde(rename = "delivery.requeued")]
-    DeliveryRequeued { message: MessageId, by: Actor },
+    DeliveryRequeued { message: MessageId, channel: ChannelId, attempts: u32, by: Actor },
     #[serde(rename = "receipt.recorded")]
     ReceiptRecorded {
         message: MessageId,
@@ -196,6 +200,9 @@ pub struct Opened {
     pub thread: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactId>,
+    /// The customer as the first message named them; replies go there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Party>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     pub queue: QueueId,

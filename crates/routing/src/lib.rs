@@ -1,1 +1,27 @@
-//! The pure core: decides, folds, explains.
+//! The pure core: a deterministic state machine that decides where everything goes.
+//!
+//! [`decide`] looks at an input and says what happens; [`due`] says what time alone brings;
+//! [`State::apply`] folds what happened. [`step`] puts the three together: it decides, folds, and
+//! assigns until no free agent and eligible waiting conversation wait for each other (P6). Rules are
+//! evaluated apart ([`Rules`]), since they read bodies and the rest does not.
+//!
+//! No I/O, no clock, no randomness, no async, no order of a hash map: the same inputs give the same
+//! bytes, in any process, at any time.
+
+pub mod codes;
+mod decide;
+mod due;
+mod explain;
+mod made;
+mod matching;
+mod rules;
+mod state;
+mod step;
+
+pub use decide::{Decision, Lookups, decide};
+pub use due::{DUE_MAX, due};
+pub use explain::{Considered, Explanation, explain};
+pub use made::Made;
+pub use rules::{Routed, RuleError, RuleFacts, Rules};
+pub use state::{Snapshot, SnapshotError, State};
+pub use step::{Step, step, step_due};

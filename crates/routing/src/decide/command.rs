@@ -1,0 +1,481 @@
+//! Commands of agents, programs and operators. Rights that depend on state are checked here, where
+//! nothing can come in between.
+
+use postroom_model::{
+    Action, Actor, AgentId, AgentStatus, Command, Conversation, ConversationId, Event, EventBody,
+    Freed, InputBody, QueueId, Reason, Role, Status, Timestamp, limits,
+};
+
+use super::{Decision, Lookups, inbound, reply};
+use crate::state::Open;
+use crate::{Made, State, codes};
+
+pub(super) fn decide(
+    state: &State,
+    at: Timestamp,
+    command: Command,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+) -> Decision {
+    let Command { actor, action, .. } = command;
+    if let Some(id) = action.conversation() {
+        let Some(row) = lookups.conversation.filter(|row| row.id == id) else {
+            return Decision::rejected(codes::CONVERSATION_NOT_FOUND, "no such conversation")
+                .about(id);
+        };
+        if let Some(into) = row.merged_into {
+            let detail = format!("the conversation was merged into {into}");
+            return Decision::rejected(codes::CONVERSATION_MERGED, detail).about(id);
+        }
+        if let Some(refusal) = forbidden(state, &actor, row) {
+            return refusal.about(id);
+        }
+        let desk = Desk {
+            state,
+            at,
+            actor: &actor,
+            row,
+            open: state.conversations.get(&id),
+        };
+        return desk.decide(action, lookups).about(id);
+    }
+    match action {
+        Action::SetStatus { agent, status } => set_status(state, &actor, &agent, status),
+        Action::RetryParked { parked } => retry_parked(state, at, parked, &actor, lookups, made),
+        Action::DropParked { parked } => {
+            if actor.role != Role::Admin {
+                return Decision::rejected(codes::ROLE_NOT_ALLOWED, "only an admin may drop it");
+            }
+            if lookups.parked.is_none() {
+                return parked_not_found();
+            }
+            let dropped = EventBody::InputUnparked {
+                id: parked,
+                dropped: true,
+                by: actor,
+            };
+            Decision::routed(None, vec![Event::global(dropped)])
+        }
+        // Every other action names a conversation.
+        _ => Decision::rejected(codes::INVALID_COMMAND, "the command names no conversation"),
+    }
+}
+
+/// Agents act on conversations of their queues and on their own; supervisors and admins on all.
+fn forbidden(state: &State, actor: &Actor, row: &Conversation) -> Option<Decision> {
+    match actor.role {
+        Role::Supervisor | Role::Admin => None,
+        Role::Integrator => Some(Decision::rejected(
+            codes::ROLE_NOT_ALLOWED,
+            "an integrator does not act on conversations",
+        )),
+        Role::Agent => {
+            let settings = actor
+                .agent
+                .as_ref()
+                .and_then(|agent| state.agent_settings(agent));
+            let Some(settings) = settings else {
+                return Some(Decision::rejected(
+                    codes::AGENT_NOT_FOUND,
+                    "the agent is not configured",
+                ));
+            };
+            let serves = row
+                .queue
+                .as_ref()
+                .is_some_and(|queue| settings.queues.contains(queue));
+            if serves || row.assignee.as_ref() == Some(&settings.id) {
+                return None;
+            }
+            Some(Decision::rejected(
+                codes::NOT_IN_QUEUE,
+                "the conversation is in a queue that you do not serve",
+            ))
+        }
+    }
+}
+
+fn set_status(state: &State, actor: &Actor, agent: &AgentId, status: AgentStatus) -> Decision {
+    let own = actor.agent.as_ref() == Some(agent);
+    if !own && !matches!(actor.role, Role::Supervisor | Role::Admin) {
+        return Decision::rejected(codes::ROLE_NOT_ALLOWED, "only a supervisor may do this");
+    }
+    let Some(found) = state.agent(agent) else {
+        return Decision::rejected(codes::AGENT_NOT_FOUND, format!("no agent {agent}"));
+    };
+    let mut events = Vec::new();
+    if found.status != status {
+        let by = actor.clone();
+        let changed = EventBody::AgentStatusChanged {
+            agent: agent.clone(),
+            status,
+            by,
+        };
+        events.push(Event::global(changed));
+    }
+    if status == AgentStatus::AwayAndReassign {
+        for id in &found.owned {
+            let cost = state.conversations.get(id).map_or(0, |open| open.cost);
+            let reason = Reason::OwnerAway {
+                agent: agent.clone(),
+            };
+            let released = EventBody::ConversationReleased {
+                agent: agent.clone(),
+                cost,
+                reason,
+            };
+            events.push(Event::on(*id, released));
+        }
+    }
+    Decision::routed(None, events)
+}
+
+fn parked_not_found() -> Decision {
+    Decision::rejected(
+        codes::PARKED_NOT_FOUND,
+        "no input is set aside under this id",
+    )
+}
+
+/// Decides an input that was set aside as if it had just come.
+fn retry_parked(
+    state: &State,
+    at: Timestamp,
+    parked: postroom_model::ParkedId,
+    actor: &Actor,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+) -> Decision {
+    if actor.role != Role::Admin {
+        return Decision::rejected(codes::ROLE_NOT_ALLOWED, "only an admin may retry it");
+    }
+    let Some(input) = lookups.parked else {
+        return parked_not_found();
+    };
+    let InputBody::Inbound(message) = &input.body else {
+        return Decision::rejected(
+            codes::PARKED_UNREADABLE,
+            "it could not be read, and reading it again needs its channel",
+        );
+    };
+    if state.channel(&message.channel).is_none() {
+        let detail = format!("the channel {} is still not configured", message.channel);
+        return Decision::rejected(codes::STILL_PARKED, detail);
+    }
+    let id = postroom_model::MessageId(input.id.0);
+    let mut decision = inbound::accept(state, id, at, (**message).clone(), lookups, made);
+    let unparked = EventBody::InputUnparked {
+        id: parked,
+        dropped: false,
+        by: actor.clone(),
+    };
+    decision.events.push(Event::global(unparked));
+    decision
+}
+
+/// One command on one conversation that exists and that the actor may touch.
+struct Desk<'a> {
+    state: &'a State,
+    at: Timestamp,
+    actor: &'a Actor,
+    row: &'a Conversation,
+    /// None if it is resolved.
+    open: Option<&'a Open>,
+}
+
+impl Desk<'_> {
+    fn decide(&self, action: Action, lookups: &Lookups<'_>) -> Decision {
+        match action {
+            Action::Reply {
+                conversation,
+                message,
+                draft,
+                if_version,
+            } => {
+                let wanted = reply::Reply {
+                    conversation,
+                    message,
+                    draft,
+                    if_version,
+                };
+                reply::reply(self.state, self.at, self.actor, wanted, lookups)
+            }
+            Action::Resend {
+                conversation,
+                message,
+            } => reply::resend(conversation, message, self.actor, lookups),
+            Action::Note {
+                conversation,
+                note,
+                text,
+            } => reply::note(conversation, note, text, self.actor),
+            Action::Claim { .. } => self.claim(),
+            Action::Release { .. } => self.release(),
+            Action::Assign { agent, .. } => self.assign(&agent),
+            Action::Transfer { queue, .. } => self.transfer(queue),
+            Action::Resolve { .. } => self.resolve(),
+            Action::Reopen { .. } => self.reopen(),
+            Action::Snooze { until, .. } => self.snooze(until),
+            Action::Tag { add, remove, .. } => self.tag(add, remove),
+            Action::Prioritise { priority, .. } => self.prioritise(priority),
+            Action::Merge { into, .. } => self.merge(into, lookups),
+            // Not about a conversation; decided before.
+            Action::SetStatus { .. } | Action::RetryParked { .. } | Action::DropParked { .. } => {
+                Decision::rejected(codes::INVALID_COMMAND, "the command names no conversation")
+            }
+        }
+    }
+
+    fn id(&self) -> ConversationId {
+        self.row.id
+    }
+
+    fn routed(&self, bodies: Vec<EventBody>) -> Decision {
+        let events = bodies
+            .into_iter()
+            .map(|body| Event::on(self.id(), body))
+            .collect();
+        Decision::routed(Some(self.id()), events)
+    }
+
+    fn asked(&self) -> Reason {
+        Reason::Asked {
+            by: self.actor.clone(),
+        }
+    }
+
+    fn resolved() -> Decision {
+        Decision::rejected(codes::CONVERSATION_RESOLVED, "the conversation is resolved")
+    }
+
+    /// The owner who holds capacity for it now.
+    fn held_by(&self) -> Option<Freed> {
+        let open = self.open.filter(|open| open.holds_capacity())?;
+        let agent = self.state.owner_of(open)?.id.clone();
+        Some(Freed {
+            agent,
+            cost: open.cost,
+        })
+    }
+
+    fn released(&self, reason: Reason) -> Option<EventBody> {
+        let Freed { agent, cost } = self.held_by()?;
+        Some(EventBody::ConversationReleased {
+            agent,
+            cost,
+            reason,
+        })
+    }
+
+    /// The second of two claims learns who was first.
+    fn claim(&self) -> Decision {
+        let Some(open) = self.open else {
+            return Self::resolved();
+        };
+        let Some(agent) = &self.actor.agent else {
+            return Decision::rejected(codes::AGENT_REQUIRED, "only an agent can claim");
+        };
+        if self.state.agent(agent).is_none() {
+            return Decision::rejected(codes::AGENT_NOT_FOUND, format!("no agent {agent}"));
+        }
+        if let Some(held) = self.held_by() {
+            if held.agent == *agent {
+                return self.routed(vec![]);
+            }
+            let settings = self.state.agent_settings(&held.agent);
+            let name = settings.map_or(held.agent.as_str(), |settings| settings.name.as_str());
+            return Decision::rejected(codes::ALREADY_CLAIMED, format!("{name} has it already"));
+        }
+        let mut events = self.woken(open);
+        let reason = Reason::Claimed {
+            by: self.actor.clone(),
+        };
+        let agent = agent.clone();
+        events.push(EventBody::ConversationAssigned {
+            agent,
+            cost: open.cost,
+            reason,
+        });
+        self.routed(events)
+    }
+
+    fn woken(&self, open: &Open) -> Vec<EventBody> {
+        if open.status == Status::Snoozed {
+            vec![EventBody::ConversationWoken {
+                reason: self.asked(),
+            }]
+        } else {
+            vec![]
+        }
+    }
+
+    fn release(&self) -> Decision {
+        if self.open.is_none() {
+            return Self::resolved();
+        }
+        match self.released(Reason::Released {
+            by: self.actor.clone(),
+        }) {
+            Some(released) => self.routed(vec![released]),
+            None => Decision::rejected(codes::NOT_OWNED, "nobody has the conversation"),
+        }
+    }
+
+    fn assign(&self, agent: &AgentId) -> Decision {
+        let Some(open) = self.open else {
+            return Self::resolved();
+        };
+        if self.state.agent(agent).is_none() {
+            return Decision::rejected(codes::AGENT_NOT_FOUND, format!("no agent {agent}"));
+        }
+        if self.held_by().is_some_and(|held| held.agent == *agent) {
+            return self.routed(vec![]);
+        }
+        let reason = Reason::Assigned {
+            by: self.actor.clone(),
+        };
+        let mut events = self.woken(open);
+        events.extend(self.released(reason.clone()));
+        let agent = agent.clone();
+        events.push(EventBody::ConversationAssigned {
+            agent,
+            cost: open.cost,
+            reason,
+        });
+        self.routed(events)
+    }
+
+    /// Into another queue, where it waits with the age it has; the owner stays behind.
+    fn transfer(&self, queue: QueueId) -> Decision {
+        if self.open.is_none() {
+            return Self::resolved();
+        }
+        let known = self
+            .state
+            .settings()
+            .is_some_and(|settings| settings.queue(&queue).is_some());
+        if !known {
+            return Decision::rejected(codes::QUEUE_NOT_FOUND, format!("no queue {queue}"));
+        }
+        let reason = Reason::Transferred {
+            by: self.actor.clone(),
+        };
+        let mut events: Vec<EventBody> = self.released(reason.clone()).into_iter().collect();
+        events.insert(0, EventBody::ConversationTransferred { queue, reason });
+        self.routed(events)
+    }
+
+    fn resolve(&self) -> Decision {
+        if self.open.is_none() {
+            return self.routed(vec![]);
+        }
+        let resolved = EventBody::ConversationResolved {
+            freed: self.held_by(),
+            reason: self.asked(),
+        };
+        self.routed(vec![resolved])
+    }
+
+    fn reopen(&self) -> Decision {
+        match self.open {
+            Some(open) if open.status == Status::Snoozed => self.routed(self.woken(open)),
+            Some(_) => self.routed(vec![]),
+            None => {
+                let opened = Box::new(inbound::reopened(self.state, self.row));
+                let reason = self.asked();
+                self.routed(vec![EventBody::ConversationReopened { opened, reason }])
+            }
+        }
+    }
+
+    fn snooze(&self, until: Timestamp) -> Decision {
+        if self.open.is_none() {
+            return Self::resolved();
+        }
+        if until <= self.at {
+            return Decision::rejected(codes::INVALID_COMMAND, "the time to wake has passed");
+        }
+        let freed = self.held_by();
+        self.routed(vec![EventBody::ConversationSnoozed {
+            until,
+            freed,
+            reason: self.asked(),
+        }])
+    }
+
+    fn tag(&self, add: Vec<String>, remove: Vec<String>) -> Decision {
+        let has = |tag: &String| self.row.tags.contains(tag);
+        let mut added: Vec<String> = Vec::new();
+        for tag in add {
+            if !has(&tag) && !added.contains(&tag) {
+                added.push(tag);
+            }
+        }
+        let removed: Vec<String> = remove
+            .into_iter()
+            .filter(|tag| has(tag) && !added.contains(tag))
+            .collect();
+        let bad =
+            |tag: &String| tag.trim().is_empty() || tag.chars().count() > limits::TAG_CHARS_MAX;
+        if added.iter().any(bad) {
+            let detail = format!("a tag has 1 to {} characters", limits::TAG_CHARS_MAX);
+            return Decision::rejected(codes::INVALID_COMMAND, detail);
+        }
+        if self.row.tags.len() + added.len() > limits::TAGS_MAX + removed.len() {
+            let detail = format!("a conversation has at most {} tags", limits::TAGS_MAX);
+            return Decision::rejected(codes::INVALID_COMMAND, detail);
+        }
+        if added.is_empty() && removed.is_empty() {
+            return self.routed(vec![]);
+        }
+        let by = self.actor.clone();
+        self.routed(vec![EventBody::ConversationTagged { added, removed, by }])
+    }
+
+    fn prioritise(&self, priority: u8) -> Decision {
+        if priority > limits::PRIORITY_MAX {
+            let detail = format!("a priority is 0 to {}", limits::PRIORITY_MAX);
+            return Decision::rejected(codes::INVALID_COMMAND, detail);
+        }
+        if self.row.priority == priority {
+            return self.routed(vec![]);
+        }
+        let by = self.actor.clone();
+        self.routed(vec![EventBody::ConversationPrioritised { priority, by }])
+    }
+
+    /// Ends this conversation in the other one.
+    fn merge(&self, into: ConversationId, lookups: &Lookups<'_>) -> Decision {
+        if into == self.id() {
+            return Decision::rejected(
+                codes::INVALID_COMMAND,
+                "a conversation cannot be merged into itself",
+            );
+        }
+        let Some(other) = lookups.into.filter(|other| other.id == into) else {
+            return Decision::rejected(codes::CONVERSATION_NOT_FOUND, "no such conversation");
+        };
+        if let Some(further) = other.merged_into {
+            let detail = format!("the other conversation was merged into {further}");
+            return Decision::rejected(codes::CONVERSATION_MERGED, detail);
+        }
+        if let Some(refusal) = forbidden(self.state, self.actor, other) {
+            return refusal;
+        }
+        let merged = EventBody::ConversationMerged {
+            into,
+            channel: self.row.channel.clone(),
+            thread: self.row.thread.clone(),
+            freed: self.held_by(),
+            by: self.actor.clone(),
+        };
+        let absorbed = EventBody::ConversationAbsorbed {
+            from: self.id(),
+            by: self.actor.clone(),
+        };
+        Decision::routed(
+            Some(self.id()),
+            vec![Event::on(self.id(), merged), Event::on(into, absorbed)],
+        )
+    }
+}

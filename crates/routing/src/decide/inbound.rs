@@ -1,0 +1,216 @@
+//! A message from a customer: whose it is, which conversation it belongs to, where that goes.
+
+use postroom_model::{
+    Body, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound, Input,
+    InputBody, InputId, Message, MessageId, Opened, OutcomeKind, Reason, Status, Timestamp,
+};
+
+use super::{Decision, Lookups, park};
+use crate::{Made, State, codes};
+
+pub(super) fn decide(
+    state: &State,
+    id: InputId,
+    at: Timestamp,
+    inbound: Inbound,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+) -> Decision {
+    if state.channel(&inbound.channel).is_none() {
+        let (code, detail) = match state.settings() {
+            Some(_) => (
+                codes::CHANNEL_NOT_FOUND,
+                format!("no channel {} is configured", inbound.channel),
+            ),
+            None => (
+                codes::NOT_CONFIGURED,
+                "no configuration is in force".to_owned(),
+            ),
+        };
+        let input = Input {
+            id,
+            at,
+            body: InputBody::Inbound(Box::new(inbound)),
+        };
+        return park(input, code.to_owned(), detail, made);
+    }
+    accept(state, MessageId(id.0), at, inbound, lookups, made)
+}
+
+/// Takes a message whose channel is configured.
+pub(super) fn accept(
+    state: &State,
+    id: MessageId,
+    at: Timestamp,
+    inbound: Inbound,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+) -> Decision {
+    let mut events = Vec::with_capacity(4);
+    let contact = contact_of(&inbound.message, at, lookups, made, &mut events);
+    let conversation = place(state, &inbound, contact, lookups, made, &mut events);
+    let mut message = inbound.message;
+    let body = Body::take_from(&mut message);
+    events.push(Event::on(
+        conversation,
+        EventBody::MessageReceived {
+            id,
+            contact,
+            message: Box::new(message),
+        },
+    ));
+    Decision {
+        kind: Some(OutcomeKind::Routed),
+        conversation: Some(conversation),
+        message: Some(id),
+        events,
+        bodies: if body.is_empty() {
+            vec![]
+        } else {
+            vec![(id.0, body)]
+        },
+        ..Decision::default()
+    }
+}
+
+/// The sender's contact: found by any of the addresses, or made; what is new about it is an event.
+fn contact_of(
+    message: &Message,
+    at: Timestamp,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+    events: &mut Vec<Event>,
+) -> Option<ContactId> {
+    if lookups.addresses.is_empty() {
+        return None;
+    }
+    let name = message.from.as_ref().and_then(|from| from.name.clone());
+    let Some(known) = lookups.addresses.iter().find_map(|(_, contact)| *contact) else {
+        let contact = Contact {
+            id: ContactId(made.next("contact")),
+            name,
+            addresses: lookups
+                .addresses
+                .iter()
+                .map(|(address, _)| address.clone())
+                .collect(),
+            created_at: at,
+        };
+        let id = contact.id;
+        events.push(Event::global(EventBody::ContactCreated { contact }));
+        return Some(id);
+    };
+    // An address of another contact stays with it: joining contacts is a decision of people.
+    let unknown = lookups
+        .addresses
+        .iter()
+        .filter(|(_, contact)| contact.is_none());
+    let addresses: Vec<_> = unknown.map(|(address, _)| address.clone()).collect();
+    let nameless = lookups
+        .contact
+        .is_some_and(|row| row.id == known && row.name.is_none());
+    let name = name.filter(|_| nameless);
+    if !addresses.is_empty() || name.is_some() {
+        let updated = EventBody::ContactUpdated {
+            contact: known,
+            name,
+            addresses,
+        };
+        events.push(Event::global(updated));
+    }
+    Some(known)
+}
+
+/// The conversation that the message belongs to, opened or opened again if need be.
+fn place(
+    state: &State,
+    inbound: &Inbound,
+    contact: Option<ContactId>,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+    events: &mut Vec<Event>,
+) -> ConversationId {
+    if let Some(id) = lookups.thread {
+        if let Some(open) = state.conversations.get(&id) {
+            if open.status == Status::Snoozed {
+                let reason = Reason::CustomerWrote;
+                events.push(Event::on(id, EventBody::ConversationWoken { reason }));
+            }
+            return id;
+        }
+        if let Some(row) = lookups.conversation.filter(|row| row.id == id) {
+            let opened = Box::new(reopened(state, row));
+            let reason = Reason::CustomerWrote;
+            events.push(Event::on(
+                id,
+                EventBody::ConversationReopened { opened, reason },
+            ));
+            return id;
+        }
+    }
+    let id = ConversationId(made.next("conversation"));
+    let opened = opened(state, inbound, contact, lookups);
+    events.push(Event::on(
+        id,
+        EventBody::ConversationOpened(Box::new(opened)),
+    ));
+    id
+}
+
+fn opened(
+    state: &State,
+    inbound: &Inbound,
+    contact: Option<ContactId>,
+    lookups: &Lookups<'_>,
+) -> Opened {
+    let channel = state.channel(&inbound.channel);
+    let routed = lookups.routed.cloned().unwrap_or_default();
+    let queue = routed
+        .queue
+        .or_else(|| channel.and_then(|channel| channel.queue.clone()));
+    let queue = state.queue_or_default(queue.as_ref());
+    Opened {
+        channel: inbound.channel.clone(),
+        thread: inbound.message.thread.clone(),
+        contact,
+        customer: inbound.message.from.clone(),
+        subject: inbound.message.subject.clone(),
+        // Settings always hold a queue; they are refused otherwise.
+        queue: queue.unwrap_or_else(default_queue),
+        priority: routed.priority.unwrap_or(0),
+        skills: routed.skills,
+        cost: channel.map_or(0, |channel| state.cost_of(channel)),
+        tags: routed.tags,
+        route: routed.trace,
+        version: 0,
+        message_version: 0,
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the text is a slug")]
+fn default_queue() -> postroom_model::QueueId {
+    postroom_model::QueueId::new("default").expect("a slug")
+}
+
+/// What a conversation that is done becomes when it is opened again: it keeps its queue, if there
+/// still is one, and loses its owner.
+pub(super) fn reopened(state: &State, row: &Conversation) -> Opened {
+    let queue = state.queue_or_default(row.queue.as_ref());
+    Opened {
+        channel: row.channel.clone(),
+        thread: row.thread.clone(),
+        contact: row.contact,
+        customer: row.customer.clone(),
+        subject: row.subject.clone(),
+        queue: queue.unwrap_or_else(default_queue),
+        priority: row.priority,
+        skills: row.skills.clone(),
+        cost: state
+            .channel(&row.channel)
+            .map_or(row.cost, |channel| state.cost_of(channel)),
+        tags: row.tags.clone(),
+        route: row.route.clone(),
+        version: row.version,
+        message_version: row.message_version,
+    }
+}

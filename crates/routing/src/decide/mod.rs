@@ -1,0 +1,141 @@
+//! What an input brings about: one file for each kind of input.
+
+mod command;
+mod delivery;
+mod inbound;
+mod reply;
+mod settings;
+
+use postroom_model::{
+    Address, Body, Contact, ContactId, Conversation, ConversationId, Event, Input, InputBody,
+    InputId, MessageId, Outbound, Outcome, OutcomeKind, ParkedId, Position,
+};
+use uuid::Uuid;
+
+use crate::{Made, Routed, State, codes};
+
+/// What was looked up for an input, since the state does not hold it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lookups<'a> {
+    /// The outcome of the same input, if it was decided before (P3).
+    pub seen: Option<&'a Outcome>,
+    /// Where the message's thread leads.
+    pub thread: Option<ConversationId>,
+    /// The conversation that the thread or the command names.
+    pub conversation: Option<&'a Conversation>,
+    /// The other conversation of a merge.
+    pub into: Option<&'a Conversation>,
+    /// Whose the sender's addresses are, in their order.
+    pub addresses: &'a [(Address, Option<ContactId>)],
+    /// The first known of those contacts, or the contact of the conversation.
+    pub contact: Option<&'a Contact>,
+    /// The reply that a receipt, a report or a resend names.
+    pub outbound: Option<&'a Outbound>,
+    /// The input that was set aside under the id that the command names.
+    pub parked: Option<&'a Input>,
+    /// What the rules say; needed only where a conversation may be opened.
+    pub routed: Option<&'a Routed>,
+}
+
+/// What is decided, before anything follows from it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    pub kind: Option<OutcomeKind>,
+    pub code: Option<&'static str>,
+    pub detail: Option<String>,
+    pub conversation: Option<ConversationId>,
+    pub message: Option<MessageId>,
+    pub events: Vec<Event>,
+    /// Words of messages and notes, apart from the events.
+    pub bodies: Vec<(Uuid, Body)>,
+}
+
+impl Decision {
+    fn routed(conversation: Option<ConversationId>, events: Vec<Event>) -> Self {
+        Self {
+            kind: Some(OutcomeKind::Routed),
+            conversation,
+            events,
+            ..Self::default()
+        }
+    }
+
+    fn rejected(code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: Some(OutcomeKind::Rejected),
+            code: Some(code),
+            detail: Some(detail.into()),
+            ..Self::default()
+        }
+    }
+
+    fn about(mut self, conversation: ConversationId) -> Self {
+        self.conversation = Some(conversation);
+        self
+    }
+
+    /// The answer as it goes into the ledger.
+    pub fn outcome(&self, position: Position, input: InputId, version: Option<u64>) -> Outcome {
+        Outcome {
+            position,
+            input,
+            kind: self.kind.unwrap_or(OutcomeKind::Routed),
+            code: self.code.map(str::to_owned),
+            detail: self.detail.clone(),
+            conversation: self.conversation,
+            message: self.message,
+            version,
+        }
+    }
+}
+
+/// Decides one input. Bad input from outside is never an error: it is rejected or parked, with the
+/// reason.
+pub fn decide(state: &State, input: Input, lookups: &Lookups<'_>, made: &mut Made) -> Decision {
+    if let Some(seen) = lookups.seen {
+        return Decision {
+            kind: Some(OutcomeKind::Duplicate),
+            conversation: seen.conversation,
+            message: seen.message,
+            ..Decision::default()
+        };
+    }
+    let Input { id, at, body } = input;
+    match body {
+        InputBody::Inbound(inbound) => inbound::decide(state, id, at, *inbound, lookups, made),
+        InputBody::Receipt(receipt) => delivery::receipt(&receipt, at, lookups),
+        InputBody::Unparsed(unparsed) => {
+            let (code, detail) = (unparsed.code.clone(), unparsed.detail.clone());
+            park(
+                Input {
+                    id,
+                    at,
+                    body: InputBody::Unparsed(unparsed),
+                },
+                code,
+                detail,
+                made,
+            )
+        }
+        InputBody::Command(command) => command::decide(state, at, *command, lookups, made),
+        InputBody::Settings(wanted) => settings::decide(state, *wanted),
+        InputBody::Delivery(report) => delivery::decide(state, at, &report, lookups),
+    }
+}
+
+/// Sets an input aside, whole, so that an operator can retry it.
+fn park(input: Input, code: String, detail: String, made: &mut Made) -> Decision {
+    let known = [codes::CHANNEL_NOT_FOUND, codes::NOT_CONFIGURED];
+    Decision {
+        kind: Some(OutcomeKind::Parked),
+        code: known.into_iter().find(|known| *known == code),
+        detail: Some(detail.clone()),
+        events: vec![Event::global(postroom_model::EventBody::InputParked {
+            id: ParkedId(made.next("parked")),
+            code,
+            detail,
+            input: Box::new(input),
+        })],
+        ..Decision::default()
+    }
+}

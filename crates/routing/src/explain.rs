@@ -1,0 +1,281 @@
+//! Why a conversation is where it is: rules tried, agents considered, what it waits for.
+//!
+//! A pure function over what the records hold, so that a gateway or the command line can answer
+//! without the router.
+
+use postroom_model::{
+    AgentId, AgentStatus, Conversation, PassedOverCause, Presence, QueueId, Reason, RuleTrace,
+    Settings, Status, Timestamp,
+};
+use serde::Serialize;
+
+/// An answer to "why did it go there?", for people (`summary`) and programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    pub conversation: postroom_model::ConversationId,
+    pub status: Status,
+    pub queue: Option<QueueId>,
+    pub assignee: Option<AgentId>,
+    /// One sentence for each step, in the order in which it went.
+    pub summary: Vec<String>,
+    pub rules: Vec<TriedRule>,
+    pub route: RuleTrace,
+    pub assignment: Option<Reason>,
+    /// The agents of its queue as they stand now.
+    pub agents: Vec<Considered>,
+    /// What has to happen before it goes on; none if somebody has it or it is done.
+    pub waits_for: Option<String>,
+    pub waiting_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TriedRule {
+    pub number: u32,
+    pub when: String,
+    /// `matched`, `no_match`, `failed` or `not_tried`.
+    pub result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Considered {
+    pub agent: AgentId,
+    pub name: String,
+    pub status: AgentStatus,
+    pub load: u32,
+    pub capacity: u32,
+    /// Why the agent cannot take it now; none if they can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<PassedOverCause>,
+}
+
+/// Explains one conversation from its row, the settings in force and the agents' presences.
+pub fn explain(
+    conversation: &Conversation,
+    settings: &Settings,
+    presences: &[Presence],
+    now: Timestamp,
+) -> Explanation {
+    let agents = considered(conversation, settings, presences);
+    let waits_for = waits_for(conversation, &agents);
+    let mut summary = vec![routed_words(conversation, settings)];
+    summary.extend(conversation.assignment.as_ref().map(reason_words));
+    summary.extend(
+        waits_for
+            .clone()
+            .map(|what| match conversation.waiting_since {
+                Some(since) => {
+                    format!(
+                        "The customer has waited for {}; {what}.",
+                        duration(now.since(since))
+                    )
+                }
+                None => format!("It waits: {what}."),
+            }),
+    );
+    Explanation {
+        conversation: conversation.id,
+        status: conversation.status,
+        queue: conversation.queue.clone(),
+        assignee: conversation.assignee.clone(),
+        summary,
+        rules: tried(conversation, settings),
+        route: conversation.route.clone(),
+        assignment: conversation.assignment.clone(),
+        agents,
+        waits_for,
+        waiting_since: conversation.waiting_since,
+    }
+}
+
+/// The rules in force, if they are the ones that were tried; else only the one that matched.
+fn tried(conversation: &Conversation, settings: &Settings) -> Vec<TriedRule> {
+    let route = &conversation.route;
+    if route.config != settings.short_hash() {
+        let matched = route.matched.zip(route.when.clone());
+        let rule = |(number, when)| TriedRule {
+            number,
+            when,
+            result: "matched",
+            error: None,
+        };
+        return matched.map(rule).into_iter().collect();
+    }
+    let numbered = settings.rules.iter().zip(1..);
+    numbered
+        .map(|(rule, number)| {
+            let failed = route.failed.iter().find(|(failed, _)| *failed == number);
+            let result = match failed {
+                Some(_) => "failed",
+                None if route.matched == Some(number) => "matched",
+                None if number <= route.tried => "no_match",
+                None => "not_tried",
+            };
+            let error = failed.map(|(_, error)| error.clone());
+            TriedRule {
+                number,
+                when: rule.when.clone(),
+                result,
+                error,
+            }
+        })
+        .collect()
+}
+
+fn considered(
+    conversation: &Conversation,
+    settings: &Settings,
+    presences: &[Presence],
+) -> Vec<Considered> {
+    let Some(queue) = &conversation.queue else {
+        return vec![];
+    };
+    let serving = settings
+        .agents
+        .iter()
+        .filter(|agent| agent.queues.contains(queue));
+    serving
+        .map(|agent| {
+            let presence = presences.iter().find(|presence| presence.agent == agent.id);
+            let status = presence.map(|presence| presence.status).unwrap_or_default();
+            let load = presence.map_or(0, |presence| presence.load);
+            let free = agent.capacity.saturating_sub(load);
+            let lacking = conversation.skills.iter().find_map(|(skill, level)| {
+                let has = agent.skills.get(skill).copied().unwrap_or(0);
+                let cause = PassedOverCause::Skill {
+                    skill: skill.clone(),
+                    needed: *level,
+                    has,
+                };
+                (has < *level).then_some(cause)
+            });
+            let cost = conversation.cost;
+            let passed_over = if status != AgentStatus::Online {
+                Some(PassedOverCause::Unavailable { status })
+            } else if lacking.is_some() {
+                lacking
+            } else if free < u32::from(cost) {
+                Some(PassedOverCause::Capacity { free, cost })
+            } else {
+                None
+            };
+            Considered {
+                agent: agent.id.clone(),
+                name: agent.name.clone(),
+                status,
+                load,
+                capacity: agent.capacity,
+                passed_over,
+            }
+        })
+        .collect()
+}
+
+fn waits_for(conversation: &Conversation, agents: &[Considered]) -> Option<String> {
+    match conversation.status {
+        Status::Resolved => None,
+        Status::Snoozed => {
+            let until = conversation.snoozed_until.map(|at| at.to_string());
+            Some(format!("it is snoozed until {}", until.unwrap_or_default()))
+        }
+        Status::Pending => Some("the customer has the next word".to_owned()),
+        Status::Open if conversation.assignee.is_some() => None,
+        Status::Open if agents.is_empty() => Some("no agent serves the queue".to_owned()),
+        Status::Open => {
+            let count = |wanted: fn(&PassedOverCause) -> bool| {
+                agents
+                    .iter()
+                    .filter(|agent| agent.passed_over.as_ref().is_some_and(wanted))
+                    .count()
+            };
+            let away = count(|cause| matches!(cause, PassedOverCause::Unavailable { .. }));
+            let skill = count(|cause| matches!(cause, PassedOverCause::Skill { .. }));
+            let full = count(|cause| matches!(cause, PassedOverCause::Capacity { .. }));
+            Some(format!(
+                "it needs an agent of the queue who is online, has the skills and has room \
+                 ({away} not online, {skill} without a skill, {full} without room)"
+            ))
+        }
+    }
+}
+
+fn routed_words(conversation: &Conversation, settings: &Settings) -> String {
+    let id = conversation.queue.as_ref();
+    let named = id
+        .and_then(|id| settings.queue(id))
+        .map(|queue| queue.name.clone());
+    let queue = named
+        .or(id.map(ToString::to_string))
+        .unwrap_or_else(|| "no queue".to_owned());
+    match (&conversation.route.matched, &conversation.route.when) {
+        (Some(number), Some(when)) => {
+            format!("Rule {number} matched ({when}) and sent it towards {queue}.")
+        }
+        _ if conversation.route.tried == 0 => {
+            format!("There were no rules to try; the channel's queue or the default is {queue}.")
+        }
+        _ => format!(
+            "None of {} rules matched; the channel's queue or the default is {queue}.",
+            conversation.route.tried
+        ),
+    }
+}
+
+fn reason_words(reason: &Reason) -> String {
+    match reason {
+        Reason::LongestIdle { queue, passed_over } => {
+            let mut words =
+                format!("It went to the longest idle agent of {queue} who could take it");
+            for (index, other) in passed_over.iter().enumerate() {
+                words.push_str(if index == 0 { "; passed over: " } else { ", " });
+                words.push_str(other.agent.as_str());
+                words.push_str(" (");
+                words.push_str(&cause_words(&other.cause));
+                words.push(')');
+            }
+            words.push('.');
+            words
+        }
+        Reason::Claimed { by } => format!("{} claimed it.", by.name),
+        Reason::Assigned { by } => format!("{} assigned it.", by.name),
+        Reason::FirstReply { by } => format!("{} answered first and so has it.", by.name),
+        Reason::Released { by } => format!("{} gave it back.", by.name),
+        Reason::Returned => "It came back to the agent who had snoozed it.".to_owned(),
+        Reason::OwnerAway { agent } => format!("{agent} went away and gave it back."),
+        Reason::OwnerGone { agent } => format!("{agent} is no longer configured."),
+        Reason::Transferred { by } => format!("{} moved it to another queue.", by.name),
+        Reason::QueueGone { queue } => format!("The queue {queue} is no longer configured."),
+        Reason::CustomerWrote => "The customer wrote again.".to_owned(),
+        Reason::SnoozeOver => "Its time to wake came.".to_owned(),
+        Reason::Asked { by } => format!("{} asked for it.", by.name),
+    }
+}
+
+fn cause_words(cause: &PassedOverCause) -> String {
+    match cause {
+        PassedOverCause::Unavailable { status } => match status {
+            AgentStatus::Online => "not available".to_owned(),
+            AgentStatus::Away | AgentStatus::AwayAndReassign => "away".to_owned(),
+            AgentStatus::Offline => "offline".to_owned(),
+        },
+        PassedOverCause::Skill { skill, needed, has } => {
+            format!("{skill} {has}, needs {needed}")
+        }
+        PassedOverCause::Capacity { free, cost } => format!("room for {free}, needs {cost}"),
+        PassedOverCause::LessIdle => "idle for a shorter time".to_owned(),
+    }
+}
+
+/// A length of time in its two largest units.
+fn duration(millis: i64) -> String {
+    let seconds = millis.max(0) / 1_000;
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest} s"),
+        (0, 0, _) => format!("{minutes} min {rest} s"),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,190 @@
+//! What decisions depend on: the settings in force, conversations that are not done, agents, and
+//! replies on their way out. Everything else is looked up in the records.
+
+mod apply;
+mod index;
+mod settings;
+mod skills;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use postroom_model::{
+    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelSettings, ConversationId, DeliveryState,
+    HostId, MessageId, QueueId, Settings, Status, Timestamp,
+};
+
+pub(crate) use self::index::{Bucket, Queue};
+pub(crate) use self::skills::{NeedIx, ProfileIx};
+pub use self::snapshot::{Snapshot, SnapshotError};
+
+/// Index of a queue in [`State::queues`].
+pub(crate) type QueueIx = usize;
+/// Index of an agent in [`State::agents`].
+pub(crate) type AgentIx = usize;
+
+/// The live state. It is the fold of the ledger (P5): only [`State::apply`] changes it.
+#[derive(Debug, Default)]
+pub struct State {
+    pub(crate) settings: Option<Arc<Settings>>,
+    /// Hash of the settings, first 16 digits; goes into every trace.
+    pub(crate) config: String,
+    pub(crate) conversations: BTreeMap<ConversationId, Open>,
+    pub(crate) queues: Vec<Queue>,
+    pub(crate) queue_ix: BTreeMap<QueueId, QueueIx>,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) agent_ix: BTreeMap<AgentId, AgentIx>,
+    pub(crate) skills: skills::Skills,
+    /// The distinct costs that occur, rising. An agent's class is how many of them still fit.
+    pub(crate) costs: Vec<u16>,
+    /// Snoozed conversations by the time at which they wake.
+    pub(crate) deadlines: BTreeSet<(Timestamp, ConversationId)>,
+    /// Conversations whose queue or owner is no longer configured; time moves them on at once.
+    pub(crate) orphans: BTreeSet<ConversationId>,
+    pub(crate) deliveries: BTreeMap<MessageId, Delivery>,
+    pub(crate) owners: BTreeMap<ChannelId, Owner>,
+}
+
+/// A conversation that is open, pending or snoozed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub queue: QueueIx,
+    pub owner: Option<AgentIx>,
+    pub status: Status,
+    pub priority: u8,
+    pub need: NeedIx,
+    pub cost: u16,
+    pub waiting_since: Option<Timestamp>,
+    pub snoozed_until: Option<Timestamp>,
+    pub version: u64,
+    pub message_version: u64,
+}
+
+impl Open {
+    /// Open and nobody's: somebody should take it.
+    pub(crate) fn waits(&self) -> bool {
+        self.status == Status::Open && self.owner.is_none()
+    }
+
+    /// Takes of its owner's capacity.
+    pub(crate) fn holds_capacity(&self) -> bool {
+        self.owner.is_some() && matches!(self.status, Status::Open | Status::Pending)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    pub id: AgentId,
+    /// False once the configuration no longer names them.
+    pub configured: bool,
+    pub queues: Vec<QueueIx>,
+    pub profile: ProfileIx,
+    pub capacity: u32,
+    pub load: u32,
+    pub status: AgentStatus,
+    pub status_since: Timestamp,
+    /// When a conversation was last given to or taken from them; the longest idle is served first.
+    pub idle_since: Timestamp,
+    /// What they own, open and pending; snoozed ones are not among them.
+    pub owned: BTreeSet<ConversationId>,
+}
+
+impl Agent {
+    pub(crate) fn free(&self) -> u32 {
+        self.capacity.saturating_sub(self.load)
+    }
+
+    pub(crate) fn takes_new(&self) -> bool {
+        self.configured && self.status == AgentStatus::Online
+    }
+}
+
+/// A reply that has not left.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Delivery {
+    pub channel: ChannelId,
+    pub conversation: ConversationId,
+    /// Queued, sending or waiting.
+    pub state: DeliveryState,
+    pub attempts: u32,
+    pub next_at: Timestamp,
+    /// Owner's epoch of the running attempt.
+    pub epoch: u64,
+}
+
+/// Who may send for a channel.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Owner {
+    pub host: HostId,
+    pub epoch: u64,
+}
+
+impl State {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The settings in force; none before the first were installed.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        self.settings.as_ref()
+    }
+
+    /// Open, pending and snoozed conversations.
+    pub fn conversation_count(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Open conversations that nobody owns.
+    pub fn waiting_count(&self) -> usize {
+        self.queues.iter().map(Queue::waiting_count).sum()
+    }
+
+    pub fn is_open(&self, conversation: ConversationId) -> bool {
+        self.conversations.contains_key(&conversation)
+    }
+
+    /// The next moment at which time alone changes something.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if self.orphans.is_empty() {
+            self.deadlines.first().map(|(at, _)| *at)
+        } else {
+            Some(Timestamp::EPOCH)
+        }
+    }
+
+    pub(crate) fn channel(&self, id: &ChannelId) -> Option<&ChannelSettings> {
+        self.settings.as_ref()?.channel(id)
+    }
+
+    pub(crate) fn agent(&self, id: &AgentId) -> Option<&Agent> {
+        self.agents
+            .get(*self.agent_ix.get(id)?)
+            .filter(|agent| agent.configured)
+    }
+
+    /// The queue, or the default one if it is not configured.
+    pub(crate) fn queue_or_default(&self, id: Option<&QueueId>) -> Option<QueueId> {
+        let settings = self.settings.as_ref()?;
+        let known = id.filter(|id| settings.queue(id).is_some());
+        known
+            .or(settings.queues.first().map(|queue| &queue.id))
+            .cloned()
+    }
+
+    pub(crate) fn cost_of(&self, channel: &ChannelSettings) -> u16 {
+        let costs = self.settings.as_ref().map(|settings| &settings.costs);
+        costs
+            .and_then(|costs| costs.get(&channel.kind))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn agent_settings(&self, id: &AgentId) -> Option<&AgentSettings> {
+        self.settings.as_ref()?.agent(id)
+    }
+
+    pub(crate) fn owner_of(&self, open: &Open) -> Option<&Agent> {
+        open.owner.and_then(|ix| self.agents.get(ix))
+    }
+}

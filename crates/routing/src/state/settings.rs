@@ -1,0 +1,140 @@
+//! Taking settings into force: queues and agents get their numbers anew, what is held stays held.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use postroom_model::{AgentStatus, QueueId, Settings, Timestamp};
+
+use super::{Agent, AgentIx, Queue, QueueIx, State};
+
+impl State {
+    /// Queues and agents that the new settings do not name are kept as long as conversations hold
+    /// them; those conversations are orphans, which time moves on.
+    pub(super) fn install(&mut self, settings: Settings) {
+        let settings = Arc::new(settings);
+        let queue_map = self.renumber_queues(&settings);
+        let agent_map = self.renumber_agents(&settings);
+        self.costs = self.costs_in_use(&settings);
+        self.config = settings.short_hash();
+        self.settings = Some(settings);
+        let conversations = std::mem::take(&mut self.conversations);
+        self.deadlines.clear();
+        self.orphans.clear();
+        for (id, mut open) in conversations {
+            open.queue = queue_map.get(&open.queue).copied().unwrap_or(0);
+            open.owner = open.owner.and_then(|owner| agent_map.get(&owner).copied());
+            if let Some(until) = open.snoozed_until {
+                self.deadlines.insert((until, id));
+            }
+            let queue_gone = self
+                .queues
+                .get(open.queue)
+                .is_none_or(|queue| !queue.configured);
+            let owner = open.owner.filter(|_| open.holds_capacity());
+            let owner = owner.and_then(|ix| self.agents.get(ix));
+            if queue_gone || owner.is_some_and(|agent| !agent.configured) {
+                self.orphans.insert(id);
+            }
+            self.insert(id, open);
+        }
+        self.index_agents();
+    }
+
+    fn renumber_queues(&mut self, settings: &Settings) -> BTreeMap<QueueIx, QueueIx> {
+        let held: BTreeSet<QueueIx> = self.conversations.values().map(|open| open.queue).collect();
+        let old: Vec<QueueId> = self.queues.iter().map(|queue| queue.id.clone()).collect();
+        self.queues = settings
+            .queues
+            .iter()
+            .map(|queue| Queue::new(queue.id.clone(), true))
+            .collect();
+        for ix in held {
+            if let Some(id) = old.get(ix)
+                && settings.queue(id).is_none()
+            {
+                self.queues.push(Queue::new(id.clone(), false));
+            }
+        }
+        self.queue_ix = self
+            .queues
+            .iter()
+            .enumerate()
+            .map(|(ix, queue)| (queue.id.clone(), ix))
+            .collect();
+        let place = |id: &QueueId| self.queue_ix.get(id).copied();
+        old.iter()
+            .enumerate()
+            .filter_map(|(ix, id)| Some((ix, place(id)?)))
+            .collect()
+    }
+
+    fn renumber_agents(&mut self, settings: &Settings) -> BTreeMap<AgentIx, AgentIx> {
+        let old = std::mem::take(&mut self.agents);
+        let named: BTreeSet<AgentIx> = self
+            .conversations
+            .values()
+            .filter_map(|open| open.owner)
+            .collect();
+        let mut before: BTreeMap<_, _> = old
+            .iter()
+            .enumerate()
+            .map(|(ix, agent)| (agent.id.clone(), ix))
+            .collect();
+        let mut map = BTreeMap::new();
+        for wanted in &settings.agents {
+            let was = before
+                .remove(&wanted.id)
+                .and_then(|ix| Some((ix, old.get(ix)?)));
+            if let Some((ix, _)) = was {
+                map.insert(ix, self.agents.len());
+            }
+            let queues: Vec<QueueIx> = wanted
+                .queues
+                .iter()
+                .filter_map(|id| self.queue_ix.get(id).copied())
+                .collect();
+            for queue in &queues {
+                if let Some(queue) = self.queues.get_mut(*queue) {
+                    queue.members.push(self.agents.len());
+                }
+            }
+            let profile = self.skills.profile(&wanted.skills);
+            let was = was.map(|(_, agent)| agent);
+            self.agents.push(Agent {
+                id: wanted.id.clone(),
+                configured: true,
+                queues,
+                profile,
+                capacity: wanted.capacity,
+                load: was.map_or(0, |agent| agent.load),
+                status: was.map_or(AgentStatus::Offline, |agent| agent.status),
+                status_since: was.map_or(Timestamp::EPOCH, |agent| agent.status_since),
+                idle_since: was.map_or(Timestamp::EPOCH, |agent| agent.idle_since),
+                owned: was.map(|agent| agent.owned.clone()).unwrap_or_default(),
+            });
+        }
+        for ix in before.into_values().filter(|ix| named.contains(ix)) {
+            if let Some(agent) = old.get(ix) {
+                map.insert(ix, self.agents.len());
+                self.agents.push(Agent {
+                    configured: false,
+                    queues: vec![],
+                    ..agent.clone()
+                });
+            }
+        }
+        self.agent_ix = self
+            .agents
+            .iter()
+            .enumerate()
+            .map(|(ix, agent)| (agent.id.clone(), ix))
+            .collect();
+        map
+    }
+
+    fn costs_in_use(&self, settings: &Settings) -> Vec<u16> {
+        let mut costs: BTreeSet<u16> = settings.costs.values().copied().collect();
+        costs.extend(self.conversations.values().map(|open| open.cost));
+        costs.into_iter().collect()
+    }
+}

@@ -1,0 +1,273 @@
+//! The state as bytes, so that a start does not fold the whole past. Equal states give equal bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postroom_model::{
+    AgentId, AgentStatus, ChannelId, ConversationId, MessageId, QueueId, Settings, Status,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, Delivery, Open, Owner, Queue, State};
+use crate::state::skills::SkillSet;
+
+/// Grows when the form changes; a snapshot of another form is passed over.
+const VERSION: u32 = 1;
+
+/// All that a state is built from.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    v: u32,
+    settings: Option<Settings>,
+    queues: Vec<(QueueId, bool)>,
+    agents: Vec<AgentPart>,
+    needs: Vec<SkillSet>,
+    conversations: Vec<OpenPart>,
+    deliveries: BTreeMap<MessageId, Delivery>,
+    owners: BTreeMap<ChannelId, Owner>,
+}
+
+/// The bytes are not a snapshot that this program reads.
+#[derive(Debug, thiserror::Error)]
+#[error("not a snapshot of this version: {0}")]
+pub struct SnapshotError(String);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AgentPart {
+    id: AgentId,
+    configured: bool,
+    load: u32,
+    status: AgentStatus,
+    status_since: Timestamp,
+    idle_since: Timestamp,
+    skills: SkillSet,
+    capacity: u32,
+}
+
+/// A tuple, not a map: there may be a million of them. In the order of [`Open`]'s fields.
+type OpenPart = (
+    ConversationId,
+    (usize, Option<usize>, Status, u8, usize, u16),
+    (Option<i64>, Option<i64>, u64, u64),
+);
+
+impl State {
+    /// The same bytes for the same state.
+    pub fn to_snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
+        let mut needs = Vec::new();
+        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut conversations = Vec::with_capacity(self.conversations.len());
+        for (id, open) in &self.conversations {
+            let need = *places.entry(open.need).or_insert_with(|| {
+                needs.push(self.skills.needed(open.need).cloned().unwrap_or_default());
+                needs.len() - 1
+            });
+            conversations.push(part_of(*id, open, need));
+        }
+        let held: BTreeSet<usize> = self.conversations.values().map(|open| open.queue).collect();
+        let owning: BTreeSet<usize> = self
+            .conversations
+            .values()
+            .filter_map(|open| open.owner)
+            .collect();
+        let snapshot = Snapshot {
+            v: VERSION,
+            settings: self.settings.as_deref().cloned(),
+            queues: self
+                .queues
+                .iter()
+                .enumerate()
+                .filter(|(ix, queue)| queue.configured || held.contains(ix))
+                .map(|(_, queue)| (queue.id.clone(), queue.configured))
+                .collect(),
+            agents: self
+                .agents
+                .iter()
+                .enumerate()
+                .filter(|(ix, agent)| agent.configured || owning.contains(ix))
+                .map(|(_, agent)| self.agent_part(agent))
+                .collect(),
+            needs,
+            conversations: self.compact_places(conversations),
+            deliveries: self.deliveries.clone(),
+            owners: self.owners.clone(),
+        };
+        serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
+    }
+
+    fn agent_part(&self, agent: &Agent) -> AgentPart {
+        let settings = self.agent_settings(&agent.id);
+        AgentPart {
+            id: agent.id.clone(),
+            configured: agent.configured,
+            load: agent.load,
+            status: agent.status,
+            status_since: agent.status_since,
+            idle_since: agent.idle_since,
+            skills: settings
+                .map(|settings| settings.skills.clone())
+                .unwrap_or_default(),
+            capacity: agent.capacity,
+        }
+    }
+
+    /// Numbers of queues and agents as they are after the unused ones were left out.
+    fn compact_places(&self, mut conversations: Vec<OpenPart>) -> Vec<OpenPart> {
+        let held: BTreeSet<usize> = conversations.iter().map(|part| part.1.0).collect();
+        let owning: BTreeSet<usize> = conversations.iter().filter_map(|part| part.1.1).collect();
+        let kept_queues = self.queues.iter().enumerate();
+        let queue_map: BTreeMap<usize, usize> = kept_queues
+            .filter(|(ix, queue)| queue.configured || held.contains(ix))
+            .enumerate()
+            .map(|(new, (old, _))| (old, new))
+            .collect();
+        let kept_agents = self.agents.iter().enumerate();
+        let agent_map: BTreeMap<usize, usize> = kept_agents
+            .filter(|(ix, agent)| agent.configured || owning.contains(ix))
+            .enumerate()
+            .map(|(new, (old, _))| (old, new))
+            .collect();
+        for part in &mut conversations {
+            part.1.0 = queue_map.get(&part.1.0).copied().unwrap_or(0);
+            part.1.1 = part.1.1.and_then(|owner| agent_map.get(&owner).copied());
+        }
+        conversations
+    }
+
+    /// Builds the state and all of its indexes.
+    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let snapshot: Snapshot =
+            serde_json::from_slice(bytes).map_err(|error| SnapshotError(error.to_string()))?;
+        if snapshot.v != VERSION {
+            return Err(SnapshotError(format!("version {}", snapshot.v)));
+        }
+        let mut state = Self::new();
+        state.config = snapshot
+            .settings
+            .as_ref()
+            .map(Settings::short_hash)
+            .unwrap_or_default();
+        state.settings = snapshot.settings.map(std::sync::Arc::new);
+        for (id, configured) in snapshot.queues {
+            state.queue_ix.insert(id.clone(), state.queues.len());
+            state.queues.push(Queue::new(id, configured));
+        }
+        for part in snapshot.agents {
+            state.restore_agent(part);
+        }
+        let mut costs: BTreeSet<u16> = BTreeSet::new();
+        costs.extend(
+            state
+                .settings
+                .iter()
+                .flat_map(|settings| settings.costs.values()),
+        );
+        let needs: Vec<usize> = snapshot
+            .needs
+            .iter()
+            .map(|skills| state.skills.need(skills))
+            .collect();
+        for (id, place, times) in snapshot.conversations {
+            let need = needs.get(place.4).copied().unwrap_or(0);
+            let open = open_of(place, times, need);
+            costs.insert(open.cost);
+            state.restore_conversation(id, open);
+        }
+        state.costs = costs.into_iter().collect();
+        state.deliveries = snapshot.deliveries;
+        state.owners = snapshot.owners;
+        state.index_agents();
+        Ok(state)
+    }
+
+    fn restore_agent(&mut self, part: AgentPart) {
+        let ix = self.agents.len();
+        let wanted = self.agent_settings(&part.id).filter(|_| part.configured);
+        let queues: Vec<usize> = wanted
+            .map(|wanted| wanted.queues.clone())
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|id| self.queue_ix.get(id).copied())
+            .collect();
+        for queue in &queues {
+            if let Some(queue) = self.queues.get_mut(*queue) {
+                queue.members.push(ix);
+            }
+        }
+        let profile = self.skills.profile(&part.skills);
+        self.agent_ix.insert(part.id.clone(), ix);
+        self.agents.push(Agent {
+            id: part.id,
+            configured: part.configured,
+            queues,
+            profile,
+            capacity: part.capacity,
+            load: part.load,
+            status: part.status,
+            status_since: part.status_since,
+            idle_since: part.idle_since,
+            owned: BTreeSet::new(),
+        });
+    }
+
+    fn restore_conversation(&mut self, id: ConversationId, open: Open) {
+        if let Some(until) = open.snoozed_until {
+            self.deadlines.insert((until, id));
+        }
+        let queue_gone = self
+            .queues
+            .get(open.queue)
+            .is_none_or(|queue| !queue.configured);
+        let holds = open.holds_capacity();
+        let owner = open.owner.filter(|_| holds);
+        if let Some(owner) = owner.and_then(|ix| self.agents.get_mut(ix)) {
+            owner.owned.insert(id);
+            if !owner.configured {
+                self.orphans.insert(id);
+            }
+        }
+        if queue_gone {
+            self.orphans.insert(id);
+        }
+        self.insert(id, open);
+    }
+}
+
+fn part_of(id: ConversationId, open: &Open, need: usize) -> OpenPart {
+    (
+        id,
+        (
+            open.queue,
+            open.owner,
+            open.status,
+            open.priority,
+            need,
+            open.cost,
+        ),
+        (
+            open.waiting_since.map(Timestamp::millis),
+            open.snoozed_until.map(Timestamp::millis),
+            open.version,
+            open.message_version,
+        ),
+    )
+}
+
+fn open_of(
+    place: (usize, Option<usize>, Status, u8, usize, u16),
+    times: (Option<i64>, Option<i64>, u64, u64),
+    need: usize,
+) -> Open {
+    Open {
+        queue: place.0,
+        owner: place.1,
+        status: place.2,
+        priority: place.3,
+        need,
+        cost: place.5,
+        waiting_since: times.0.map(Timestamp::from_millis),
+        snoozed_until: times.1.map(Timestamp::from_millis),
+        version: times.2,
+        message_version: times.3,
+    }
+}
