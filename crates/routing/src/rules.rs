@@ -92,7 +92,7 @@ impl Rules {
         if errors.is_empty() {
             Ok(Self {
                 env,
-                rules,
+                compiled,
                 config: settings.short_hash(),
             })
         } else {

@@ -198,7 +198,7 @@ impl Desk<'_> {
                     draft,
                     if_version,
                 };
-                reply::reply(self.state, self.at, self.actor, wanted, lookups)
+                reply::reply(self.state, self.at, self.actor, &wanted, lookups)
             }
             Action::Resend {
                 conversation,
