@@ -1,0 +1,323 @@
+//! One cycle: look up, decide a batch, append one envelope, write the records.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use postroom_bus::Entry;
+use postroom_model::digest::Digest;
+use postroom_model::envelope::ENVELOPE_VERSION;
+use postroom_model::{
+    BlobRef, Bodies, ChannelId, Envelope, Event, EventBody, Input, InputBody, InputId, Outcome,
+    OutcomeKind, ParkedId, Position, Timestamp, Transition, Unparsed, ids,
+};
+use postroom_records::{RecordsError, Sheet, Standing};
+use postroom_routing::{RuleFacts, Rules, State, Step, step, step_due};
+use uuid::Uuid;
+
+use crate::batch::{Item, items};
+use crate::lookup::{Found, load, lookups, may_open, message_of, preload};
+use crate::recover::{Recovered, Tail, catch_up_until_done, standing_of};
+use crate::{RouterError, RouterParts};
+
+/// Why an input is set aside without asking the core.
+const POISONOUS: &str = "input_poisonous";
+const UNREADABLE: &str = "input_unreadable";
+
+/// A router that decides: the live state and the place of which it is the fold.
+pub(crate) struct Active<'p> {
+    parts: &'p RouterParts,
+    pub(crate) state: State,
+    pub(crate) tail: Tail,
+    standing: Standing,
+    writer: Uuid,
+    epoch: u64,
+    rules: Option<Rules>,
+    /// The settings that `rules` were compiled from.
+    rules_of: Option<Arc<postroom_model::Settings>>,
+    /// Inputs that brought the core down before.
+    poisonous: BTreeSet<Position>,
+}
+
+/// A batch while it is decided.
+struct Draft {
+    transitions: Vec<Transition>,
+    bodies: Bodies,
+    sheet: Sheet,
+    next_event: u64,
+}
+
+impl Draft {
+    fn add(&mut self, step: Step) {
+        self.bodies.extend(step.bodies);
+        let transition = step.transition;
+        if let Some(outcome) = &transition.outcome {
+            self.sheet.fold_outcome(outcome, transition.at);
+        }
+        for event in &transition.events {
+            self.sheet.fold(self.next_event, &transition, event, &self.bodies);
+            self.next_event += 1;
+        }
+        self.transitions.push(transition);
+    }
+}
+
+impl<'p> Active<'p> {
+    pub(crate) fn new(
+        parts: &'p RouterParts,
+        recovered: Recovered,
+        standing: Standing,
+        poisonous: &BTreeSet<Position>,
+    ) -> Self {
+        Self {
+            parts,
+            epoch: recovered.tail.epoch + 1,
+            state: recovered.state,
+            tail: recovered.tail,
+            standing,
+            writer: parts.ids.next(),
+            rules: None,
+            rules_of: None,
+            poisonous: poisonous.clone(),
+        }
+    }
+
+    /// Decides these publishes and what time has brought. After an error the state may be ahead of
+    /// the ledger and must be thrown away.
+    pub(crate) async fn cycle(&mut self, entries: &[Entry]) -> Result<usize, RouterError> {
+        let started = tokio::time::Instant::now();
+        let items = items(entries);
+        self.keep_unreadable(&items).await?;
+        let mut draft = Draft {
+            transitions: Vec::with_capacity(items.len()),
+            bodies: Bodies::new(),
+            sheet: Sheet::new(),
+            next_event: self.tail.last_event + 1,
+        };
+        let inputs = items.iter().filter_map(|item| match item {
+            Item::Input(_, input) => Some(&**input),
+            Item::Unreadable(..) => None,
+        });
+        self.preload(&mut draft.sheet, inputs).await?;
+        let count = items.len();
+        for item in items {
+            self.decide(item, &mut draft)?;
+        }
+        self.time(&mut draft);
+        if entries.is_empty() && draft.transitions.is_empty() {
+            return Ok(0);
+        }
+        let inlet_seq = entries.last().map_or(self.tail.inlet_seq, |entry| entry.seq);
+        self.commit(draft, inlet_seq).await?;
+        let events = self.tail.last_event;
+        self.parts.metrics.appended(count, events, started.elapsed().as_secs_f64());
+        Ok(count)
+    }
+
+    /// The records may be away for a while; accepting goes on and routing waits.
+    async fn preload(
+        &mut self,
+        sheet: &mut Sheet,
+        inputs: impl Iterator<Item = &Input> + Clone,
+    ) -> Result<(), RouterError> {
+        loop {
+            let records = self.parts.records.as_ref();
+            match preload(records, sheet, inputs.clone()).await {
+                Err(error) if error.retryable() => {
+                    tracing::warn!(code = error.code(), "look-up failed; trying again");
+                    *sheet = Sheet::new();
+                    self.resync().await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Brings the records to our tail and learns where they stand.
+    async fn resync(&mut self) -> Result<(), RouterError> {
+        let parts = self.parts;
+        let (ledger, records) = (parts.ledger.as_ref(), parts.records.as_ref());
+        self.standing = catch_up_until_done(ledger, records, &parts.limits).await?;
+        if self.standing.seq > self.tail.seq {
+            return Err(RouterError::SteppedDown);
+        }
+        Ok(())
+    }
+
+    /// What could not be read is durable as a blob before it is parked.
+    async fn keep_unreadable(&self, items: &[Item]) -> Result<(), RouterError> {
+        for item in items {
+            if let Item::Unreadable(_, raw, _) = item {
+                self.parts.blobs.put(raw.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, item: Item, draft: &mut Draft) -> Result<(), RouterError> {
+        let position = item.position();
+        let input = match item {
+            Item::Input(_, input) if self.poisonous.contains(&position) => {
+                let detail = "the core could not decide it".to_owned();
+                draft.add(parked(position, *input, POISONOUS, detail));
+                self.parts.metrics.decided(OutcomeKind::Parked);
+                return Ok(());
+            }
+            Item::Input(_, input) => *input,
+            Item::Unreadable(_, raw, cause) => {
+                let input = unreadable(&raw, &cause, self.parts.clock.now());
+                draft.add(parked(position, input, UNREADABLE, cause));
+                self.parts.metrics.decided(OutcomeKind::Parked);
+                return Ok(());
+            }
+        };
+        let mut found = Found::of(&input, &draft.sheet);
+        if let Some(inbound) = message_of(&input, &draft.sheet)
+            && may_open(inbound, &draft.sheet)
+        {
+            self.compile_rules();
+            let channel = self.state.settings().and_then(|all| all.channel(&inbound.channel));
+            if let (Some(rules), Some(channel)) = (&self.rules, channel) {
+                let facts = RuleFacts { message: &inbound.message, channel };
+                found.routed = Some(rules.route(facts));
+            }
+        }
+        let step = {
+            let lookups = lookups(&input, &draft.sheet, &found);
+            let state = &mut self.state;
+            catch_unwind(AssertUnwindSafe(|| step(state, position, input, &lookups)))
+        };
+        let step = step.map_err(|_| RouterError::Poisoned(position))?;
+        if let Some(outcome) = &step.transition.outcome {
+            self.parts.metrics.decided(outcome.kind);
+        }
+        draft.add(step);
+        Ok(())
+    }
+
+    fn compile_rules(&mut self) {
+        let settings = self.state.settings();
+        let same = match (settings, &self.rules_of) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        // Settings whose rules do not compile are refused before they come into force.
+        self.rules = settings.and_then(|settings| Rules::compile(settings).ok());
+        self.rules_of = settings.cloned();
+    }
+
+    fn time(&mut self, draft: &mut Draft) {
+        let now = self.parts.clock.now();
+        while self.state.next_deadline().is_some_and(|at| at <= now) {
+            let steps = step_due(&mut self.state, now);
+            if steps.is_empty() {
+                return;
+            }
+            for step in steps {
+                draft.add(step);
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut draft: Draft, inlet_seq: u64) -> Result<(), RouterError> {
+        let parts = self.parts;
+        let mut envelope = Envelope {
+            v: ENVELOPE_VERSION,
+            epoch: self.epoch,
+            writer: self.writer,
+            at: parts.clock.now(),
+            prev_hash: self.tail.hash,
+            inlet_seq,
+            first_event: self.tail.last_event + 1,
+            transitions: std::mem::take(&mut draft.transitions),
+            bodies_hash: Digest::ZERO,
+            bodies: std::mem::take(&mut draft.bodies),
+        };
+        let encoded = envelope.encode().map_err(|error| RouterError::LedgerDamaged {
+            seq: self.tail.seq + 1,
+            cause: error.to_string(),
+        })?;
+        let bytes = Bytes::from(encoded.bytes);
+        let events = (envelope.first_event, envelope.last_event());
+        let (ledger, limits) = (parts.ledger.as_ref(), &parts.limits);
+        let seq = crate::append::append(ledger, limits, self.tail.seq, events, &bytes).await?;
+        self.tail = Tail::after(seq, encoded.head_hash, &envelope);
+        if let Err(error) = self.project(draft.sheet, seq, &envelope).await {
+            if !error.retryable() {
+                return Err(error);
+            }
+            tracing::warn!(code = error.code(), "the records were not written; catching up");
+            self.resync().await?;
+        }
+        Ok(())
+    }
+
+    async fn project(
+        &mut self,
+        mut sheet: Sheet,
+        seq: u64,
+        envelope: &Envelope,
+    ) -> Result<(), RouterError> {
+        let records = self.parts.records.as_ref();
+        sheet.finish(envelope, self.standing);
+        loop {
+            let keys = sheet.deferred_keys();
+            if keys.is_empty() {
+                break;
+            }
+            load(records, &mut sheet, keys).await?;
+            sheet.settle();
+        }
+        let to = standing_of(seq, envelope);
+        match records.write(self.standing.seq, to, sheet.into_changes()).await {
+            Ok(()) => self.standing = to,
+            // Another process rebuilds them, or projected this envelope already.
+            Err(RecordsError::Moved { .. }) => self.resync().await?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+/// Sets an input aside without asking the core.
+fn parked(position: Position, input: Input, code: &str, detail: String) -> Step {
+    let at = input.at;
+    let seed = [position.seq, u64::from(position.index)];
+    let outcome = Outcome {
+        position,
+        input: input.id,
+        kind: OutcomeKind::Parked,
+        code: Some(code.to_owned()),
+        detail: Some(detail.clone()),
+        conversation: None,
+        message: None,
+        version: None,
+    };
+    let event = Event::global(EventBody::InputParked {
+        id: ParkedId(ids::decided(at, "parked", &seed)),
+        code: code.to_owned(),
+        detail,
+        input: Box::new(input),
+    });
+    let transition = Transition { outcome: Some(outcome), at, events: vec![event] };
+    Step { transition, bodies: vec![] }
+}
+
+/// What stands for bytes that are not an input.
+#[expect(clippy::expect_used, reason = "the text is a slug")]
+fn unreadable(raw: &Bytes, cause: &str, now: Timestamp) -> Input {
+    let raw = BlobRef::of(raw);
+    let channel = ChannelId::new("unknown").expect("a slug");
+    let body = InputBody::Unparsed(Unparsed {
+        channel,
+        raw,
+        code: UNREADABLE.to_owned(),
+        detail: cause.to_owned(),
+    });
+    Input { id: InputId(Uuid::new_v8(raw.sha256.head())), at: now, body }
+}

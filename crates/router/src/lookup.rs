@@ -1,0 +1,218 @@
+//! What a batch needs to know, asked for in as few round trips as it takes.
+//!
+//! Which rows an input needs can depend on rows that were loaded for it (a thread leads to a
+//! conversation), so keys are asked for until nothing new is wanted.
+
+use std::collections::BTreeSet;
+
+use postroom_model::{
+    Action, Address, ContactId, DeliveryInput, Inbound, Input, InputBody, Message, MessageId,
+};
+use postroom_records::{Key, Records, Sheet};
+use postroom_routing::{Lookups, Routed};
+
+use crate::RouterError;
+
+/// No chain of rows is longer: parked input, thread, conversation, contact.
+const ROUNDS_MAX: usize = 5;
+
+/// The addresses of the sender: the one it wrote from, then others that the adapter knows.
+pub(crate) fn addresses_of(message: &Message) -> Vec<Address> {
+    let first = message.from.as_ref().and_then(|from| from.address.clone());
+    let further = message.attributes.get("from_addresses").and_then(|list| list.as_array());
+    let further = further.into_iter().flatten().filter_map(|text| text.as_str()?.parse().ok());
+    let mut addresses: Vec<Address> = Vec::new();
+    for address in first.into_iter().chain(further) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+/// Loads all that the inputs need into the sheet.
+pub(crate) async fn preload(
+    records: &dyn Records,
+    sheet: &mut Sheet,
+    inputs: impl Iterator<Item = &Input> + Clone,
+) -> Result<(), RouterError> {
+    for _ in 0..ROUNDS_MAX {
+        let mut wanted = BTreeSet::from([Key::Totals]);
+        for input in inputs.clone() {
+            wanted_by(input, sheet, &mut wanted);
+        }
+        let keys: Vec<Key> = wanted.into_iter().filter(|key| !sheet.is_loaded(key)).collect();
+        if keys.is_empty() {
+            break;
+        }
+        load(records, sheet, keys).await?;
+    }
+    Ok(())
+}
+
+/// Loads these rows into the sheet.
+pub(crate) async fn load(
+    records: &dyn Records,
+    sheet: &mut Sheet,
+    keys: Vec<Key>,
+) -> Result<(), RouterError> {
+    let rows = records.load(&keys).await?;
+    for (key, row) in keys.into_iter().zip(rows) {
+        sheet.insert_loaded(key, row);
+    }
+    Ok(())
+}
+
+fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
+    wanted.insert(Key::Seen(input.id));
+    match &input.body {
+        InputBody::Inbound(inbound) => wanted_by_message(inbound, sheet, wanted),
+        InputBody::Receipt(inbound) => {
+            let external = &inbound.receipt.external_id;
+            if let Ok(message) = external.parse() {
+                wanted.insert(Key::Outbound(message));
+            }
+            wanted.insert(Key::Sent(inbound.channel.clone(), external.clone()));
+            if let Some(message) = sheet.sent(&inbound.channel, external) {
+                wanted.insert(Key::Outbound(message));
+            }
+        }
+        InputBody::Command(command) => {
+            wanted.extend(command.action.conversation().map(Key::Conversation));
+            match &command.action {
+                Action::Merge { into, .. } => {
+                    wanted.insert(Key::Conversation(*into));
+                }
+                Action::Resend { message, .. } => {
+                    wanted.insert(Key::Outbound(*message));
+                }
+                Action::RetryParked { parked } | Action::DropParked { parked } => {
+                    wanted.insert(Key::Parked(*parked));
+                    if let Some(parked) = sheet.parked(*parked)
+                        && let InputBody::Inbound(inbound) = &parked.input.body
+                    {
+                        wanted_by_message(inbound, sheet, wanted);
+                    }
+                }
+                _ => {}
+            }
+        }
+        InputBody::Delivery(
+            DeliveryInput::Attempt { message, .. } | DeliveryInput::Settle { message, .. },
+        ) => {
+            wanted.insert(Key::Outbound(*message));
+            if let Some(row) = sheet.outbound(*message) {
+                wanted.insert(Key::Conversation(row.outbound.conversation));
+                wanted.insert(Key::Timeline(row.outbound.conversation, row.position));
+            }
+        }
+        InputBody::Delivery(DeliveryInput::Own { .. })
+        | InputBody::Settings(_)
+        | InputBody::Unparsed(_) => {}
+    }
+}
+
+fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
+    if let Some(thread) = &inbound.message.thread {
+        wanted.insert(Key::Thread(inbound.channel.clone(), thread.clone()));
+        if let Some(conversation) = sheet.thread(&inbound.channel, thread) {
+            wanted.insert(Key::Conversation(conversation));
+        }
+    }
+    let mut known = None;
+    for address in addresses_of(&inbound.message) {
+        known = known.or_else(|| sheet.address(&address));
+        wanted.insert(Key::Address(address));
+    }
+    wanted.extend(known.map(Key::Contact));
+}
+
+/// What was looked up for one input, as the core wants it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) addresses: Vec<(Address, Option<ContactId>)>,
+    pub(crate) routed: Option<Routed>,
+}
+
+impl Found {
+    /// The addresses with their contacts, as the sheet stands now.
+    pub(crate) fn of(input: &Input, sheet: &Sheet) -> Self {
+        let addresses = match message_of(input, sheet) {
+            Some(inbound) => addresses_of(&inbound.message)
+                .into_iter()
+                .map(|address| {
+                    let contact = sheet.address(&address);
+                    (address, contact)
+                })
+                .collect(),
+            None => Vec::new(),
+        };
+        Self { addresses, routed: None }
+    }
+}
+
+/// The message of the input, or of the parked input that a command wants retried.
+pub(crate) fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
+    match &input.body {
+        InputBody::Inbound(inbound) => Some(inbound),
+        InputBody::Command(command) => match command.action {
+            Action::RetryParked { parked } => match &sheet.parked(parked)?.input.body {
+                InputBody::Inbound(inbound) => Some(inbound),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether the message may open a conversation, so that the rules are to be asked.
+pub(crate) fn may_open(inbound: &Inbound, sheet: &Sheet) -> bool {
+    let thread = inbound.message.thread.as_ref();
+    thread.is_none_or(|thread| sheet.thread(&inbound.channel, thread).is_none())
+}
+
+/// Puts together what the core asks for.
+pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> Lookups<'a> {
+    let mut lookups = Lookups {
+        seen: sheet.seen(input.id).map(|seen| &seen.outcome),
+        addresses: &found.addresses,
+        routed: found.routed.as_ref(),
+        ..Lookups::default()
+    };
+    if let Some(inbound) = message_of(input, sheet) {
+        let thread = inbound.message.thread.as_ref();
+        lookups.thread = thread.and_then(|thread| sheet.thread(&inbound.channel, thread));
+        lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
+        let known = found.addresses.iter().find_map(|(_, contact)| *contact);
+        lookups.contact = known.and_then(|id| sheet.contact(id));
+    }
+    match &input.body {
+        InputBody::Receipt(inbound) => {
+            let external = &inbound.receipt.external_id;
+            let own = external.parse::<MessageId>().ok();
+            let message = sheet.sent(&inbound.channel, external).or(own);
+            lookups.outbound = message.and_then(|id| sheet.outbound(id)).map(|row| &row.outbound);
+        }
+        InputBody::Command(command) => match &command.action {
+            Action::RetryParked { parked } | Action::DropParked { parked } => {
+                lookups.parked = sheet.parked(*parked).map(|parked| &parked.input);
+            }
+            action => {
+                lookups.conversation = action.conversation().and_then(|id| sheet.conversation(id));
+                match action {
+                    Action::Merge { into, .. } => lookups.into = sheet.conversation(*into),
+                    Action::Resend { message, .. } => {
+                        lookups.outbound = sheet.outbound(*message).map(|row| &row.outbound);
+                    }
+                    _ => {}
+                }
+            }
+        },
+        InputBody::Delivery(
+            DeliveryInput::Attempt { message, .. } | DeliveryInput::Settle { message, .. },
+        ) => lookups.outbound = sheet.outbound(*message).map(|row| &row.outbound),
+        _ => {}
+    }
+    lookups
+}

@@ -1,0 +1,101 @@
+//! What the router tells about itself: outcomes (P2), lag, sizes and times of batches.
+
+use postroom_model::OutcomeKind;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// Registered once; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RouterMetrics {
+    inputs: Family<OutcomeLabel, Counter>,
+    events: Counter,
+    envelopes: Counter,
+    batch_inputs: Histogram,
+    cycle_seconds: Histogram,
+    inlet_seq: Gauge,
+    inlet_last: Gauge,
+    open: Gauge,
+    waiting: Gauge,
+    active: Gauge,
+    step_downs: Counter,
+    failures: Counter,
+}
+
+impl RouterMetrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            inputs: Family::default(),
+            events: Counter::default(),
+            envelopes: Counter::default(),
+            batch_inputs: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            cycle_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            inlet_seq: Gauge::default(),
+            inlet_last: Gauge::default(),
+            open: Gauge::default(),
+            waiting: Gauge::default(),
+            active: Gauge::default(),
+            step_downs: Counter::default(),
+            failures: Counter::default(),
+        };
+        let part = registry.sub_registry_with_prefix("postroom_router");
+        part.register("inputs", "Inputs decided, by outcome", metrics.inputs.clone());
+        part.register("events", "Events appended", metrics.events.clone());
+        part.register("envelopes", "Envelopes appended", metrics.envelopes.clone());
+        part.register("batch_inputs", "Inputs in one batch", metrics.batch_inputs.clone());
+        part.register("cycle_seconds", "From read to recorded", metrics.cycle_seconds.clone());
+        part.register("inlet_decided_seq", "Publish decided last", metrics.inlet_seq.clone());
+        part.register("inlet_last_seq", "Publish stored last", metrics.inlet_last.clone());
+        part.register("open_conversations", "Not resolved", metrics.open.clone());
+        part.register("waiting_conversations", "Open, nobody's", metrics.waiting.clone());
+        part.register("active", "1 while this router decides", metrics.active.clone());
+        part.register("step_downs", "Another router wrote", metrics.step_downs.clone());
+        part.register("failures", "Cycles that failed", metrics.failures.clone());
+        metrics
+    }
+
+    pub(crate) fn decided(&self, kind: OutcomeKind) {
+        let outcome = match kind {
+            OutcomeKind::Routed => "routed",
+            OutcomeKind::Duplicate => "duplicate",
+            OutcomeKind::Parked => "parked",
+            OutcomeKind::Rejected => "rejected",
+        };
+        self.inputs.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn appended(&self, inputs: usize, events: u64, seconds: f64) {
+        self.envelopes.inc();
+        self.events.inc_by(events);
+        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+        self.batch_inputs.observe(inputs as f64);
+        self.cycle_seconds.observe(seconds);
+    }
+
+    pub(crate) fn stands(&self, inlet_seq: u64, inlet_last: u64, open: usize, waiting: usize) {
+        self.inlet_seq.set(inlet_seq.cast_signed());
+        self.inlet_last.set(inlet_last.cast_signed());
+        self.open.set(i64::try_from(open).unwrap_or(i64::MAX));
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn active(&self, active: bool) {
+        self.active.set(i64::from(active));
+    }
+
+    pub(crate) fn stepped_down(&self) {
+        self.step_downs.inc();
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failures.inc();
+    }
+}

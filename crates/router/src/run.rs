@@ -1,0 +1,249 @@
+//! Running: recover, lead, stand by, start again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits};
+use postroom_model::{Clock, Envelope, IdSource, Position};
+use postroom_records::Records;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cycle::Active;
+use crate::recover::{catch_up_until_done, recover};
+use crate::{RouterError, RouterLimits, RouterMetrics, append, snapshot};
+
+/// The longest sleep while nothing is due; a deadline is looked at again after it.
+const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// Publishes that the inlet keeps after they were decided: for `verify` and for looking back.
+const INLET_KEPT: u64 = 200_000;
+/// Publishes that one trim forgets, so that storing never waits long.
+const TRIM_STEP: u64 = 2_000;
+
+/// What a router works with.
+#[derive(Debug)]
+pub struct RouterParts {
+    pub inlet: Arc<dyn Inlet>,
+    pub ledger: Arc<dyn Ledger>,
+    pub records: Arc<dyn Records>,
+    pub blobs: Blobs,
+    pub clock: Arc<dyn Clock>,
+    pub ids: IdSource,
+    pub limits: RouterLimits,
+    pub metrics: RouterMetrics,
+    pub tasks: TaskTracker,
+    /// True while this router decides and the records stand at the ledger's tail.
+    pub ready: watch::Sender<bool>,
+}
+
+/// The single writer of a workspace, or a candidate for it.
+#[derive(Debug)]
+pub struct Router {
+    parts: RouterParts,
+    poisonous: BTreeSet<Position>,
+    /// How often a batch did not fit; each time the next ones are half as large.
+    halved: u32,
+}
+
+impl Router {
+    pub fn new(parts: RouterParts) -> Self {
+        Self { parts, poisonous: BTreeSet::new(), halved: 0 }
+    }
+
+    /// Decides until `shutdown`. An error is one that a person has to look at; everything else is
+    /// tried again.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RouterError> {
+        let mut pause = self.parts.limits.retry_min;
+        loop {
+            let started = tokio::time::Instant::now();
+            let ended = self.lead(&shutdown).await;
+            self.parts.ready.send_replace(false);
+            self.parts.metrics.active(false);
+            let error = match ended {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            self.parts.metrics.failed();
+            match &error {
+                RouterError::SteppedDown => {
+                    self.parts.metrics.stepped_down();
+                    tracing::warn!("another router wrote; standing by");
+                    if self.stand_by(&shutdown).await? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                RouterError::Poisoned(position) => {
+                    tracing::error!(?position, "an input brought the core down; it is set aside");
+                    self.poisonous.insert(*position);
+                    continue;
+                }
+                RouterError::BatchTooLarge if self.halved < 16 => self.halved += 1,
+                error if error.retryable() => {
+                    tracing::warn!(code = error.code(), %error, "routing failed; trying again");
+                }
+                _ => {
+                    tracing::error!(code = error.code(), %error, "routing stops");
+                    return Err(error);
+                }
+            }
+            if started.elapsed() > self.parts.limits.retry_max.saturating_mul(5) {
+                pause = self.parts.limits.retry_min;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = append::longer(pause, &self.parts.limits);
+        }
+    }
+
+    fn read_limits(&self) -> ReadLimits {
+        let limits = &self.parts.limits;
+        ReadLimits {
+            entries_max: (limits.batch_entries_max >> self.halved).max(1),
+            bytes_max: (limits.batch_bytes_max >> self.halved).max(1),
+        }
+    }
+
+    /// Recovers and decides until shutdown or an error.
+    async fn lead(&self, shutdown: &CancellationToken) -> Result<(), RouterError> {
+        let parts = &self.parts;
+        let (ledger, records) = (parts.ledger.as_ref(), parts.records.as_ref());
+        let recovered = recover(ledger, parts.inlet.as_ref(), &parts.blobs).await?;
+        let standing = catch_up_until_done(ledger, records, &parts.limits).await?;
+        if standing.seq != recovered.tail.seq {
+            return Err(RouterError::SteppedDown);
+        }
+        let mut active = Active::new(parts, recovered, standing, &self.poisonous);
+        parts.ready.send_replace(true);
+        parts.metrics.active(true);
+        tracing::info!(
+            ledger_seq = active.tail.seq,
+            open = active.state.conversation_count(),
+            "routing"
+        );
+        let mut keeper = Keeper::new(active.tail.last_event);
+        let mut changes = parts.inlet.changes();
+        let mut busy_until = tokio::time::Instant::now();
+        loop {
+            if shutdown.is_cancelled() {
+                let kept = parts.limits.snapshots_kept;
+                snapshot::store_state(&parts.blobs, &active.state, &active.tail, kept).await?;
+                return Ok(());
+            }
+            changes.mark_unchanged();
+            let entries = parts.inlet.read(active.tail.inlet_seq, self.read_limits()).await?;
+            let now = parts.clock.now();
+            let due = active.state.next_deadline();
+            if entries.is_empty() && due.is_none_or(|at| at > now) {
+                let sleep = due.map_or(SLEEP_MAX, |at| {
+                    Duration::from_millis(at.since(now).unsigned_abs()).min(SLEEP_MAX)
+                });
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    changed = changes.changed() => {
+                        if changed.is_err() {
+                            return Ok(());
+                        }
+                        // Under load a moment's wait makes the batch worth its sync.
+                        if busy_until.elapsed() < parts.limits.linger {
+                            tokio::time::sleep(parts.limits.linger).await;
+                        }
+                    }
+                    () = tokio::time::sleep(sleep) => {}
+                }
+                continue;
+            }
+            let decided = active.cycle(&entries).await?;
+            if decided >= parts.limits.linger_below {
+                busy_until = tokio::time::Instant::now();
+            }
+            let last = *changes.borrow();
+            let waiting = active.state.waiting_count();
+            let open = active.state.conversation_count();
+            parts.metrics.stands(active.tail.inlet_seq, last, open, waiting);
+            keeper.look(parts, &active);
+        }
+    }
+
+    /// Waits until the ledger has stood still with inputs waiting; true means shutdown.
+    async fn stand_by(&self, shutdown: &CancellationToken) -> Result<bool, RouterError> {
+        let parts = &self.parts;
+        let mut changes = parts.ledger.changes();
+        loop {
+            changes.mark_unchanged();
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(true),
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return Ok(true);
+                    }
+                }
+                () = tokio::time::sleep(parts.limits.takeover_after) => {
+                    let consumed = match parts.ledger.tail().await? {
+                        Some(tail) => {
+                            let decoded = Envelope::decode(&tail.bytes);
+                            let (envelope, _) = decoded
+                                .map_err(|error| RouterError::damaged(tail.seq, &error))?;
+                            envelope.inlet_seq
+                        }
+                        None => 0,
+                    };
+                    if parts.inlet.last().await? > consumed {
+                        tracing::warn!("the other router no longer decides; taking over");
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Makes snapshots and trims the inlet beside the loop, one at a time.
+struct Keeper {
+    snapshot_at: u64,
+    running: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Keeper {
+    fn new(last_event: u64) -> Self {
+        Self { snapshot_at: last_event, running: None }
+    }
+
+    fn look(&mut self, parts: &RouterParts, active: &Active<'_>) {
+        let tail = active.tail;
+        let enough = tail.last_event >= self.snapshot_at + parts.limits.snapshot_events;
+        if !enough || self.running.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        self.snapshot_at = tail.last_event;
+        let (ledger, blobs) = (Arc::clone(&parts.ledger), parts.blobs.clone());
+        let inlet = Arc::clone(&parts.inlet);
+        let kept = parts.limits.snapshots_kept;
+        self.running = Some(parts.tasks.spawn(async move {
+            if let Err(error) = snapshot::make(ledger.as_ref(), &blobs, tail.seq, kept).await {
+                tracing::warn!(code = error.code(), "no snapshot was made");
+                return;
+            }
+            trim(inlet.as_ref(), tail.inlet_seq.saturating_sub(INLET_KEPT)).await;
+        }));
+    }
+}
+
+async fn trim(inlet: &dyn Inlet, through: u64) {
+    let first = match inlet.read(0, ReadLimits { entries_max: 1, bytes_max: 1 }).await {
+        Ok(entries) => entries.first().map_or(through, |entry| entry.seq),
+        Err(_) => return,
+    };
+    let mut at = first;
+    while at < through {
+        at = (at + TRIM_STEP).min(through);
+        if let Err(error) = inlet.trim(at).await {
+            tracing::warn!(code = error.code(), "the inlet was not trimmed");
+            return;
+        }
+    }
+}
