@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use postroom_model::{Input, Position};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::{BusError, Inlet, encode_batch, encode_input};
@@ -17,6 +17,9 @@ use crate::{BusError, Inlet, encode_batch, encode_input};
 pub struct IntakeLimits {
     /// Submissions that may wait; more get [`BusError::Busy`].
     pub waiting_max: usize,
+    /// Bytes that may wait or be under way; more get [`BusError::Busy`], and a single submission
+    /// that is larger gets [`BusError::TooLarge`].
+    pub waiting_bytes_max: u32,
     /// Inputs in one publish.
     pub batch_inputs_max: usize,
     /// Bytes in one publish. A single submission may be larger, up to what the backend takes.
@@ -25,7 +28,12 @@ pub struct IntakeLimits {
 
 impl Default for IntakeLimits {
     fn default() -> Self {
-        Self { waiting_max: 4_096, batch_inputs_max: 512, batch_bytes_max: 512 * 1024 }
+        Self {
+            waiting_max: 4_096,
+            waiting_bytes_max: 64 * 1024 * 1024,
+            batch_inputs_max: 512,
+            batch_bytes_max: 512 * 1024,
+        }
     }
 }
 
@@ -33,6 +41,8 @@ impl Default for IntakeLimits {
 #[derive(Debug, Clone)]
 pub struct Intake {
     queue: mpsc::Sender<Submission>,
+    room: Arc<Semaphore>,
+    waiting_bytes_max: u32,
 }
 
 #[derive(Debug)]
@@ -40,14 +50,22 @@ struct Submission {
     inputs: Vec<Bytes>,
     bytes: usize,
     done: oneshot::Sender<Result<Position, BusError>>,
+    /// Gives the bytes free again when the submission is answered.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Intake {
-    /// Starts the task that publishes; it ends when the last handle is dropped.
+    /// Starts the task that publishes; it ends when the last handle is dropped and all that waits
+    /// is published.
     pub fn start(inlet: Arc<dyn Inlet>, limits: IntakeLimits, tasks: &TaskTracker) -> Self {
         let (queue, waiting) = mpsc::channel(limits.waiting_max);
+        let room = Arc::new(Semaphore::new(limits.waiting_bytes_max as usize));
         tasks.spawn(publish_all(inlet, limits, waiting));
-        Self { queue }
+        Self {
+            queue,
+            room,
+            waiting_bytes_max: limits.waiting_bytes_max,
+        }
     }
 
     /// Stores one input durably and gives its position.
@@ -56,17 +74,47 @@ impl Intake {
     }
 
     /// Stores inputs durably, next to each other and in order, and gives the position of the first.
+    /// They are stored even if the caller stops waiting.
     pub async fn accept_all(&self, inputs: &[Input]) -> Result<Position, BusError> {
         let encoded: Result<Vec<Bytes>, _> = inputs.iter().map(encode_input).collect();
         let inputs = encoded.map_err(|error| BusError::Damaged(error.to_string()))?;
         let bytes = inputs.iter().map(Bytes::len).sum();
+        let room = self.reserve(bytes)?;
         let (done, answer) = oneshot::channel();
-        self.queue.try_send(Submission { inputs, bytes, done }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => BusError::Busy,
-            mpsc::error::TrySendError::Closed(_) => BusError::Closed,
-        })?;
-        // The task answers each submission; if it is gone, the publish may have happened.
-        answer.await.unwrap_or(Err(BusError::Closed))
+        let submission = Submission {
+            inputs,
+            bytes,
+            done,
+            _room: room,
+        };
+        self.queue
+            .try_send(submission)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => BusError::Busy,
+                mpsc::error::TrySendError::Closed(_) => BusError::Closed,
+            })?;
+        // The task answers each submission. If it is gone, nobody knows whether it was published.
+        let gone = |_| {
+            Err(BusError::Unavailable(
+                "the task that publishes ended".to_owned(),
+            ))
+        };
+        answer.await.unwrap_or_else(gone)
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BusError> {
+        let bytes_max = self.waiting_bytes_max;
+        let permits = u32::try_from(bytes)
+            .ok()
+            .filter(|permits| *permits <= bytes_max);
+        let too_large = BusError::TooLarge {
+            bytes,
+            bytes_max: bytes_max as usize,
+        };
+        let permits = permits.ok_or(too_large)?;
+        Arc::clone(&self.room)
+            .try_acquire_many_owned(permits)
+            .map_err(|_| BusError::Busy)
     }
 }
 
@@ -100,8 +148,10 @@ async fn publish_all(
 }
 
 async fn publish(inlet: &dyn Inlet, batch: Vec<Submission>) {
-    let inputs: Vec<Bytes> =
-        batch.iter().flat_map(|submission| submission.inputs.iter().cloned()).collect();
+    let inputs: Vec<Bytes> = batch
+        .iter()
+        .flat_map(|submission| submission.inputs.iter().cloned())
+        .collect();
     let published = inlet.publish(encode_batch(&inputs)).await;
     let mut index: u32 = 0;
     for submission in batch {
@@ -114,3 +164,6 @@ async fn publish(inlet: &dyn Inlet, batch: Vec<Submission>) {
         drop(submission.done.send(answer));
     }
 }
+
+#[cfg(test)]
+mod tests;

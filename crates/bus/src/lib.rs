@@ -14,7 +14,7 @@ mod memory;
 mod ports;
 
 pub use batch::{Undecodable, decode_batch, encode_batch, encode_input};
-pub use blobs::{BlobError, Blobs, SnapshotName};
+pub use blobs::{BLOB_BYTES_MAX, BlobError, Blobs, SNAPSHOT_BYTES_MAX, SnapshotName};
 pub use error::BusError;
 pub use intake::{Intake, IntakeLimits};
 pub use memory::{MemoryInlet, MemoryLedger};

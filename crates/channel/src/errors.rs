@@ -21,6 +21,11 @@ impl Refusal {
         Self { status, code, detail: detail.into(), pointers: Vec::new() }
     }
 
+    /// The same request is refused again, unless the settings or the moment change.
+    pub fn retryable(&self) -> bool {
+        false
+    }
+
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.pointers.push((pointer.into(), detail.into()));
@@ -52,6 +57,11 @@ pub enum SendErrorKind {
 }
 
 impl SendError {
+    /// Whether the same may be tried again without asking anybody.
+    pub fn may_retry(&self) -> bool {
+        self.kind == SendErrorKind::Retryable
+    }
+
     pub fn retryable(code: &'static str, detail: impl Into<String>) -> Self {
         Self { kind: SendErrorKind::Retryable, code, detail: detail.into(), retry_after: None }
     }
@@ -78,6 +88,23 @@ pub enum AcceptError {
     TooLarge(String),
 }
 
+impl AcceptError {
+    /// Stable; each has a page in `docs/errors`. The bus has the same words for the same things.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Full => "storage_full",
+            Self::Unavailable(_) => "storage_unavailable",
+            Self::TooLarge(_) => "entry_too_large",
+        }
+    }
+
+    /// Whether the same may be taken later.
+    pub fn retryable(&self) -> bool {
+        !matches!(self, Self::TooLarge(_))
+    }
+}
+
 /// Why an outgoing request was not made (P10).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
@@ -85,4 +112,44 @@ pub enum GuardError {
     PrivateAddress(String),
     #[error("the URL is not one that may be called: {0}")]
     BadUrl(String),
+    #[error("outgoing requests cannot be made at all: {0}")]
+    Client(String),
+}
+
+impl GuardError {
+    /// Stable; each has a page in `docs/errors`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PrivateAddress(_) => "address_not_allowed",
+            Self::BadUrl(_) => "url_not_allowed",
+            Self::Client(_) => "http_client_unavailable",
+        }
+    }
+
+    /// The operator has to change something first.
+    pub fn retryable(&self) -> bool {
+        false
+    }
+}
+
+/// A mistake in a channel's own options, for `postroom check`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub struct OptionError {
+    /// The key in the channel's table.
+    pub key: String,
+    /// What is wrong, without the value: it may be a secret.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+impl OptionError {
+    pub fn new(
+        key: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self { key: key.into(), message: message.into(), help: help.into() }
+    }
 }

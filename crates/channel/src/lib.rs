@@ -7,15 +7,24 @@
 //! suite that every adapter passes. It knows no adapter, no bus and no records.
 
 mod adapter;
+mod address;
 pub mod contract;
 mod errors;
 mod guard;
 mod inlet;
+mod inspection;
+pub mod json;
+pub mod limits;
 pub mod signature;
 
 pub use adapter::{
     Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Received, SendReceipt,
 };
-pub use errors::{AcceptError, GuardError, Refusal, SendError};
-pub use guard::{AllowList, Guard};
+pub use address::{AllowList, Cidr, NotACidr, is_public};
+pub use errors::{AcceptError, GuardError, OptionError, Refusal, SendError, SendErrorKind};
+pub use guard::{
+    CONNECT_TIMEOUT, Deadlines, Guard, ReadError, TOTAL_TIMEOUT, URL_CHARS_MAX, check_url,
+    innermost, install_crypto, read_bounded, refused_by_guard,
+};
 pub use inlet::{Accepted, Inlet};
+pub use inspection::{Inspection, InspectionOutcome, Problem, Response};

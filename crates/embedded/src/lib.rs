@@ -1,1 +1,23 @@
-//! Bus and records over one SQLite file.
+//! Bus, records and access store over one SQLite file, for one machine.
+//!
+//! One thread writes, with group commit: whatever waits goes into one transaction and one sync. Reads
+//! have connections of their own. Nothing takes an exclusive lock, so the command line works beside a
+//! running server. This crate decides nothing and folds nothing; it keeps what it is given.
+
+mod access;
+mod embedded;
+mod error;
+mod failure;
+mod file;
+mod group;
+mod hints;
+mod inlet;
+mod ledger;
+mod numbers;
+mod readers;
+mod records;
+mod schema;
+mod writer;
+
+pub use embedded::{Embedded, EmbeddedOptions};
+pub use error::EmbeddedError;

@@ -1,2 +1,57 @@
-//! One queue for every channel.
-fn main() {}
+//! `postroom`: the only crate that names backends and adapters, and the command line around them.
+//!
+//! It puts the rooms together and starts them; it decides nothing about messages.
+
+mod adapters;
+mod cli;
+mod commands;
+mod failure;
+mod output;
+mod serve;
+mod setup;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(run(&cli));
+            // Reads of a file that block may still be under way; nothing waits for them.
+            runtime.shutdown_background();
+            ended
+        }
+        Err(error) => Err(Failure::failed(format!("the runtime cannot start: {error}"))),
+    };
+    match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print(cli.shared.json);
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
+    output::start_log(cli.shared.log.as_deref());
+    let shared = &cli.shared;
+    match &cli.command {
+        Command::Serve => serve::run(shared).await,
+        Command::Check => commands::check::run(shared),
+        Command::Inspect(wanted) => commands::inspect::run(wanted),
+        Command::Token(wanted) => commands::token::token(shared, wanted).await,
+        Command::Link(wanted) => commands::token::link(shared, wanted).await,
+        Command::Parked(wanted) => commands::parked::run(shared, wanted).await,
+        Command::Explain(wanted) => commands::explain::run(shared, wanted).await,
+        Command::Verify => commands::verify::run(shared).await,
+        Command::Rebuild => commands::rebuild::run(shared).await,
+        Command::Generate(wanted) => commands::generate::run(wanted),
+    }
+}

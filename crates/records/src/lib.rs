@@ -5,16 +5,25 @@
 //! every backend; a backend only gets, writes and lists rows. Nothing here decides anything.
 
 pub mod conformance;
+mod conversation;
+mod delivery;
+mod describe;
 mod error;
 mod fold;
 mod memory;
 mod ports;
+mod project;
+mod query;
 mod rows;
 mod sheet;
+mod typed;
 
+pub use describe::{describe, event_type};
 pub use error::RecordsError;
 pub use memory::MemoryRecords;
 pub use ports::{ConversationQuery, Page, QueueCounts, Records, Standing, View};
+pub use project::{fold_envelope, keys_of, project, project_many, standing_after};
+pub use query::ListingCursor;
 pub use rows::{
     Change, DeliveryNote, Key, OutboundRow, Parked, Row, SCHEMA_VERSION, Seen, TimelineItem, Totals,
 };

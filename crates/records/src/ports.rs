@@ -28,10 +28,10 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     /// Where the records stand. [`RecordsError::OtherSchema`] asks for a rebuild.
     async fn standing(&self) -> Result<Standing, RecordsError>;
 
-    /// The rows of `keys`, in their order, in one round trip.
+    /// The rows of `keys`, in their order, in one round trip. A key may stand there twice.
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, RecordsError>;
 
-    /// Writes all changes and moves the standing from `from` to `to`, both or neither;
+    /// Writes all changes, in their order, and moves the standing from `from` to `to`, both or neither;
     /// [`RecordsError::Moved`] if they do not stand at `from`.
     async fn write(
         &self,
@@ -44,10 +44,14 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn clear(&self) -> Result<(), RecordsError>;
 
     /// Rows after `after` in the order of their keys, for comparing two records.
-    async fn scan(&self, after: Option<&Key>, limit: usize)
-    -> Result<Vec<(Key, Row)>, RecordsError>;
+    async fn scan(
+        &self,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Row)>, RecordsError>;
 
-    /// A page of conversations, the one with the newest message first.
+    /// A page of conversations, the one with the newest message first; see
+    /// [`ConversationQuery::matches`] and [`crate::ListingCursor`].
     async fn conversations(
         &self,
         query: &ConversationQuery,
@@ -61,15 +65,18 @@ pub trait Records: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> Result<Vec<TimelineItem>, RecordsError>;
 
+    /// All presences, in the order of their agents.
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError>;
 
-    /// Per queue: how many wait, how many are open, how long the oldest has waited.
+    /// Per queue: how many wait, how many are open, how long the oldest has waited. Only queues with
+    /// a conversation that is open or pending.
     async fn queue_counts(&self) -> Result<BTreeMap<QueueId, QueueCounts>, RecordsError>;
 
-    /// Replies that have not left: queued, waiting, sending, in the order in which they were queued.
+    /// Replies that have not left: queued, waiting, sending, in the order in which they were queued,
+    /// which is that of [`crate::OutboundRow::position`].
     async fn outbox(&self, limit: usize) -> Result<Vec<Outbound>, RecordsError>;
 
-    /// Inputs set aside, the oldest first, after the id `after`.
+    /// Inputs set aside, in the order of their ids, the oldest first, after the id `after`.
     async fn parked(
         &self,
         after: Option<postroom_model::ParkedId>,
@@ -126,7 +133,7 @@ pub struct QueueCounts {
     pub waiting: u64,
     /// Open or pending.
     pub open: u64,
-    /// Since when the customer of the longest waiting conversation waits.
+    /// Since when the customer of the longest waiting conversation waits; of those in `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
 }

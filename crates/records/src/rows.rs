@@ -34,7 +34,8 @@ pub enum Key {
     Totals,
 }
 
-/// The content of a row; its variant fits its key.
+/// The content of a row; its variant fits its key. Some variants look alike as JSON: a backend reads
+/// the content by the kind of the key, never as a `Row`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Row {
@@ -57,8 +58,11 @@ pub enum Row {
 pub enum Change {
     Put(Key, Row),
     Delete(Key),
-    /// Forgets inputs seen before this moment. Comes at the same envelope in every fold.
-    ForgetSeen { before: Timestamp },
+    /// Forgets inputs seen before this moment, strictly, as far as they stand there when its turn in
+    /// the list of changes comes. Comes at the same envelope in every fold.
+    ForgetSeen {
+        before: Timestamp,
+    },
 }
 
 /// One entry of a conversation's timeline: a message, a note, or something that happened.

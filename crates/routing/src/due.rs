@@ -1,65 +1,47 @@
 //! What time alone brings.
 
-use postroom_model::{ConversationId, Event, EventBody, Reason, Status, Timestamp};
+use postroom_model::{ConversationId, Event, EventBody, Reason, Timestamp};
 
 use crate::{State, matching};
 
-/// Conversations that one call moves on; the caller calls again while the next deadline has passed.
+/// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
-/// What has come due at `now`, for one conversation each.
-pub fn due(state: &State, now: Timestamp) -> Vec<Vec<Event>> {
-    let orphans = state.orphans.iter().copied();
-    let mut transitions: Vec<Vec<Event>> = orphans
-        .take(DUE_MAX)
-        .map(|id| moved_on(state, id))
-        .collect();
-    let woken = state.deadlines.iter().take_while(|(at, _)| *at <= now);
-    for (_, id) in woken.take(DUE_MAX.saturating_sub(transitions.len())) {
-        if let Some(open) = state.conversations.get(id)
-            && open.status == Status::Snoozed
-            && !state.orphans.contains(id)
-        {
-            let reason = Reason::SnoozeOver;
-            let mut events = vec![Event::on(*id, EventBody::ConversationWoken { reason })];
-            events.extend(matching::returned(state, *id, open));
-            transitions.push(events);
-        }
+/// What has come due at `now` and goes first: what the configuration left behind, then the snoozes
+/// that are over, the earliest first. Fold it before asking for the next.
+pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
+    if let Some(id) = state.orphans.first() {
+        return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
     }
-    transitions
+    let (_, id) = *state.deadlines.first().filter(|(at, _)| *at <= now)?;
+    let open = state.conversations.get(&id)?;
+    let reason = Reason::SnoozeOver;
+    let mut events = vec![Event::on(id, EventBody::ConversationWoken { reason })];
+    events.extend(matching::returned(state, id, open));
+    Some(events)
 }
 
 /// A conversation whose owner or queue is no longer configured.
 fn moved_on(state: &State, id: ConversationId) -> Vec<Event> {
-    let mut events = Vec::new();
     let Some(open) = state.conversations.get(&id) else {
-        return events;
+        return vec![];
     };
+    let mut events = Vec::with_capacity(2);
     let owner = state.owner_of(open).filter(|_| open.holds_capacity());
     if let Some(owner) = owner.filter(|owner| !owner.configured) {
         let agent = owner.id.clone();
-        let reason = Reason::OwnerGone {
-            agent: agent.clone(),
-        };
-        let released = EventBody::ConversationReleased {
-            agent,
-            cost: open.cost,
-            reason,
-        };
+        let reason = Reason::OwnerGone { agent: agent.clone() };
+        let cost = open.cost;
+        let released = EventBody::ConversationReleased { agent, cost, reason };
         events.push(Event::on(id, released));
     }
-    let queue = state
-        .queues
-        .get(open.queue)
-        .filter(|queue| !queue.configured);
-    if let (Some(gone), Some(queue)) = (queue, state.queue_or_default(None)) {
-        let reason = Reason::QueueGone {
-            queue: gone.id.clone(),
-        };
-        events.push(Event::on(
-            id,
-            EventBody::ConversationTransferred { queue, reason },
-        ));
+    let queue = state.queues.get(open.queue);
+    let gone = queue.filter(|queue| !queue.configured);
+    if let (Some(gone), Some(queue)) = (gone, state.queue_or_default(None)) {
+        let queue_gone = gone.id.clone();
+        let reason = Reason::QueueGone { queue: queue_gone };
+        let moved = EventBody::ConversationTransferred { queue, reason };
+        events.push(Event::on(id, moved));
     }
     events
 }

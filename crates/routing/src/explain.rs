@@ -59,21 +59,18 @@ pub fn explain(
 ) -> Explanation {
     let agents = considered(conversation, settings, presences);
     let waits_for = waits_for(conversation, &agents);
-    let mut summary = vec![routed_words(conversation, settings)];
+    let failed = conversation.route.failed.iter();
+    let mut summary: Vec<String> = failed
+        .map(|(number, error)| format!("Rule {number} failed and was skipped: {error}."))
+        .collect();
+    summary.push(routed_words(conversation, settings));
     summary.extend(conversation.assignment.as_ref().map(reason_words));
-    summary.extend(
-        waits_for
-            .clone()
-            .map(|what| match conversation.waiting_since {
-                Some(since) => {
-                    format!(
-                        "The customer has waited for {}; {what}.",
-                        duration(now.since(since))
-                    )
-                }
-                None => format!("It waits: {what}."),
-            }),
-    );
+    summary.extend(waits_for.clone().map(|what| match conversation.waiting_since {
+        Some(since) => {
+            format!("The customer has waited for {}; {what}.", duration(now.since(since)))
+        }
+        None => format!("It waits: {what}."),
+    }));
     Explanation {
         conversation: conversation.id,
         status: conversation.status,
@@ -94,12 +91,7 @@ fn tried(conversation: &Conversation, settings: &Settings) -> Vec<TriedRule> {
     let route = &conversation.route;
     if route.config != settings.short_hash() {
         let matched = route.matched.zip(route.when.clone());
-        let rule = |(number, when)| TriedRule {
-            number,
-            when,
-            result: "matched",
-            error: None,
-        };
+        let rule = |(number, when)| TriedRule { number, when, result: "matched", error: None };
         return matched.map(rule).into_iter().collect();
     }
     let numbered = settings.rules.iter().zip(1..);
@@ -113,12 +105,7 @@ fn tried(conversation: &Conversation, settings: &Settings) -> Vec<TriedRule> {
                 None => "not_tried",
             };
             let error = failed.map(|(_, error)| error.clone());
-            TriedRule {
-                number,
-                when: rule.when.clone(),
-                result,
-                error,
-            }
+            TriedRule { number, when: rule.when.clone(), result, error }
         })
         .collect()
 }
@@ -131,10 +118,7 @@ fn considered(
     let Some(queue) = &conversation.queue else {
         return vec![];
     };
-    let serving = settings
-        .agents
-        .iter()
-        .filter(|agent| agent.queues.contains(queue));
+    let serving = settings.agents.iter().filter(|agent| agent.queues.contains(queue));
     serving
         .map(|agent| {
             let presence = presences.iter().find(|presence| presence.agent == agent.id);
@@ -143,11 +127,7 @@ fn considered(
             let free = agent.capacity.saturating_sub(load);
             let lacking = conversation.skills.iter().find_map(|(skill, level)| {
                 let has = agent.skills.get(skill).copied().unwrap_or(0);
-                let cause = PassedOverCause::Skill {
-                    skill: skill.clone(),
-                    needed: *level,
-                    has,
-                };
+                let cause = PassedOverCause::Skill { skill: skill.clone(), needed: *level, has };
                 (has < *level).then_some(cause)
             });
             let cost = conversation.cost;
@@ -184,10 +164,7 @@ fn waits_for(conversation: &Conversation, agents: &[Considered]) -> Option<Strin
         Status::Open if agents.is_empty() => Some("no agent serves the queue".to_owned()),
         Status::Open => {
             let count = |wanted: fn(&PassedOverCause) -> bool| {
-                agents
-                    .iter()
-                    .filter(|agent| agent.passed_over.as_ref().is_some_and(wanted))
-                    .count()
+                agents.iter().filter(|agent| agent.passed_over.as_ref().is_some_and(wanted)).count()
             };
             let away = count(|cause| matches!(cause, PassedOverCause::Unavailable { .. }));
             let skill = count(|cause| matches!(cause, PassedOverCause::Skill { .. }));
@@ -202,21 +179,18 @@ fn waits_for(conversation: &Conversation, agents: &[Considered]) -> Option<Strin
 
 fn routed_words(conversation: &Conversation, settings: &Settings) -> String {
     let id = conversation.queue.as_ref();
-    let named = id
-        .and_then(|id| settings.queue(id))
-        .map(|queue| queue.name.clone());
-    let queue = named
-        .or(id.map(ToString::to_string))
-        .unwrap_or_else(|| "no queue".to_owned());
+    let named = id.and_then(|id| settings.queue(id)).map(|queue| queue.name.clone());
+    let queue = named.or(id.map(ToString::to_string)).unwrap_or_else(|| "no queue".to_owned());
     match (&conversation.route.matched, &conversation.route.when) {
         (Some(number), Some(when)) => {
-            format!("Rule {number} matched ({when}) and sent it towards {queue}.")
+            format!("Rule {number} matched: {when}. It is in {queue}.")
         }
         _ if conversation.route.tried == 0 => {
-            format!("There were no rules to try; the channel's queue or the default is {queue}.")
+            format!("There were no rules to try. It is in {queue}.")
         }
         _ => format!(
-            "None of {} rules matched; the channel's queue or the default is {queue}.",
+            "None of {} rules matched, so the channel's queue or the default was taken. \
+             It is in {queue}.",
             conversation.route.tried
         ),
     }

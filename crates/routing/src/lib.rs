@@ -12,6 +12,7 @@ pub mod codes;
 mod decide;
 mod due;
 mod explain;
+pub mod load;
 mod made;
 mod matching;
 mod rules;

@@ -14,11 +14,7 @@ pub struct Made {
 
 impl Made {
     pub fn new(at: Timestamp, position: Position) -> Self {
-        Self {
-            at,
-            position,
-            count: 0,
-        }
+        Self { at, position, count: 0 }
     }
 
     pub(crate) fn next(&mut self, purpose: &'static str) -> Uuid {
@@ -26,11 +22,7 @@ impl Made {
         ids::decided(
             self.at,
             purpose,
-            &[
-                self.position.seq,
-                u64::from(self.position.index),
-                self.count,
-            ],
+            &[self.position.seq, u64::from(self.position.index), self.count],
         )
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
 use cel::{Context, Env, Program, Value};
 use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings};
 use serde::Serialize;
@@ -73,28 +73,16 @@ impl Rules {
         let mut compiled = Vec::with_capacity(settings.rules.len());
         if settings.rules.len() > RULES_MAX {
             let message = format!("more than {RULES_MAX} rules");
-            errors.push(RuleError {
-                index: RULES_MAX,
-                message,
-                offset: None,
-            });
+            errors.push(RuleError { index: RULES_MAX, message, offset: None });
         }
         for (index, rule) in settings.rules.iter().enumerate() {
             match compile(&env, rule) {
                 Ok(program) => compiled.push((rule.clone(), program)),
-                Err((message, offset)) => errors.push(RuleError {
-                    index,
-                    message,
-                    offset,
-                }),
+                Err((message, offset)) => errors.push(RuleError { index, message, offset }),
             }
         }
         if errors.is_empty() {
-            Ok(Self {
-                env,
-                compiled,
-                config: settings.short_hash(),
-            })
+            Ok(Self { env, compiled, config: settings.short_hash() })
         } else {
             Err(errors)
         }
@@ -106,15 +94,9 @@ impl Rules {
 
     /// Tries the rules in order. The same message and rules, the same answer.
     pub fn route(&self, facts: RuleFacts<'_>) -> Routed {
-        let mut trace = RuleTrace {
-            config: self.config.clone(),
-            ..RuleTrace::default()
-        };
+        let mut trace = RuleTrace { config: self.config.clone(), ..RuleTrace::default() };
         if self.compiled.is_empty() {
-            return Routed {
-                trace,
-                ..Routed::default()
-            };
+            return Routed { trace, ..Routed::default() };
         }
         let mut context = Context::with_env(Arc::clone(&self.env));
         let bound = context
@@ -122,10 +104,7 @@ impl Rules {
             .and_then(|()| context.add_variable("channel", ChannelFacts::of(facts.channel)));
         if let Err(error) = bound {
             trace.failed.push((0, error.to_string()));
-            return Routed {
-                trace,
-                ..Routed::default()
-            };
+            return Routed { trace, ..Routed::default() };
         }
         for ((rule, program), number) in self.compiled.iter().zip(1..) {
             trace.tried = number;
@@ -142,16 +121,11 @@ impl Rules {
                     };
                 }
                 Ok(Value::Bool(false)) => {}
-                Ok(_) => trace
-                    .failed
-                    .push((number, "did not give true or false".to_owned())),
+                Ok(_) => trace.failed.push((number, "did not give true or false".to_owned())),
                 Err(error) => trace.failed.push((number, error.to_string())),
             }
         }
-        Routed {
-            trace,
-            ..Routed::default()
-        }
+        Routed { trace, ..Routed::default() }
     }
 }
 
@@ -164,33 +138,26 @@ fn environment() -> Arc<Env> {
 
 fn compile(env: &Env, rule: &Rule) -> Result<Program, (String, Option<usize>)> {
     if rule.when.chars().count() > EXPRESSION_CHARS_MAX {
-        return Err((
-            format!("longer than {EXPRESSION_CHARS_MAX} characters"),
-            None,
-        ));
+        return Err((format!("longer than {EXPRESSION_CHARS_MAX} characters"), None));
     }
     let program = env.compile(&rule.when).map_err(|errors| {
         let first = errors.errors.first();
         let message = first.map_or_else(|| "not an expression".to_owned(), |e| e.msg.clone());
-        (
-            message,
-            first.and_then(|error| offset_of(&rule.when, error.pos)),
-        )
+        (message, first.and_then(|error| offset_of(&rule.when, error.pos)))
     })?;
-    let mut walk = Walk {
-        nodes: 0,
-        variables: Vec::new(),
-    };
-    walk.check(program.expression(), 0)
-        .map_err(|message| (message.to_owned(), None))?;
-    for variable in walk.variables {
-        if !["message", "channel"].contains(&variable.as_str()) {
-            let at = rule.when.find(&variable);
-            let message = format!("`{variable}` is not known; there are `message` and `channel`");
-            return Err((message, at));
-        }
-    }
+    let mut walk = Walk { nodes: 0, bound: vec!["message", "channel"] };
+    walk.check(program.expression(), 0).map_err(|(id, message)| {
+        let at = program.source_info().offset_for(id);
+        let at = at.map(|(start, _)| byte_of(&rule.when, start as usize));
+        (message, at)
+    })?;
     Ok(program)
+}
+
+/// The byte at which the character of this number begins; the end if there is none.
+fn byte_of(text: &str, character: usize) -> usize {
+    let mut all = text.char_indices();
+    all.nth(character).map_or(text.len(), |(at, _)| at)
 }
 
 /// A byte offset from a line and a column, both counted from 1.
@@ -198,76 +165,80 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
     let line = usize::try_from(line).ok()?.checked_sub(1)?;
     let column = usize::try_from(column).ok()?.checked_sub(1)?;
     let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(before..)?;
-    let within = rest
-        .char_indices()
-        .nth(column)
-        .map_or(rest.len(), |(at, _)| at);
-    Some(before + within)
+    Some(before + byte_of(text.get(before..)?, column))
 }
 
-/// Walks an expression: bounds its size, refuses a loop within a loop, collects free names.
-struct Walk {
+/// Walks an expression: bounds its size, refuses a loop within a loop and names that nothing binds.
+struct Walk<'a> {
     nodes: usize,
-    variables: Vec<String>,
+    /// Names that can be used here.
+    bound: Vec<&'a str>,
 }
 
-impl Walk {
-    fn check(&mut self, node: &IdedExpr, loops: usize) -> Result<(), &'static str> {
+/// What is wrong, and the id of the node at which it is.
+type Wrong = (u64, String);
+
+impl<'a> Walk<'a> {
+    fn check(&mut self, node: &'a IdedExpr, loops: usize) -> Result<(), Wrong> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err("too large an expression");
+            return Err((node.id, "too large an expression".to_owned()));
         }
         match &node.expr {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) if self.bound.contains(&name.as_str()) => Ok(()),
             Expr::Ident(name) => {
-                if loops == 0 {
-                    self.variables.push(name.clone());
-                }
-                Ok(())
+                let known = "there are `message` and `channel`";
+                Err((node.id, format!("`{name}` is not known; {known}")))
             }
             Expr::Call(call) => {
-                let parts = call.target.iter().map(|target| &**target).chain(&call.args);
-                parts
-                    .into_iter()
-                    .try_for_each(|part| self.check(part, loops))
+                let target = call.target.as_deref();
+                self.check_all(target.into_iter().chain(&call.args), loops)
             }
             Expr::Select(select) => self.check(&select.operand, loops),
-            Expr::List(list) => list
-                .elements
-                .iter()
-                .try_for_each(|one| self.check(one, loops)),
+            Expr::List(list) => self.check_all(&list.elements, loops),
             Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), loops),
             Expr::Struct(made) => self.entries(made.entries.iter().map(|entry| &entry.expr), loops),
-            Expr::Comprehension(inner) => {
-                if loops > 0 {
-                    return Err("a loop within a loop could take very long");
-                }
-                self.check(&inner.iter_range, loops)?;
-                let parts = [
-                    &inner.accu_init,
-                    &inner.loop_cond,
-                    &inner.loop_step,
-                    &inner.result,
-                ];
-                parts
-                    .into_iter()
-                    .try_for_each(|part| self.check(part, loops + 1))
-            }
+            Expr::Comprehension(inner) => self.comprehension(node.id, inner, loops),
         }
     }
 
-    fn entries<'a>(
+    fn check_all(
+        &mut self,
+        nodes: impl IntoIterator<Item = &'a IdedExpr>,
+        loops: usize,
+    ) -> Result<(), Wrong> {
+        nodes.into_iter().try_for_each(|node| self.check(node, loops))
+    }
+
+    fn comprehension(
+        &mut self,
+        id: u64,
+        inner: &'a ComprehensionExpr,
+        loops: usize,
+    ) -> Result<(), Wrong> {
+        if loops > 0 {
+            return Err((id, "a loop within a loop could take very long".to_owned()));
+        }
+        self.check_all([&inner.iter_range, &inner.accu_init], loops)?;
+        let outside = self.bound.len();
+        self.bound.push(&inner.accu_var);
+        self.bound.push(&inner.iter_var);
+        self.bound.extend(inner.iter_var2.as_deref());
+        let parts = [&inner.loop_cond, &inner.loop_step, &inner.result];
+        let checked = self.check_all(parts, loops + 1);
+        self.bound.truncate(outside);
+        checked
+    }
+
+    fn entries(
         &mut self,
         mut entries: impl Iterator<Item = &'a EntryExpr>,
         loops: usize,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Wrong> {
         entries.try_for_each(|entry| match entry {
             EntryExpr::StructField(field) => self.check(&field.value, loops),
-            EntryExpr::MapEntry(entry) => {
-                self.check(&entry.key, loops)?;
-                self.check(&entry.value, loops)
-            }
+            EntryExpr::MapEntry(entry) => self.check_all([&entry.key, &entry.value], loops),
         })
     }
 }
@@ -334,10 +305,7 @@ impl<'a> ChannelFacts<'a> {
 impl<'a> PartyFacts<'a> {
     fn of(party: &'a postroom_model::Party) -> Self {
         Self {
-            address: party
-                .address
-                .as_ref()
-                .map_or("", |address| address.as_str()),
+            address: party.address.as_ref().map_or("", |address| address.as_str()),
             name: party.name.as_deref().unwrap_or(""),
             username: party.username.as_deref().unwrap_or(""),
         }
@@ -350,11 +318,7 @@ impl<'a> PartyFacts<'a> {
 
 impl<'a> Facts<'a> {
     fn of(message: &'a Message) -> Self {
-        let nobody = PartyFacts {
-            address: "",
-            name: "",
-            username: "",
-        };
+        let nobody = PartyFacts { address: "", name: "", username: "" };
         let automation = message.automation;
         Self {
             kind: message.kind,
@@ -381,9 +345,7 @@ impl<'a> Facts<'a> {
                 })
                 .collect(),
             automation: AutomationFacts {
-                class: automation
-                    .map(|automation| automation.class)
-                    .unwrap_or_default(),
+                class: automation.map(|automation| automation.class).unwrap_or_default(),
                 may_answer: automation.is_none_or(|automation| automation.may_answer),
             },
             attributes: &message.attributes,

@@ -1,6 +1,5 @@
 //! One step of the machine: decide, fold, and assign until nothing more can be.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use postroom_model::{
@@ -8,8 +7,9 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
-use crate::state::AgentIx;
-use crate::{Lookups, Made, State, decide, due, matching};
+use crate::due::{DUE_MAX, due};
+use crate::state::{AgentIx, Open, WaitKey, wait_key};
+use crate::{Lookups, Made, State, decide, matching};
 
 /// What one input, or time alone, brought about. The state has already taken it in.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,82 +25,60 @@ pub fn step(state: &mut State, position: Position, input: Input, lookups: &Looku
     let mut decision = decide(state, input, lookups, &mut made);
     let mut events = std::mem::take(&mut decision.events);
     settle(state, at, &mut events);
-    let version = decision
-        .conversation
-        .and_then(|id| version_of(state, id, lookups, &events));
+    let version = decision.conversation.and_then(|id| version_of(state, id, lookups, &events));
     let outcome = decision.outcome(position, id, version);
-    Step {
-        transition: Transition {
-            outcome: Some(outcome),
-            at,
-            events,
-        },
-        bodies: decision.bodies,
-    }
+    Step { transition: Transition { outcome: Some(outcome), at, events }, bodies: decision.bodies }
 }
 
-/// What time alone brings at `now`; call again while [`State::next_deadline`] has passed.
+/// What time alone brings at `now`, at most [`DUE_MAX`] transitions; call again while
+/// [`State::next_deadline`] has passed.
 pub fn step_due(state: &mut State, now: Timestamp) -> Vec<Step> {
     let mut steps = Vec::new();
-    for mut events in due(state, now) {
+    while steps.len() < DUE_MAX
+        && let Some(mut events) = due(state, now)
+    {
         settle(state, now, &mut events);
-        let transition = Transition {
-            outcome: None,
-            at: now,
-            events,
-        };
-        steps.push(Step {
-            transition,
-            bodies: vec![],
-        });
+        let transition = Transition { outcome: None, at: now, events };
+        steps.push(Step { transition, bodies: vec![] });
     }
     steps
 }
 
 /// Folds the events and goes on to assign until no free agent and eligible conversation wait for
-/// each other. Only pairs with a conversation or an agent that the events touched can be new.
+/// each other.
 fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
     let mut touched = Touched::default();
     for event in &*events {
         state.apply(at, event);
         touched.note(state, event);
     }
-    while let Some(event) = touched.next_assignment(state) {
+    let mut pairs = touched.pairs(state);
+    while let Some(event) = pairs.next(state) {
         state.apply(at, &event);
         events.push(event);
     }
 }
 
-/// Whom to look at again.
+/// Whom the events touched: only a pair with one of these can be new.
 #[derive(Debug, Default)]
 struct Touched {
-    conversations: Vec<ConversationId>,
+    conversations: BTreeSet<ConversationId>,
     agents: BTreeSet<AgentIx>,
 }
 
 impl Touched {
     fn note(&mut self, state: &State, event: &Event) {
         if let Some(id) = event.conversation
-            && state
-                .conversations
-                .get(&id)
-                .is_some_and(crate::state::Open::waits)
-            && !self.conversations.contains(&id)
+            && state.conversations.get(&id).is_some_and(Open::waits)
         {
-            self.conversations.push(id);
+            self.conversations.insert(id);
         }
         match &event.body {
             EventBody::AgentStatusChanged { agent, .. }
             | EventBody::ConversationReleased { agent, .. } => self.note_agent(state, agent),
-            EventBody::ConversationSnoozed {
-                freed: Some(freed), ..
-            }
-            | EventBody::ConversationResolved {
-                freed: Some(freed), ..
-            }
-            | EventBody::ConversationMerged {
-                freed: Some(freed), ..
-            } => {
+            EventBody::ConversationSnoozed { freed: Some(freed), .. }
+            | EventBody::ConversationResolved { freed: Some(freed), .. }
+            | EventBody::ConversationMerged { freed: Some(freed), .. } => {
                 self.note_agent(state, &freed.agent);
             }
             EventBody::ConfigInstalled { .. } => self.agents.extend(0..state.agents.len()),
@@ -112,20 +90,38 @@ impl Touched {
         self.agents.extend(state.agent_ix.get(agent));
     }
 
-    /// Agents first: what waits longest goes before what has just come.
-    fn next_assignment(&mut self, state: &State) -> Option<Event> {
-        while let Some(agent) = self.agents.first().copied() {
-            if let Some(event) = matching::conversation_for(state, agent) {
-                return Some(event);
-            }
-            self.agents.remove(&agent);
-        }
-        // In the order of waiting, the first at the end; what no longer waits is passed over below.
-        self.conversations.sort_unstable_by_key(|id| {
-            let open = state.conversations.get(id);
-            open.map(|open| (open.priority, Reverse(open.waiting_since), Reverse(*id)))
+    fn pairs(self, state: &State) -> Pairs {
+        let waiting = self.conversations.iter().filter_map(|id| {
+            let open = state.conversations.get(id).filter(|open| open.waits())?;
+            Some((wait_key(*id, open), None))
         });
-        while let Some(id) = self.conversations.pop() {
+        let free = self.agents.iter().filter_map(|ix| {
+            let first = matching::first_for(state, *ix)?;
+            Some((first, Some(*ix)))
+        });
+        Pairs(waiting.chain(free).collect())
+    }
+}
+
+/// What may be assigned, in the order of waiting: a conversation by itself, or the first one that an
+/// agent could take. While assignments go on, agents only fill up and conversations only go, so an
+/// agent's first one only ever moves back.
+#[derive(Debug)]
+struct Pairs(BTreeSet<(WaitKey, Option<AgentIx>)>);
+
+impl Pairs {
+    fn next(&mut self, state: &State) -> Option<Event> {
+        while let Some((key, agent)) = self.0.pop_first() {
+            if let Some(ix) = agent {
+                let Some(first) = matching::first_for(state, ix) else {
+                    continue;
+                };
+                self.0.insert((first, agent));
+                if first != key {
+                    continue;
+                }
+            }
+            let (_, _, id) = key;
             if let Some(event) = matching::agent_for(state, id) {
                 return Some(event);
             }
@@ -145,9 +141,6 @@ fn version_of(
         return Some(open.version);
     }
     let row = lookups.conversation.filter(|row| row.id == id)?;
-    let grown = events
-        .iter()
-        .filter(|event| event.conversation == Some(id))
-        .count();
+    let grown = events.iter().filter(|event| event.conversation == Some(id)).count();
     Some(row.version + grown as u64)
 }

@@ -8,7 +8,7 @@ use postroom_model::{
 
 use super::{Decision, Lookups, inbound, reply};
 use crate::state::Open;
-use crate::{Made, State, codes};
+use crate::{Made, State, codes, matching};
 
 pub(super) fn decide(
     state: &State,
@@ -30,13 +30,7 @@ pub(super) fn decide(
         if let Some(refusal) = forbidden(state, &actor, row) {
             return refusal.about(id);
         }
-        let desk = Desk {
-            state,
-            at,
-            actor: &actor,
-            row,
-            open: state.conversations.get(&id),
-        };
+        let desk = Desk { state, at, actor: &actor, row, open: state.conversations.get(&id) };
         return desk.decide(action, lookups).about(id);
     }
     match action {
@@ -49,11 +43,7 @@ pub(super) fn decide(
             if lookups.parked.is_none() {
                 return parked_not_found();
             }
-            let dropped = EventBody::InputUnparked {
-                id: parked,
-                dropped: true,
-                by: actor,
-            };
+            let dropped = EventBody::InputUnparked { id: parked, dropped: true, by: actor };
             Decision::routed(None, vec![Event::global(dropped)])
         }
         // Every other action names a conversation.
@@ -70,21 +60,16 @@ fn forbidden(state: &State, actor: &Actor, row: &Conversation) -> Option<Decisio
             "an integrator does not act on conversations",
         )),
         Role::Agent => {
-            let settings = actor
-                .agent
-                .as_ref()
-                .and_then(|agent| state.agent_settings(agent));
-            let Some(settings) = settings else {
+            let agent = actor.agent.as_ref().and_then(|agent| state.agent(agent));
+            let Some(agent) = agent else {
                 return Some(Decision::rejected(
                     codes::AGENT_NOT_FOUND,
                     "the agent is not configured",
                 ));
             };
-            let serves = row
-                .queue
-                .as_ref()
-                .is_some_and(|queue| settings.queues.contains(queue));
-            if serves || row.assignee.as_ref() == Some(&settings.id) {
+            let queue = row.queue.as_ref();
+            let serves = queue.is_some_and(|queue| state.serves(agent, queue));
+            if serves || row.assignee.as_ref() == Some(&agent.id) {
                 return None;
             }
             Some(Decision::rejected(
@@ -106,24 +91,14 @@ fn set_status(state: &State, actor: &Actor, agent: &AgentId, status: AgentStatus
     let mut events = Vec::new();
     if found.status != status {
         let by = actor.clone();
-        let changed = EventBody::AgentStatusChanged {
-            agent: agent.clone(),
-            status,
-            by,
-        };
+        let changed = EventBody::AgentStatusChanged { agent: agent.clone(), status, by };
         events.push(Event::global(changed));
     }
     if status == AgentStatus::AwayAndReassign {
         for id in &found.owned {
             let cost = state.conversations.get(id).map_or(0, |open| open.cost);
-            let reason = Reason::OwnerAway {
-                agent: agent.clone(),
-            };
-            let released = EventBody::ConversationReleased {
-                agent: agent.clone(),
-                cost,
-                reason,
-            };
+            let reason = Reason::OwnerAway { agent: agent.clone() };
+            let released = EventBody::ConversationReleased { agent: agent.clone(), cost, reason };
             events.push(Event::on(*id, released));
         }
     }
@@ -131,10 +106,7 @@ fn set_status(state: &State, actor: &Actor, agent: &AgentId, status: AgentStatus
 }
 
 fn parked_not_found() -> Decision {
-    Decision::rejected(
-        codes::PARKED_NOT_FOUND,
-        "no input is set aside under this id",
-    )
+    Decision::rejected(codes::PARKED_NOT_FOUND, "no input is set aside under this id")
 }
 
 /// Decides an input that was set aside as if it had just come.
@@ -164,11 +136,7 @@ fn retry_parked(
     }
     let id = postroom_model::MessageId(input.id.0);
     let mut decision = inbound::accept(state, id, at, (**message).clone(), lookups, made);
-    let unparked = EventBody::InputUnparked {
-        id: parked,
-        dropped: false,
-        by: actor.clone(),
-    };
+    let unparked = EventBody::InputUnparked { id: parked, dropped: false, by: actor.clone() };
     decision.events.push(Event::global(unparked));
     decision
 }
@@ -186,29 +154,16 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn decide(&self, action: Action, lookups: &Lookups<'_>) -> Decision {
         match action {
-            Action::Reply {
-                conversation,
-                message,
-                draft,
-                if_version,
-            } => {
-                let wanted = reply::Reply {
-                    conversation,
-                    message,
-                    draft,
-                    if_version,
-                };
+            Action::Reply { conversation, message, draft, if_version } => {
+                let wanted = reply::Reply { conversation, message, draft, if_version };
                 reply::reply(self.state, self.at, self.actor, &wanted, lookups)
             }
-            Action::Resend {
-                conversation,
-                message,
-            } => reply::resend(conversation, message, self.actor, lookups),
-            Action::Note {
-                conversation,
-                note,
-                text,
-            } => reply::note(conversation, note, text, self.actor),
+            Action::Resend { conversation, message } => {
+                reply::resend(self.state, conversation, message, self.actor, lookups)
+            }
+            Action::Note { conversation, note, text } => {
+                reply::note(conversation, note, text, self.actor)
+            }
             Action::Claim { .. } => self.claim(),
             Action::Release { .. } => self.release(),
             Action::Assign { agent, .. } => self.assign(&agent),
@@ -231,17 +186,12 @@ impl Desk<'_> {
     }
 
     fn routed(&self, bodies: Vec<EventBody>) -> Decision {
-        let events = bodies
-            .into_iter()
-            .map(|body| Event::on(self.id(), body))
-            .collect();
+        let events = bodies.into_iter().map(|body| Event::on(self.id(), body)).collect();
         Decision::routed(Some(self.id()), events)
     }
 
     fn asked(&self) -> Reason {
-        Reason::Asked {
-            by: self.actor.clone(),
-        }
+        Reason::Asked { by: self.actor.clone() }
     }
 
     fn resolved() -> Decision {
@@ -252,19 +202,12 @@ impl Desk<'_> {
     fn held_by(&self) -> Option<Freed> {
         let open = self.open.filter(|open| open.holds_capacity())?;
         let agent = self.state.owner_of(open)?.id.clone();
-        Some(Freed {
-            agent,
-            cost: open.cost,
-        })
+        Some(Freed { agent, cost: open.cost })
     }
 
     fn released(&self, reason: Reason) -> Option<EventBody> {
         let Freed { agent, cost } = self.held_by()?;
-        Some(EventBody::ConversationReleased {
-            agent,
-            cost,
-            reason,
-        })
+        Some(EventBody::ConversationReleased { agent, cost, reason })
     }
 
     /// The second of two claims learns who was first.
@@ -278,32 +221,28 @@ impl Desk<'_> {
         if self.state.agent(agent).is_none() {
             return Decision::rejected(codes::AGENT_NOT_FOUND, format!("no agent {agent}"));
         }
+        let mut events = self.woken(open);
         if let Some(held) = self.held_by() {
             if held.agent == *agent {
                 return self.routed(vec![]);
             }
-            let settings = self.state.agent_settings(&held.agent);
-            let name = settings.map_or(held.agent.as_str(), |settings| settings.name.as_str());
-            return Decision::rejected(codes::ALREADY_CLAIMED, format!("{name} has it already"));
+            if let Some(settings) = self.state.agent_settings(&held.agent) {
+                let detail = format!("{} has it already", settings.name);
+                return Decision::rejected(codes::ALREADY_CLAIMED, detail);
+            }
+            // Time has not yet taken it from an agent who is no longer configured.
+            let agent = held.agent;
+            events.extend(self.released(Reason::OwnerGone { agent }));
         }
-        let mut events = self.woken(open);
-        let reason = Reason::Claimed {
-            by: self.actor.clone(),
-        };
+        let reason = Reason::Claimed { by: self.actor.clone() };
         let agent = agent.clone();
-        events.push(EventBody::ConversationAssigned {
-            agent,
-            cost: open.cost,
-            reason,
-        });
+        events.push(EventBody::ConversationAssigned { agent, cost: open.cost, reason });
         self.routed(events)
     }
 
     fn woken(&self, open: &Open) -> Vec<EventBody> {
         if open.status == Status::Snoozed {
-            vec![EventBody::ConversationWoken {
-                reason: self.asked(),
-            }]
+            vec![EventBody::ConversationWoken { reason: self.asked() }]
         } else {
             vec![]
         }
@@ -313,9 +252,7 @@ impl Desk<'_> {
         if self.open.is_none() {
             return Self::resolved();
         }
-        match self.released(Reason::Released {
-            by: self.actor.clone(),
-        }) {
+        match self.released(Reason::Released { by: self.actor.clone() }) {
             Some(released) => self.routed(vec![released]),
             None => Decision::rejected(codes::NOT_OWNED, "nobody has the conversation"),
         }
@@ -331,17 +268,11 @@ impl Desk<'_> {
         if self.held_by().is_some_and(|held| held.agent == *agent) {
             return self.routed(vec![]);
         }
-        let reason = Reason::Assigned {
-            by: self.actor.clone(),
-        };
+        let reason = Reason::Assigned { by: self.actor.clone() };
         let mut events = self.woken(open);
         events.extend(self.released(reason.clone()));
         let agent = agent.clone();
-        events.push(EventBody::ConversationAssigned {
-            agent,
-            cost: open.cost,
-            reason,
-        });
+        events.push(EventBody::ConversationAssigned { agent, cost: open.cost, reason });
         self.routed(events)
     }
 
@@ -350,16 +281,14 @@ impl Desk<'_> {
         if self.open.is_none() {
             return Self::resolved();
         }
-        let known = self
-            .state
-            .settings()
-            .is_some_and(|settings| settings.queue(&queue).is_some());
-        if !known {
+        if !self.state.has_queue(&queue) {
             return Decision::rejected(codes::QUEUE_NOT_FOUND, format!("no queue {queue}"));
         }
-        let reason = Reason::Transferred {
-            by: self.actor.clone(),
-        };
+        // Asked again, it must not take it from whoever has it there by now.
+        if self.row.queue.as_ref() == Some(&queue) {
+            return self.routed(vec![]);
+        }
+        let reason = Reason::Transferred { by: self.actor.clone() };
         let mut events: Vec<EventBody> = self.released(reason.clone()).into_iter().collect();
         events.insert(0, EventBody::ConversationTransferred { queue, reason });
         self.routed(events)
@@ -369,16 +298,18 @@ impl Desk<'_> {
         if self.open.is_none() {
             return self.routed(vec![]);
         }
-        let resolved = EventBody::ConversationResolved {
-            freed: self.held_by(),
-            reason: self.asked(),
-        };
+        let resolved =
+            EventBody::ConversationResolved { freed: self.held_by(), reason: self.asked() };
         self.routed(vec![resolved])
     }
 
     fn reopen(&self) -> Decision {
         match self.open {
-            Some(open) if open.status == Status::Snoozed => self.routed(self.woken(open)),
+            Some(open) if open.status == Status::Snoozed => {
+                let mut woken = self.routed(self.woken(open));
+                woken.events.extend(matching::returned(self.state, self.id(), open));
+                woken
+            }
             Some(_) => self.routed(vec![]),
             None => {
                 let opened = Box::new(inbound::reopened(self.state, self.row));
@@ -396,11 +327,7 @@ impl Desk<'_> {
             return Decision::rejected(codes::INVALID_COMMAND, "the time to wake has passed");
         }
         let freed = self.held_by();
-        self.routed(vec![EventBody::ConversationSnoozed {
-            until,
-            freed,
-            reason: self.asked(),
-        }])
+        self.routed(vec![EventBody::ConversationSnoozed { until, freed, reason: self.asked() }])
     }
 
     fn tag(&self, add: Vec<String>, remove: Vec<String>) -> Decision {
@@ -411,10 +338,12 @@ impl Desk<'_> {
                 added.push(tag);
             }
         }
-        let removed: Vec<String> = remove
-            .into_iter()
-            .filter(|tag| has(tag) && !added.contains(tag))
-            .collect();
+        let mut removed: Vec<String> = Vec::new();
+        for tag in remove {
+            if has(&tag) && !removed.contains(&tag) {
+                removed.push(tag);
+            }
+        }
         let bad =
             |tag: &String| tag.trim().is_empty() || tag.chars().count() > limits::TAG_CHARS_MAX;
         if added.iter().any(bad) {
@@ -469,13 +398,26 @@ impl Desk<'_> {
             freed: self.held_by(),
             by: self.actor.clone(),
         };
-        let absorbed = EventBody::ConversationAbsorbed {
-            from: self.id(),
-            by: self.actor.clone(),
-        };
-        Decision::routed(
-            Some(self.id()),
-            vec![Event::on(self.id(), merged), Event::on(into, absorbed)],
-        )
+        let mut events = vec![Event::on(self.id(), merged)];
+        events.extend(self.brought_back(other).map(|body| Event::on(into, body)));
+        let absorbed = EventBody::ConversationAbsorbed { from: self.id(), by: self.actor.clone() };
+        events.push(Event::on(into, absorbed));
+        Decision::routed(Some(self.id()), events)
+    }
+
+    /// A customer who waits here would be forgotten in a conversation that is done or set aside.
+    fn brought_back(&self, other: &Conversation) -> Option<EventBody> {
+        let reason = self.asked();
+        self.open.filter(|open| open.status == Status::Open)?;
+        match self.state.conversations.get(&other.id) {
+            None => {
+                let opened = Box::new(inbound::reopened(self.state, other));
+                Some(EventBody::ConversationReopened { opened, reason })
+            }
+            Some(open) if open.status == Status::Snoozed => {
+                Some(EventBody::ConversationWoken { reason })
+            }
+            Some(_) => None,
+        }
     }
 }

@@ -17,12 +17,9 @@ pub(super) fn decide(
     match report {
         DeliveryInput::Own { channel, host } => own(state, channel, *host),
         DeliveryInput::Attempt { message, epoch } => attempt(state, at, *message, *epoch),
-        DeliveryInput::Settle {
-            message,
-            epoch,
-            attempt,
-            result,
-        } => settle(state, *message, (*epoch, *attempt), result, lookups),
+        DeliveryInput::Settle { message, epoch, attempt, result } => {
+            settle(state, *message, (*epoch, *attempt), result, lookups)
+        }
     }
 }
 
@@ -43,21 +40,15 @@ fn own(
         return Decision::routed(None, vec![]);
     }
     let epoch = before.map_or(0, |owner| owner.epoch) + 1;
-    let mut events = vec![Event::global(EventBody::DeliveryOwned {
-        channel: channel.clone(),
-        host,
-        epoch,
-    })];
+    let mut events =
+        vec![Event::global(EventBody::DeliveryOwned { channel: channel.clone(), host, epoch })];
     for (message, delivery) in &state.deliveries {
         if delivery.channel == *channel && delivery.state == DeliveryState::Sending {
             let result = SendResult::Uncertain {
                 code: "owner_lost".to_owned(),
                 detail: "the process that was sending ended before it reported".to_owned(),
             };
-            let settled = EventBody::DeliverySettled {
-                message: *message,
-                result,
-            };
+            let settled = EventBody::DeliverySettled { message: *message, result };
             events.push(Event::on(delivery.conversation, settled));
         }
     }
@@ -66,16 +57,9 @@ fn own(
 
 fn attempt(state: &State, at: Timestamp, message: MessageId, epoch: u64) -> Decision {
     let Some(delivery) = state.deliveries.get(&message) else {
-        return Decision::rejected(
-            codes::DELIVERY_NOT_WAITING,
-            "the reply does not wait to leave",
-        );
+        return Decision::rejected(codes::DELIVERY_NOT_WAITING, "the reply does not wait to leave");
     };
-    if state
-        .owners
-        .get(&delivery.channel)
-        .is_none_or(|owner| owner.epoch != epoch)
-    {
+    if state.owners.get(&delivery.channel).is_none_or(|owner| owner.epoch != epoch) {
         return stale().about(delivery.conversation);
     }
     let due = match delivery.state {
@@ -86,11 +70,7 @@ fn attempt(state: &State, at: Timestamp, message: MessageId, epoch: u64) -> Deci
         return Decision::rejected(codes::DELIVERY_NOT_WAITING, "the reply is not due")
             .about(delivery.conversation);
     }
-    let attempted = EventBody::DeliveryAttempted {
-        message,
-        epoch,
-        attempt: delivery.attempts + 1,
-    };
+    let attempted = EventBody::DeliveryAttempted { message, epoch, attempt: delivery.attempts + 1 };
     let mut decision = Decision::routed(
         Some(delivery.conversation),
         vec![Event::on(delivery.conversation, attempted)],
@@ -100,10 +80,7 @@ fn attempt(state: &State, at: Timestamp, message: MessageId, epoch: u64) -> Deci
 }
 
 fn stale() -> Decision {
-    Decision::rejected(
-        codes::STALE_OWNER,
-        "another process sends for the channel now",
-    )
+    Decision::rejected(codes::STALE_OWNER, "another process sends for the channel now")
 }
 
 fn settle(
@@ -127,45 +104,39 @@ fn settle(
             Some(row)
                 if row.state == DeliveryState::Uncertain
                     && row.attempts == attempt
-                    && row.epoch == Some(epoch)
-                    && matches!(result, SendResult::Sent { .. }) =>
+                    && row.epoch.is_none_or(|known| known == epoch)
+                    && matches!(result, SendResult::Sent { .. } | SendResult::Failed { .. }) =>
             {
                 row.conversation
             }
             _ => return stale(),
         },
     };
-    let settled = EventBody::DeliverySettled {
-        message,
-        result: result.clone(),
-    };
+    let settled = EventBody::DeliverySettled { message, result: result.clone() };
     let mut decision = Decision::routed(Some(conversation), vec![Event::on(conversation, settled)]);
     decision.message = Some(message);
     decision
 }
 
-/// A receipt only ever moves a reply forward: sent, delivered, read; failed ends it.
+/// A receipt only ever moves a reply forward: sent, delivered, read; failed ends it. What is not
+/// known to have left yet can be told by a receipt too.
 pub(super) fn receipt(inbound: &InboundReceipt, at: Timestamp, lookups: &Lookups<'_>) -> Decision {
-    let Some(row) = lookups
-        .outbound
-        .filter(|row| row.channel == inbound.channel)
-    else {
+    let Some(row) = lookups.outbound.filter(|row| row.channel == inbound.channel) else {
         return Decision::rejected(
             codes::RECEIPT_UNKNOWN,
             "no reply with this id has left through the channel",
         );
     };
     let receipt = &inbound.receipt;
+    let failed = receipt.status == ReceiptStatus::Failed;
     let news = match row.state {
-        DeliveryState::Read => false,
-        DeliveryState::Delivered => {
-            matches!(receipt.status, ReceiptStatus::Read | ReceiptStatus::Failed)
-        }
+        // While it waits to leave (again), a failure is that of an attempt that is over already.
+        DeliveryState::Queued | DeliveryState::Waiting => !failed,
+        DeliveryState::Sending | DeliveryState::Uncertain => true,
         DeliveryState::Sent => receipt.status > ReceiptStatus::Sent,
-        // It did arrive after all, or is known to have left.
-        DeliveryState::Uncertain | DeliveryState::Failed => receipt.status != ReceiptStatus::Failed,
-        // The provider knows before our own send has returned.
-        DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Waiting => false,
+        DeliveryState::Delivered => receipt.status > ReceiptStatus::Delivered,
+        DeliveryState::Read => failed,
+        DeliveryState::Failed => false,
     };
     let recorded = EventBody::ReceiptRecorded {
         message: row.id,
@@ -173,11 +144,7 @@ pub(super) fn receipt(inbound: &InboundReceipt, at: Timestamp, lookups: &Lookups
         at: receipt.at.unwrap_or(at),
         code: receipt.code.clone(),
     };
-    let events = if news {
-        vec![Event::on(row.conversation, recorded)]
-    } else {
-        vec![]
-    };
+    let events = if news { vec![Event::on(row.conversation, recorded)] } else { vec![] };
     let mut decision = Decision::routed(Some(row.conversation), events);
     decision.message = Some(row.id);
     decision

@@ -6,7 +6,7 @@ use postroom_model::{
 };
 
 use super::{Decision, Lookups, park};
-use crate::{Made, State, codes};
+use crate::{Made, State, codes, matching};
 
 pub(super) fn decide(
     state: &State,
@@ -18,20 +18,12 @@ pub(super) fn decide(
 ) -> Decision {
     if state.channel(&inbound.channel).is_none() {
         let (code, detail) = match state.settings() {
-            Some(_) => (
-                codes::CHANNEL_NOT_FOUND,
-                format!("no channel {} is configured", inbound.channel),
-            ),
-            None => (
-                codes::NOT_CONFIGURED,
-                "no configuration is in force".to_owned(),
-            ),
+            Some(_) => {
+                (codes::CHANNEL_NOT_FOUND, format!("no channel {} is configured", inbound.channel))
+            }
+            None => (codes::NOT_CONFIGURED, "no configuration is in force".to_owned()),
         };
-        let input = Input {
-            id,
-            at,
-            body: InputBody::Inbound(Box::new(inbound)),
-        };
+        let input = Input { id, at, body: InputBody::Inbound(Box::new(inbound)) };
         return park(input, code.to_owned(), detail, made);
     }
     accept(state, MessageId(id.0), at, inbound, lookups, made)
@@ -53,22 +45,14 @@ pub(super) fn accept(
     let body = Body::take_from(&mut message);
     events.push(Event::on(
         conversation,
-        EventBody::MessageReceived {
-            id,
-            contact,
-            message: Box::new(message),
-        },
+        EventBody::MessageReceived { id, contact, message: Box::new(message) },
     ));
     Decision {
         kind: Some(OutcomeKind::Routed),
         conversation: Some(conversation),
         message: Some(id),
         events,
-        bodies: if body.is_empty() {
-            vec![]
-        } else {
-            vec![(id.0, body)]
-        },
+        bodies: if body.is_empty() { vec![] } else { vec![(id.0, body)] },
         ..Decision::default()
     }
 }
@@ -89,11 +73,7 @@ fn contact_of(
         let contact = Contact {
             id: ContactId(made.next("contact")),
             name,
-            addresses: lookups
-                .addresses
-                .iter()
-                .map(|(address, _)| address.clone())
-                .collect(),
+            addresses: lookups.addresses.iter().map(|(address, _)| address.clone()).collect(),
             created_at: at,
         };
         let id = contact.id;
@@ -101,21 +81,12 @@ fn contact_of(
         return Some(id);
     };
     // An address of another contact stays with it: joining contacts is a decision of people.
-    let unknown = lookups
-        .addresses
-        .iter()
-        .filter(|(_, contact)| contact.is_none());
+    let unknown = lookups.addresses.iter().filter(|(_, contact)| contact.is_none());
     let addresses: Vec<_> = unknown.map(|(address, _)| address.clone()).collect();
-    let nameless = lookups
-        .contact
-        .is_some_and(|row| row.id == known && row.name.is_none());
+    let nameless = lookups.contact.is_some_and(|row| row.id == known && row.name.is_none());
     let name = name.filter(|_| nameless);
     if !addresses.is_empty() || name.is_some() {
-        let updated = EventBody::ContactUpdated {
-            contact: known,
-            name,
-            addresses,
-        };
+        let updated = EventBody::ContactUpdated { contact: known, name, addresses };
         events.push(Event::global(updated));
     }
     Some(known)
@@ -130,31 +101,38 @@ fn place(
     made: &mut Made,
     events: &mut Vec<Event>,
 ) -> ConversationId {
-    if let Some(id) = lookups.thread {
+    if let Some((id, row)) = lookups.thread.map(|id| end_of_merges(id, lookups)) {
         if let Some(open) = state.conversations.get(&id) {
             if open.status == Status::Snoozed {
                 let reason = Reason::CustomerWrote;
                 events.push(Event::on(id, EventBody::ConversationWoken { reason }));
+                events.extend(matching::returned(state, id, open));
             }
             return id;
         }
-        if let Some(row) = lookups.conversation.filter(|row| row.id == id) {
+        if let Some(row) = row {
             let opened = Box::new(reopened(state, row));
             let reason = Reason::CustomerWrote;
-            events.push(Event::on(
-                id,
-                EventBody::ConversationReopened { opened, reason },
-            ));
+            events.push(Event::on(id, EventBody::ConversationReopened { opened, reason }));
             return id;
         }
     }
     let id = ConversationId(made.next("conversation"));
     let opened = opened(state, inbound, contact, lookups);
-    events.push(Event::on(
-        id,
-        EventBody::ConversationOpened(Box::new(opened)),
-    ));
+    events.push(Event::on(id, EventBody::ConversationOpened(Box::new(opened))));
     id
+}
+
+/// Where a thread leads in the end, with the row of that conversation if it was looked up.
+fn end_of_merges<'a>(
+    id: ConversationId,
+    lookups: &Lookups<'a>,
+) -> (ConversationId, Option<&'a Conversation>) {
+    let row = lookups.conversation.filter(|row| row.id == id);
+    match row.and_then(|row| row.merged_into) {
+        Some(into) => (into, lookups.into.filter(|row| row.id == into)),
+        None => (id, row),
+    }
 }
 
 fn opened(
@@ -165,9 +143,7 @@ fn opened(
 ) -> Opened {
     let channel = state.channel(&inbound.channel);
     let routed = lookups.routed.cloned().unwrap_or_default();
-    let queue = routed
-        .queue
-        .or_else(|| channel.and_then(|channel| channel.queue.clone()));
+    let queue = routed.queue.or_else(|| channel.and_then(|channel| channel.queue.clone()));
     let queue = state.queue_or_default(queue.as_ref());
     Opened {
         channel: inbound.channel.clone(),
@@ -205,9 +181,7 @@ pub(super) fn reopened(state: &State, row: &Conversation) -> Opened {
         queue: queue.unwrap_or_else(default_queue),
         priority: row.priority,
         skills: row.skills.clone(),
-        cost: state
-            .channel(&row.channel)
-            .map_or(row.cost, |channel| state.cost_of(channel)),
+        cost: state.channel(&row.channel).map_or(row.cost, |channel| state.cost_of(channel)),
         tags: row.tags.clone(),
         route: row.route.clone(),
         version: row.version,

@@ -6,24 +6,27 @@ mod inbound;
 mod reply;
 mod settings;
 
+use std::borrow::Cow;
+
 use postroom_model::{
     Address, Body, Contact, ContactId, Conversation, ConversationId, Event, Input, InputBody,
     InputId, MessageId, Outbound, Outcome, OutcomeKind, ParkedId, Position,
 };
 use uuid::Uuid;
 
-use crate::{Made, Routed, State, codes};
+use crate::{Made, Routed, State};
 
 /// What was looked up for an input, since the state does not hold it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lookups<'a> {
     /// The outcome of the same input, if it was decided before (P3).
     pub seen: Option<&'a Outcome>,
-    /// Where the message's thread leads.
+    /// Where the message's thread leads, merges followed to their end.
     pub thread: Option<ConversationId>,
     /// The conversation that the thread or the command names.
     pub conversation: Option<&'a Conversation>,
-    /// The other conversation of a merge.
+    /// The other conversation of a merge; for a message, the one that `conversation` was merged
+    /// into, if merges were not followed.
     pub into: Option<&'a Conversation>,
     /// Whose the sender's addresses are, in their order.
     pub addresses: &'a [(Address, Option<ContactId>)],
@@ -41,7 +44,7 @@ pub struct Lookups<'a> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
     pub kind: Option<OutcomeKind>,
-    pub code: Option<&'static str>,
+    pub code: Option<Cow<'static, str>>,
     pub detail: Option<String>,
     pub conversation: Option<ConversationId>,
     pub message: Option<MessageId>,
@@ -52,18 +55,13 @@ pub struct Decision {
 
 impl Decision {
     fn routed(conversation: Option<ConversationId>, events: Vec<Event>) -> Self {
-        Self {
-            kind: Some(OutcomeKind::Routed),
-            conversation,
-            events,
-            ..Self::default()
-        }
+        Self { kind: Some(OutcomeKind::Routed), conversation, events, ..Self::default() }
     }
 
     fn rejected(code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: Some(OutcomeKind::Rejected),
-            code: Some(code),
+            code: Some(Cow::Borrowed(code)),
             detail: Some(detail.into()),
             ..Self::default()
         }
@@ -80,7 +78,7 @@ impl Decision {
             position,
             input,
             kind: self.kind.unwrap_or(OutcomeKind::Routed),
-            code: self.code.map(str::to_owned),
+            code: self.code.as_deref().map(str::to_owned),
             detail: self.detail.clone(),
             conversation: self.conversation,
             message: self.message,
@@ -106,16 +104,7 @@ pub fn decide(state: &State, input: Input, lookups: &Lookups<'_>, made: &mut Mad
         InputBody::Receipt(receipt) => delivery::receipt(&receipt, at, lookups),
         InputBody::Unparsed(unparsed) => {
             let (code, detail) = (unparsed.code.clone(), unparsed.detail.clone());
-            park(
-                Input {
-                    id,
-                    at,
-                    body: InputBody::Unparsed(unparsed),
-                },
-                code,
-                detail,
-                made,
-            )
+            park(Input { id, at, body: InputBody::Unparsed(unparsed) }, code, detail, made)
         }
         InputBody::Command(command) => command::decide(state, at, *command, lookups, made),
         InputBody::Settings(wanted) => settings::decide(state, *wanted),
@@ -125,10 +114,9 @@ pub fn decide(state: &State, input: Input, lookups: &Lookups<'_>, made: &mut Mad
 
 /// Sets an input aside, whole, so that an operator can retry it.
 fn park(input: Input, code: String, detail: String, made: &mut Made) -> Decision {
-    let known = [codes::CHANNEL_NOT_FOUND, codes::NOT_CONFIGURED];
     Decision {
         kind: Some(OutcomeKind::Parked),
-        code: known.into_iter().find(|known| *known == code),
+        code: Some(Cow::Owned(code.clone())),
         detail: Some(detail.clone()),
         events: vec![Event::global(postroom_model::EventBody::InputParked {
             id: ParkedId(made.next("parked")),

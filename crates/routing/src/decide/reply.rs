@@ -1,9 +1,10 @@
 //! What agents write: replies, notes, and sending again.
 
+use postroom_model::limits::{ATTACHMENTS_MAX, REPLY_BYTES_MAX};
 use postroom_model::{
-    Actor, Attachment, Body, ChannelKind, Conversation, ConversationId, DeliveryState, Event,
-    EventBody, Message, MessageId, MessageKind, NoteId, OutcomeKind, Party, Reason, ReplyDraft,
-    Timestamp,
+    Actor, Attachment, Body, ChannelId, ChannelKind, Conversation, ConversationId, DeliveryState,
+    Event, EventBody, Message, MessageId, MessageKind, NoteId, OutcomeKind, Party, Reason,
+    ReplyDraft, Status, Timestamp,
 };
 
 use super::{Decision, Lookups};
@@ -34,48 +35,28 @@ pub(super) fn reply(
         )
         .about(id);
     };
-    if reply
-        .if_version
-        .is_some_and(|version| open.message_version > version)
-    {
+    if reply.if_version.is_some_and(|version| open.message_version > version) {
         return Decision::rejected(
             codes::CONVERSATION_CHANGED,
-            format!(
-                "a message came after version {}",
-                reply.if_version.unwrap_or(0)
-            ),
+            format!("a message came after version {}", reply.if_version.unwrap_or(0)),
         )
         .about(id);
     }
-    let Some(channel) = state.channel(&row.channel) else {
-        return Decision::rejected(
-            codes::CHANNEL_NOT_FOUND,
-            format!("the channel {} is no longer configured", row.channel),
-        )
-        .about(id);
-    };
-    if !channel.sends {
-        return Decision::rejected(
-            codes::CHANNEL_CANNOT_SEND,
-            format!("the channel {} has no way out", row.channel),
-        )
-        .about(id);
+    if let Some(refusal) = no_way_out(state, &row.channel).or_else(|| too_large(&reply.draft)) {
+        return refusal.about(id);
     }
     let mut events = Vec::with_capacity(2);
+    // What is set aside stays so, and nobody's.
     if open.owner.is_none()
+        && open.status != Status::Snoozed
         && let Some(agent) = actor.agent.as_ref().and_then(|agent| state.agent(agent))
     {
         let reason = Reason::FirstReply { by: actor.clone() };
-        let assigned = EventBody::ConversationAssigned {
-            agent: agent.id.clone(),
-            cost: open.cost,
-            reason,
-        };
-        if open.status != postroom_model::Status::Snoozed {
-            events.push(Event::on(id, assigned));
-        }
+        let assigned =
+            EventBody::ConversationAssigned { agent: agent.id.clone(), cost: open.cost, reason };
+        events.push(Event::on(id, assigned));
     }
-    let (message, body) = compose(at, actor, reply, row, channel.kind);
+    let (message, body) = compose(at, actor, reply, row, state);
     events.push(Event::on(
         id,
         EventBody::ReplyQueued {
@@ -95,27 +76,48 @@ pub(super) fn reply(
     }
 }
 
+fn no_way_out(state: &State, id: &ChannelId) -> Option<Decision> {
+    match state.channel(id) {
+        Some(channel) if channel.sends => None,
+        Some(_) => Some(Decision::rejected(
+            codes::CHANNEL_CANNOT_SEND,
+            format!("the channel {id} has no way out"),
+        )),
+        None => Some(Decision::rejected(
+            codes::CHANNEL_NOT_FOUND,
+            format!("the channel {id} is no longer configured"),
+        )),
+    }
+}
+
+/// The door checks this too; a command that came another way is held to the same limits (P12).
+fn too_large(draft: &ReplyDraft) -> Option<Decision> {
+    let html = draft.html.as_deref().unwrap_or("");
+    let detail = if draft.text.len() > REPLY_BYTES_MAX || html.len() > REPLY_BYTES_MAX {
+        format!("a reply has at most {REPLY_BYTES_MAX} bytes of text and of HTML")
+    } else if draft.attachments.len() > ATTACHMENTS_MAX {
+        format!("a reply has at most {ATTACHMENTS_MAX} files")
+    } else {
+        return None;
+    };
+    Some(Decision::rejected(codes::INVALID_COMMAND, detail))
+}
+
 fn compose(
     at: Timestamp,
     actor: &Actor,
     reply: &Reply,
     row: &Conversation,
-    kind: ChannelKind,
+    state: &State,
 ) -> (Message, Body) {
-    let mail = matches!(kind, ChannelKind::Email | ChannelKind::Imap);
+    let kind = state.channel(&row.channel).map(|channel| channel.kind);
+    let mail = matches!(kind, Some(ChannelKind::Email | ChannelKind::Imap));
     let attachments: Vec<Attachment> = reply.draft.attachments.clone();
     let message = Message {
-        kind: if mail {
-            MessageKind::Email
-        } else {
-            MessageKind::Text
-        },
+        kind: if mail { MessageKind::Email } else { MessageKind::Text },
         external_id: reply.message.to_string(),
         thread: row.thread.clone(),
-        from: Some(Party {
-            name: Some(actor.name.clone()),
-            ..Party::default()
-        }),
+        from: Some(Party { name: Some(actor.name.clone()), ..Party::default() }),
         to: row.customer.iter().cloned().collect(),
         sent_at: Some(at),
         subject: row.subject.clone(),
@@ -133,21 +135,20 @@ fn compose(
 
 /// Sends again what failed or is uncertain: only because somebody asks, and with the same id.
 pub(super) fn resend(
+    state: &State,
     conversation: ConversationId,
     message: MessageId,
     actor: &Actor,
     lookups: &Lookups<'_>,
 ) -> Decision {
-    let row = lookups
-        .outbound
-        .filter(|row| row.conversation == conversation);
+    let row = lookups.outbound.filter(|row| row.conversation == conversation);
     let Some(row) = row.filter(|row| row.id == message) else {
-        return Decision::rejected(
-            codes::MESSAGE_NOT_FOUND,
-            "the conversation has no such reply",
-        )
-        .about(conversation);
+        return Decision::rejected(codes::MESSAGE_NOT_FOUND, "the conversation has no such reply")
+            .about(conversation);
     };
+    if let Some(refusal) = no_way_out(state, &row.channel) {
+        return refusal.about(conversation);
+    }
     if !matches!(row.state, DeliveryState::Failed | DeliveryState::Uncertain) {
         return Decision::rejected(
             codes::DELIVERY_NOT_WAITING,
@@ -174,17 +175,12 @@ pub(super) fn note(
     text: String,
     actor: &Actor,
 ) -> Decision {
-    let added = EventBody::NoteAdded {
-        id: note,
-        by: actor.clone(),
-    };
+    if text.len() > REPLY_BYTES_MAX {
+        let detail = format!("a note has at most {REPLY_BYTES_MAX} bytes");
+        return Decision::rejected(codes::INVALID_COMMAND, detail).about(conversation);
+    }
+    let added = EventBody::NoteAdded { id: note, by: actor.clone() };
     let mut decision = Decision::routed(Some(conversation), vec![Event::on(conversation, added)]);
-    decision.bodies = vec![(
-        note.0,
-        Body {
-            text: Some(text),
-            ..Body::default()
-        },
-    )];
+    decision.bodies = vec![(note.0, Body { text: Some(text), ..Body::default() })];
     decision
 }

@@ -28,18 +28,8 @@ impl State {
                     agent.status_since = at;
                 });
             }
-            EventBody::DeliveryOwned {
-                channel,
-                host,
-                epoch,
-            } => {
-                self.owners.insert(
-                    channel.clone(),
-                    Owner {
-                        host: *host,
-                        epoch: *epoch,
-                    },
-                );
+            EventBody::DeliveryOwned { channel, host, epoch } => {
+                self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
             // Contacts and parked inputs are looked up, not held.
             _ => {}
@@ -61,17 +51,15 @@ impl State {
         self.change(id, |open| open.version += 1);
         match body {
             EventBody::ConversationAssigned { agent, cost, .. } => {
-                self.assign(at, id, agent, *cost)
+                self.assign(at, id, agent, *cost);
             }
             EventBody::ConversationReleased { agent, cost, .. } => {
                 self.change(id, |open| open.owner = None);
                 self.free(at, id, agent, *cost);
-                self.orphans.remove(&id);
             }
             EventBody::ConversationTransferred { queue, .. } => {
                 let place = self.queue_place(queue);
                 self.change(id, |open| open.queue = place);
-                self.orphans.remove(&id);
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
@@ -94,11 +82,7 @@ impl State {
                     open.waiting_since = Some(at);
                 }
             }),
-            EventBody::ReplyQueued {
-                id: message,
-                channel,
-                ..
-            } => {
+            EventBody::ReplyQueued { id: message, channel, .. } => {
                 self.change(id, |open| {
                     open.message_version = open.version;
                     open.waiting_since = None;
@@ -115,6 +99,7 @@ impl State {
                     attempts: 0,
                     next_at: at,
                     epoch: 0,
+                    told: false,
                 };
                 self.deliveries.insert(*message, delivery);
             }
@@ -124,11 +109,7 @@ impl State {
 
     fn apply_delivery(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
         match body {
-            EventBody::DeliveryAttempted {
-                message,
-                epoch,
-                attempt,
-            } => {
+            EventBody::DeliveryAttempted { message, epoch, attempt } => {
                 if let Some(delivery) = self.deliveries.get_mut(message) {
                     delivery.state = DeliveryState::Sending;
                     delivery.epoch = *epoch;
@@ -136,12 +117,7 @@ impl State {
                 }
             }
             EventBody::DeliverySettled { message, result } => self.settle(*message, result),
-            EventBody::DeliveryRequeued {
-                message,
-                channel,
-                attempts,
-                ..
-            } => {
+            EventBody::DeliveryRequeued { message, channel, attempts, .. } => {
                 let delivery = Delivery {
                     channel: channel.clone(),
                     conversation: id,
@@ -149,22 +125,39 @@ impl State {
                     attempts: *attempts,
                     next_at: at,
                     epoch: 0,
+                    told: false,
                 };
                 self.deliveries.insert(*message, delivery);
             }
+            EventBody::ReceiptRecorded { message, .. } => self.told(*message),
             _ => {}
         }
     }
 
+    /// The outside knows what became of it, so it must not leave (again): at once if no attempt
+    /// runs, else once the host has reported.
+    fn told(&mut self, message: MessageId) {
+        match self.deliveries.get_mut(&message) {
+            Some(delivery) if delivery.state == DeliveryState::Sending => delivery.told = true,
+            _ => {
+                self.deliveries.remove(&message);
+            }
+        }
+    }
+
     fn settle(&mut self, message: MessageId, result: &SendResult) {
+        let told = self.deliveries.get(&message).is_some_and(|delivery| delivery.told);
         match result {
-            SendResult::Retry { retry_at, .. } => {
+            SendResult::Retry { retry_at, .. } if !told => {
                 if let Some(delivery) = self.deliveries.get_mut(&message) {
                     delivery.state = DeliveryState::Waiting;
                     delivery.next_at = *retry_at;
                 }
             }
-            SendResult::Sent { .. } | SendResult::Failed { .. } | SendResult::Uncertain { .. } => {
+            SendResult::Retry { .. }
+            | SendResult::Sent { .. }
+            | SendResult::Failed { .. }
+            | SendResult::Uncertain { .. } => {
                 self.deliveries.remove(&message);
             }
         }
@@ -174,6 +167,7 @@ impl State {
         self.remove(id);
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);
+        self.know_cost(opened.cost);
         self.insert(
             id,
             Open {
@@ -197,7 +191,7 @@ impl State {
         };
         self.change(id, |open| open.owner = Some(ix));
         self.change_agent(ix, |agent| {
-            agent.load += u32::from(cost);
+            agent.load = agent.load.saturating_add(u32::from(cost));
             agent.idle_since = at;
             agent.owned.insert(id);
         });
@@ -222,12 +216,6 @@ impl State {
     }
 
     fn wake(&mut self, at: Timestamp, id: ConversationId) {
-        let Some(until) = self.conversations.get(&id).map(|open| open.snoozed_until) else {
-            return;
-        };
-        if let Some(until) = until {
-            self.deadlines.remove(&(until, id));
-        }
         self.change(id, |open| {
             open.status = Status::Open;
             open.owner = None;
@@ -243,18 +231,11 @@ impl State {
         until: Timestamp,
         freed: Option<&Freed>,
     ) {
-        let Some(before) = self.conversations.get(&id).map(|open| open.snoozed_until) else {
-            return;
-        };
-        if let Some(before) = before {
-            self.deadlines.remove(&(before, id));
-        }
         self.change(id, |open| {
             open.status = Status::Snoozed;
             open.snoozed_until = Some(until);
             open.waiting_since = None;
         });
-        self.deadlines.insert((until, id));
         self.give_back(at, id, freed);
     }
 

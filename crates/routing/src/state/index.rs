@@ -8,9 +8,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{ConversationId, QueueId, Timestamp};
+use postroom_model::{ConversationId, QueueId, Status, Timestamp};
 
-use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, State};
+use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, QueueIx, State};
 
 /// Conversations that need the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,66 +57,86 @@ impl Queue {
     }
 }
 
-fn wait_key(id: ConversationId, open: &Open) -> WaitKey {
-    (
-        Reverse(open.priority),
-        open.waiting_since.unwrap_or_default(),
-        id,
-    )
+pub(crate) fn wait_key(id: ConversationId, open: &Open) -> WaitKey {
+    (Reverse(open.priority), open.waiting_since.unwrap_or_default(), id)
+}
+
+/// Where a conversation stands outside of the map of conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Places {
+    waiting: Option<(QueueIx, Bucket, WaitKey)>,
+    deadline: Option<Timestamp>,
+    orphan: bool,
 }
 
 impl State {
-    /// Changes a conversation and keeps the index of who waits true.
+    /// Changes a conversation and keeps every index true.
     pub(super) fn change(&mut self, id: ConversationId, edit: impl FnOnce(&mut Open)) {
         let Some(open) = self.conversations.get_mut(&id) else {
             return;
         };
-        let before = open
-            .waits()
-            .then(|| (open.queue, Bucket::of(open), wait_key(id, open)));
+        let was = open.clone();
         edit(open);
-        let after = open
-            .waits()
-            .then(|| (open.queue, Bucket::of(open), wait_key(id, open)));
-        if before == after {
-            return;
-        }
-        if let Some((queue, bucket, key)) = before {
-            self.remove_waiting(queue, bucket, &key);
-        }
-        if let Some((queue, bucket, key)) = after
-            && let Some(queue) = self.queues.get_mut(queue)
-        {
-            queue.waiting.entry(bucket).or_default().insert(key);
-        }
+        let open = open.clone();
+        self.index(id, self.places(id, &was), self.places(id, &open));
     }
 
     pub(super) fn insert(&mut self, id: ConversationId, open: Open) {
-        if open.waits()
-            && let Some(queue) = self.queues.get_mut(open.queue)
-        {
-            queue
-                .waiting
-                .entry(Bucket::of(&open))
-                .or_default()
-                .insert(wait_key(id, &open));
-        }
+        self.index(id, Places::default(), self.places(id, &open));
         self.conversations.insert(id, open);
     }
 
     pub(super) fn remove(&mut self, id: ConversationId) -> Option<Open> {
         let open = self.conversations.remove(&id)?;
-        if open.waits() {
-            self.remove_waiting(open.queue, Bucket::of(&open), &wait_key(id, &open));
-        }
-        if let Some(until) = open.snoozed_until {
-            self.deadlines.remove(&(until, id));
-        }
-        self.orphans.remove(&id);
+        self.index(id, self.places(id, &open), Places::default());
         Some(open)
     }
 
-    fn remove_waiting(&mut self, queue: usize, bucket: Bucket, key: &WaitKey) {
+    fn places(&self, id: ConversationId, open: &Open) -> Places {
+        Places {
+            waiting: open.waits().then(|| (open.queue, Bucket::of(open), wait_key(id, open))),
+            deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
+            orphan: self.is_orphan(open),
+        }
+    }
+
+    /// Its queue is no longer configured, or the owner who holds it. Before there are settings
+    /// nothing can be done about it.
+    fn is_orphan(&self, open: &Open) -> bool {
+        let queue = self.queues.get(open.queue);
+        let owner = self.owner_of(open).filter(|_| open.holds_capacity());
+        self.settings.is_some()
+            && (queue.is_none_or(|queue| !queue.configured)
+                || owner.is_some_and(|owner| !owner.configured))
+    }
+
+    fn index(&mut self, id: ConversationId, before: Places, after: Places) {
+        if before.waiting != after.waiting {
+            if let Some((queue, bucket, key)) = before.waiting {
+                self.remove_waiting(queue, bucket, &key);
+            }
+            if let Some((queue, bucket, key)) = after.waiting
+                && let Some(queue) = self.queues.get_mut(queue)
+            {
+                queue.waiting.entry(bucket).or_default().insert(key);
+            }
+        }
+        if before.deadline != after.deadline {
+            if let Some(at) = before.deadline {
+                self.deadlines.remove(&(at, id));
+            }
+            self.deadlines.extend(after.deadline.map(|at| (at, id)));
+        }
+        if before.orphan != after.orphan {
+            if after.orphan {
+                self.orphans.insert(id);
+            } else {
+                self.orphans.remove(&id);
+            }
+        }
+    }
+
+    fn remove_waiting(&mut self, queue: QueueIx, bucket: Bucket, key: &WaitKey) {
         let Some(queue) = self.queues.get_mut(queue) else {
             return;
         };
@@ -139,8 +159,8 @@ impl State {
         if before == after {
             return;
         }
-        for queue in agent.queues.clone() {
-            let Some(queue) = self.queues.get_mut(queue) else {
+        for queue in &agent.queues {
+            let Some(queue) = self.queues.get_mut(*queue) else {
                 continue;
             };
             if let Some((key, since)) = before
@@ -174,6 +194,15 @@ impl State {
         }
     }
 
+    /// Takes a cost into the classes; one that no channel has (any more) can come back with a
+    /// conversation.
+    pub(super) fn know_cost(&mut self, cost: u16) {
+        if let Err(at) = self.costs.binary_search(&cost) {
+            self.costs.insert(at, cost);
+            self.index_agents();
+        }
+    }
+
     /// The lowest class of agents into which a conversation of this cost fits.
     pub(crate) fn class_of(&self, cost: u16) -> usize {
         self.costs.partition_point(|known| *known <= cost)
@@ -182,25 +211,16 @@ impl State {
 
 impl Bucket {
     pub(crate) fn of(open: &Open) -> Self {
-        Self {
-            need: open.need,
-            cost: open.cost,
-        }
+        Self { need: open.need, cost: open.cost }
     }
 }
 
-/// Where a free agent stands, and since when; none if they take nothing or nothing fits.
+/// Where a free agent stands, and since when; none if they take nothing or nothing that occurs fits.
 fn available(costs: &[u16], agent: &Agent) -> Option<(AvailableKey, Timestamp)> {
     if !agent.takes_new() {
         return None;
     }
     let free = agent.free();
     let class = costs.partition_point(|cost| u32::from(*cost) <= free);
-    (class > 0).then_some((
-        AvailableKey {
-            profile: agent.profile,
-            class,
-        },
-        agent.idle_since,
-    ))
+    (class > 0).then_some((AvailableKey { profile: agent.profile, class }, agent.idle_since))
 }

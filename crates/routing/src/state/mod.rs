@@ -15,8 +15,8 @@ use postroom_model::{
     HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
-pub(crate) use self::index::{Bucket, Queue};
-pub(crate) use self::skills::{NeedIx, ProfileIx};
+pub(crate) use self::index::{Queue, WaitKey, wait_key};
+use self::skills::{NeedIx, ProfileIx};
 pub use self::snapshot::{Snapshot, SnapshotError};
 
 /// Index of a queue in [`State::queues`].
@@ -30,6 +30,8 @@ pub struct State {
     pub(crate) settings: Option<Arc<Settings>>,
     /// Hash of the settings, first 16 digits; goes into every trace.
     pub(crate) config: String,
+    /// Place of each channel in the settings.
+    pub(crate) channel_ix: BTreeMap<ChannelId, usize>,
     pub(crate) conversations: BTreeMap<ConversationId, Open>,
     pub(crate) queues: Vec<Queue>,
     pub(crate) queue_ix: BTreeMap<QueueId, QueueIx>,
@@ -111,6 +113,10 @@ pub(crate) struct Delivery {
     pub next_at: Timestamp,
     /// Owner's epoch of the running attempt.
     pub epoch: u64,
+    /// The outside has told what became of it while the attempt still ran: whatever the host
+    /// reports, it is over.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// Who may send for a channel.
@@ -154,30 +160,34 @@ impl State {
     }
 
     pub(crate) fn channel(&self, id: &ChannelId) -> Option<&ChannelSettings> {
-        self.settings.as_ref()?.channel(id)
+        let ix = *self.channel_ix.get(id)?;
+        self.settings.as_ref()?.channels.get(ix)
+    }
+
+    pub(crate) fn serves(&self, agent: &Agent, queue: &QueueId) -> bool {
+        let ix = self.queue_ix.get(queue);
+        ix.is_some_and(|ix| agent.queues.contains(ix))
+    }
+
+    pub(crate) fn has_queue(&self, id: &QueueId) -> bool {
+        let queue = self.queue_ix.get(id).and_then(|ix| self.queues.get(*ix));
+        queue.is_some_and(|queue| queue.configured)
     }
 
     pub(crate) fn agent(&self, id: &AgentId) -> Option<&Agent> {
-        self.agents
-            .get(*self.agent_ix.get(id)?)
-            .filter(|agent| agent.configured)
+        self.agents.get(*self.agent_ix.get(id)?).filter(|agent| agent.configured)
     }
 
     /// The queue, or the default one if it is not configured.
     pub(crate) fn queue_or_default(&self, id: Option<&QueueId>) -> Option<QueueId> {
-        let settings = self.settings.as_ref()?;
-        let known = id.filter(|id| settings.queue(id).is_some());
-        known
-            .or(settings.queues.first().map(|queue| &queue.id))
-            .cloned()
+        let known = id.filter(|id| self.has_queue(id));
+        let default = || self.settings.as_ref()?.queues.first().map(|queue| &queue.id);
+        known.or_else(default).cloned()
     }
 
     pub(crate) fn cost_of(&self, channel: &ChannelSettings) -> u16 {
         let costs = self.settings.as_ref().map(|settings| &settings.costs);
-        costs
-            .and_then(|costs| costs.get(&channel.kind))
-            .copied()
-            .unwrap_or(0)
+        costs.and_then(|costs| costs.get(&channel.kind)).copied().unwrap_or(0)
     }
 
     pub(crate) fn agent_settings(&self, id: &AgentId) -> Option<&AgentSettings> {

@@ -15,39 +15,31 @@ impl State {
         let queue_map = self.renumber_queues(&settings);
         let agent_map = self.renumber_agents(&settings);
         self.costs = self.costs_in_use(&settings);
-        self.config = settings.short_hash();
-        self.settings = Some(settings);
+        self.take(settings);
         let conversations = std::mem::take(&mut self.conversations);
         self.deadlines.clear();
         self.orphans.clear();
         for (id, mut open) in conversations {
             open.queue = queue_map.get(&open.queue).copied().unwrap_or(0);
             open.owner = open.owner.and_then(|owner| agent_map.get(&owner).copied());
-            if let Some(until) = open.snoozed_until {
-                self.deadlines.insert((until, id));
-            }
-            let queue_gone = self
-                .queues
-                .get(open.queue)
-                .is_none_or(|queue| !queue.configured);
-            let owner = open.owner.filter(|_| open.holds_capacity());
-            let owner = owner.and_then(|ix| self.agents.get(ix));
-            if queue_gone || owner.is_some_and(|agent| !agent.configured) {
-                self.orphans.insert(id);
-            }
             self.insert(id, open);
         }
         self.index_agents();
     }
 
+    /// Holds the settings and what is found in them often.
+    pub(super) fn take(&mut self, settings: Arc<Settings>) {
+        self.config = settings.short_hash();
+        let channels = settings.channels.iter().enumerate();
+        self.channel_ix = channels.map(|(ix, channel)| (channel.id.clone(), ix)).collect();
+        self.settings = Some(settings);
+    }
+
     fn renumber_queues(&mut self, settings: &Settings) -> BTreeMap<QueueIx, QueueIx> {
         let held: BTreeSet<QueueIx> = self.conversations.values().map(|open| open.queue).collect();
         let old: Vec<QueueId> = self.queues.iter().map(|queue| queue.id.clone()).collect();
-        self.queues = settings
-            .queues
-            .iter()
-            .map(|queue| Queue::new(queue.id.clone(), true))
-            .collect();
+        self.queues =
+            settings.queues.iter().map(|queue| Queue::new(queue.id.clone(), true)).collect();
         for ix in held {
             if let Some(id) = old.get(ix)
                 && settings.queue(id).is_none()
@@ -55,49 +47,30 @@ impl State {
                 self.queues.push(Queue::new(id.clone(), false));
             }
         }
-        self.queue_ix = self
-            .queues
-            .iter()
-            .enumerate()
-            .map(|(ix, queue)| (queue.id.clone(), ix))
-            .collect();
+        self.queue_ix =
+            self.queues.iter().enumerate().map(|(ix, queue)| (queue.id.clone(), ix)).collect();
         let place = |id: &QueueId| self.queue_ix.get(id).copied();
-        old.iter()
-            .enumerate()
-            .filter_map(|(ix, id)| Some((ix, place(id)?)))
-            .collect()
+        old.iter().enumerate().filter_map(|(ix, id)| Some((ix, place(id)?))).collect()
     }
 
     fn renumber_agents(&mut self, settings: &Settings) -> BTreeMap<AgentIx, AgentIx> {
         let old = std::mem::take(&mut self.agents);
-        let named: BTreeSet<AgentIx> = self
-            .conversations
-            .values()
-            .filter_map(|open| open.owner)
-            .collect();
+        let named: BTreeSet<AgentIx> =
+            self.conversations.values().filter_map(|open| open.owner).collect();
+        // Who was gone and holds nothing is forgotten, as a snapshot forgets them.
         let mut before: BTreeMap<_, _> = old
             .iter()
             .enumerate()
+            .filter(|(ix, agent)| agent.configured || named.contains(ix))
             .map(|(ix, agent)| (agent.id.clone(), ix))
             .collect();
         let mut map = BTreeMap::new();
         for wanted in &settings.agents {
-            let was = before
-                .remove(&wanted.id)
-                .and_then(|ix| Some((ix, old.get(ix)?)));
+            let was = before.remove(&wanted.id).and_then(|ix| Some((ix, old.get(ix)?)));
             if let Some((ix, _)) = was {
                 map.insert(ix, self.agents.len());
             }
-            let queues: Vec<QueueIx> = wanted
-                .queues
-                .iter()
-                .filter_map(|id| self.queue_ix.get(id).copied())
-                .collect();
-            for queue in &queues {
-                if let Some(queue) = self.queues.get_mut(*queue) {
-                    queue.members.push(self.agents.len());
-                }
-            }
+            let queues = self.join(self.agents.len(), &wanted.queues);
             let profile = self.skills.profile(&wanted.skills);
             let was = was.map(|(_, agent)| agent);
             self.agents.push(Agent {
@@ -116,20 +89,31 @@ impl State {
         for ix in before.into_values().filter(|ix| named.contains(ix)) {
             if let Some(agent) = old.get(ix) {
                 map.insert(ix, self.agents.len());
-                self.agents.push(Agent {
-                    configured: false,
-                    queues: vec![],
-                    ..agent.clone()
-                });
+                self.agents.push(Agent { configured: false, queues: vec![], ..agent.clone() });
             }
         }
-        self.agent_ix = self
-            .agents
-            .iter()
-            .enumerate()
-            .map(|(ix, agent)| (agent.id.clone(), ix))
-            .collect();
+        self.agent_ix =
+            self.agents.iter().enumerate().map(|(ix, agent)| (agent.id.clone(), ix)).collect();
         map
+    }
+
+    /// Makes the agent a member of the queues and gives their places, each once. A ghost of a queue
+    /// has no members.
+    pub(super) fn join(&mut self, agent: AgentIx, queues: &[QueueId]) -> Vec<QueueIx> {
+        let mut places: Vec<QueueIx> = Vec::with_capacity(queues.len());
+        for id in queues {
+            let Some(ix) = self.queue_ix.get(id).copied() else {
+                continue;
+            };
+            if let Some(queue) = self.queues.get_mut(ix)
+                && queue.configured
+                && !places.contains(&ix)
+            {
+                queue.members.push(agent);
+                places.push(ix);
+            }
+        }
+        places
     }
 
     fn costs_in_use(&self, settings: &Settings) -> Vec<u16> {

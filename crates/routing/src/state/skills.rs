@@ -25,11 +25,7 @@ impl Skills {
         if let Some(ix) = self.need_ix.get(skills) {
             return *ix;
         }
-        let row = self
-            .profiles
-            .iter()
-            .map(|profile| fits(skills, profile))
-            .collect();
+        let row = self.profiles.iter().map(|profile| fits(skills, profile)).collect();
         self.fits.push(row);
         self.needs.push(skills.clone());
         self.need_ix.insert(skills.clone(), self.needs.len() - 1);
@@ -44,17 +40,12 @@ impl Skills {
             row.push(fits(need, skills));
         }
         self.profiles.push(skills.clone());
-        self.profile_ix
-            .insert(skills.clone(), self.profiles.len() - 1);
+        self.profile_ix.insert(skills.clone(), self.profiles.len() - 1);
         self.profiles.len() - 1
     }
 
     pub(crate) fn fits(&self, need: NeedIx, profile: ProfileIx) -> bool {
-        self.fits
-            .get(need)
-            .and_then(|row| row.get(profile))
-            .copied()
-            .unwrap_or(false)
+        self.fits.get(need).and_then(|row| row.get(profile)).copied().unwrap_or(false)
     }
 
     pub(crate) fn needed(&self, need: NeedIx) -> Option<&SkillSet> {
@@ -73,6 +64,5 @@ impl Skills {
 
 /// Whether someone with `profile` may take what has `need`.
 pub(crate) fn fits(need: &SkillSet, profile: &SkillSet) -> bool {
-    need.iter()
-        .all(|(skill, level)| profile.get(skill).copied().unwrap_or(0) >= *level)
+    need.iter().all(|(skill, level)| profile.get(skill).copied().unwrap_or(0) >= *level)
 }

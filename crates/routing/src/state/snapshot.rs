@@ -32,6 +32,12 @@ pub struct Snapshot {
 #[error("not a snapshot of this version: {0}")]
 pub struct SnapshotError(String);
 
+/// What every form has.
+#[derive(Debug, Deserialize)]
+struct Form {
+    v: u32,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct AgentPart {
     id: AgentId,
@@ -51,6 +57,21 @@ type OpenPart = (
     (Option<i64>, Option<i64>, u64, u64),
 );
 
+impl Snapshot {
+    /// Every place that a conversation names is there.
+    fn check(&self) -> Result<(), SnapshotError> {
+        let stray = self.conversations.iter().find(|(_, place, _)| {
+            place.0 >= self.queues.len()
+                || place.1.is_some_and(|owner| owner >= self.agents.len())
+                || place.4 >= self.needs.len()
+        });
+        match stray {
+            Some((id, ..)) => Err(SnapshotError(format!("{id} is nowhere"))),
+            None => Ok(()),
+        }
+    }
+}
+
 impl State {
     /// The same bytes for the same state.
     pub fn to_snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
@@ -65,11 +86,8 @@ impl State {
             conversations.push(part_of(*id, open, need));
         }
         let held: BTreeSet<usize> = self.conversations.values().map(|open| open.queue).collect();
-        let owning: BTreeSet<usize> = self
-            .conversations
-            .values()
-            .filter_map(|open| open.owner)
-            .collect();
+        let owning: BTreeSet<usize> =
+            self.conversations.values().filter_map(|open| open.owner).collect();
         let snapshot = Snapshot {
             v: VERSION,
             settings: self.settings.as_deref().cloned(),
@@ -104,9 +122,7 @@ impl State {
             status: agent.status,
             status_since: agent.status_since,
             idle_since: agent.idle_since,
-            skills: settings
-                .map(|settings| settings.skills.clone())
-                .unwrap_or_default(),
+            skills: settings.map(|settings| settings.skills.clone()).unwrap_or_default(),
             capacity: agent.capacity,
         }
     }
@@ -136,18 +152,17 @@ impl State {
 
     /// Builds the state and all of its indexes.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let snapshot: Snapshot =
-            serde_json::from_slice(bytes).map_err(|error| SnapshotError(error.to_string()))?;
-        if snapshot.v != VERSION {
-            return Err(SnapshotError(format!("version {}", snapshot.v)));
+        let unreadable = |error: serde_json::Error| SnapshotError(error.to_string());
+        let form: Form = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if form.v != VERSION {
+            return Err(SnapshotError(format!("version {}", form.v)));
         }
+        let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(unreadable)?;
+        snapshot.check()?;
         let mut state = Self::new();
-        state.config = snapshot
-            .settings
-            .as_ref()
-            .map(Settings::short_hash)
-            .unwrap_or_default();
-        state.settings = snapshot.settings.map(std::sync::Arc::new);
+        if let Some(settings) = snapshot.settings {
+            state.take(std::sync::Arc::new(settings));
+        }
         for (id, configured) in snapshot.queues {
             state.queue_ix.insert(id.clone(), state.queues.len());
             state.queues.push(Queue::new(id, configured));
@@ -156,17 +171,9 @@ impl State {
             state.restore_agent(part);
         }
         let mut costs: BTreeSet<u16> = BTreeSet::new();
-        costs.extend(
-            state
-                .settings
-                .iter()
-                .flat_map(|settings| settings.costs.values()),
-        );
-        let needs: Vec<usize> = snapshot
-            .needs
-            .iter()
-            .map(|skills| state.skills.need(skills))
-            .collect();
+        costs.extend(state.settings.iter().flat_map(|settings| settings.costs.values()));
+        let needs: Vec<usize> =
+            snapshot.needs.iter().map(|skills| state.skills.need(skills)).collect();
         for (id, place, times) in snapshot.conversations {
             let need = needs.get(place.4).copied().unwrap_or(0);
             let open = open_of(place, times, need);
@@ -183,17 +190,8 @@ impl State {
     fn restore_agent(&mut self, part: AgentPart) {
         let ix = self.agents.len();
         let wanted = self.agent_settings(&part.id).filter(|_| part.configured);
-        let queues: Vec<usize> = wanted
-            .map(|wanted| wanted.queues.clone())
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|id| self.queue_ix.get(id).copied())
-            .collect();
-        for queue in &queues {
-            if let Some(queue) = self.queues.get_mut(*queue) {
-                queue.members.push(ix);
-            }
-        }
+        let queues = wanted.map(|wanted| wanted.queues.clone()).unwrap_or_default();
+        let queues = self.join(ix, &queues);
         let profile = self.skills.profile(&part.skills);
         self.agent_ix.insert(part.id.clone(), ix);
         self.agents.push(Agent {
@@ -211,23 +209,10 @@ impl State {
     }
 
     fn restore_conversation(&mut self, id: ConversationId, open: Open) {
-        if let Some(until) = open.snoozed_until {
-            self.deadlines.insert((until, id));
-        }
-        let queue_gone = self
-            .queues
-            .get(open.queue)
-            .is_none_or(|queue| !queue.configured);
         let holds = open.holds_capacity();
         let owner = open.owner.filter(|_| holds);
         if let Some(owner) = owner.and_then(|ix| self.agents.get_mut(ix)) {
             owner.owned.insert(id);
-            if !owner.configured {
-                self.orphans.insert(id);
-            }
-        }
-        if queue_gone {
-            self.orphans.insert(id);
         }
         self.insert(id, open);
     }
@@ -236,14 +221,7 @@ impl State {
 fn part_of(id: ConversationId, open: &Open, need: usize) -> OpenPart {
     (
         id,
-        (
-            open.queue,
-            open.owner,
-            open.status,
-            open.priority,
-            need,
-            open.cost,
-        ),
+        (open.queue, open.owner, open.status, open.priority, need, open.cost),
         (
             open.waiting_since.map(Timestamp::millis),
             open.snoozed_until.map(Timestamp::millis),

@@ -1,0 +1,42 @@
+# The commands of this house. Thin on purpose: what needs thought lives in crates/xtask.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt gen bench demo clean tools
+
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: tools ## Starts Postroom: everything in one process, data in ./data
+	cargo run --release -p postroom -- serve
+
+test: tools ## Runs every test; installs a C compiler first if there is none
+	cargo build --workspace --all-targets
+	@if cargo nextest --version >/dev/null 2>&1; then set -x; \
+		cargo nextest run --workspace; else set -x; \
+		cargo test --workspace --all-targets; fi
+	cargo test --workspace --doc
+
+check: tools ## Format, lints, house rules, generated files, documentation
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo xtask tidy
+	cargo xtask gen --check
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+fmt: ## Formats the code
+	cargo fmt --all
+
+gen: tools ## Writes the generated files: docs/openapi.json, docs/schema, docs/cli.md
+	cargo xtask gen
+
+bench: tools ## Measures the product beside its raw parts, on this machine
+	cargo run --release -p postroom -- bench
+
+demo: tools ## Plays customers into the server that `make run` started
+	cargo run --release -p postroom -- demo
+
+clean: ## Removes what was built; keeps ./data
+	cargo clean
+
+tools:
+	@.ci/tools

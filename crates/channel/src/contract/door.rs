@@ -1,0 +1,131 @@
+//! What stands around an adapter in the suite: an inlet that does as it is told, and no files.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postroom_model::{BlobRef, ChannelId, MessageId, WorkspaceId};
+use tokio::sync::watch;
+
+use crate::{AcceptError, Accepted, Files, Inlet, Received, SendError};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Takes,
+    IsBusy,
+    NeverAnswers,
+}
+
+/// An inlet in memory.
+#[derive(Debug)]
+pub struct TestInlet {
+    behaviour: Behaviour,
+    offered: Mutex<Vec<Received>>,
+    unparsed: Mutex<Vec<Bytes>>,
+    asked: watch::Sender<usize>,
+}
+
+impl TestInlet {
+    fn new(behaviour: Behaviour) -> Self {
+        Self {
+            behaviour,
+            offered: Mutex::default(),
+            unparsed: Mutex::default(),
+            asked: watch::Sender::new(0),
+        }
+    }
+
+    /// Takes everything at once.
+    pub fn taking() -> Self {
+        Self::new(Behaviour::Takes)
+    }
+
+    /// Takes nothing.
+    pub fn busy() -> Self {
+        Self::new(Behaviour::IsBusy)
+    }
+
+    /// Never says whether it took anything.
+    pub fn hanging() -> Self {
+        Self::new(Behaviour::NeverAnswers)
+    }
+
+    /// Everything that was offered, taken or not, in order.
+    pub fn offered(&self) -> Vec<Received> {
+        lock(&self.offered).clone()
+    }
+
+    /// What was offered raw.
+    pub fn unparsed(&self) -> Vec<Bytes> {
+        lock(&self.unparsed).clone()
+    }
+
+    /// The external ids of all messages offered, in order.
+    pub fn external_ids(&self) -> Vec<String> {
+        let offered = self.offered();
+        let arrivals = offered.iter().flat_map(|received| &received.arrivals);
+        arrivals.map(|arrival| arrival.message.external_id.clone()).collect()
+    }
+
+    /// Returns once `items` messages or unreadable items were offered.
+    pub async fn wait_for(&self, items: usize) {
+        let mut asked = self.asked.subscribe();
+        // The sender lives as long as `self`, so this ends only when the count is reached.
+        let reached = asked.wait_for(|count| *count >= items).await;
+        drop(reached);
+    }
+
+    async fn answer<T>(&self, taken: T) -> Result<T, AcceptError> {
+        match self.behaviour {
+            Behaviour::Takes => Ok(taken),
+            Behaviour::IsBusy => Err(AcceptError::Busy),
+            Behaviour::NeverAnswers => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Inlet for TestInlet {
+    async fn accept(
+        &self,
+        channel: &ChannelId,
+        received: Received,
+    ) -> Result<Accepted, AcceptError> {
+        let workspace = WorkspaceId::main();
+        let ids = received.arrivals.iter().map(|arrival| {
+            MessageId::of_external(&workspace, channel, &arrival.message.external_id)
+        });
+        let messages: Vec<MessageId> = ids.collect();
+        let count = messages.len().max(1);
+        lock(&self.offered).push(received);
+        self.asked.send_modify(|asked| *asked += count);
+        self.answer(Accepted { messages }).await
+    }
+
+    async fn accept_unparsed(
+        &self,
+        _channel: &ChannelId,
+        raw: Bytes,
+        _code: &str,
+        _detail: &str,
+    ) -> Result<(), AcceptError> {
+        lock(&self.unparsed).push(raw);
+        self.asked.send_modify(|asked| *asked += 1);
+        self.answer(()).await
+    }
+}
+
+/// Holds no file.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFiles;
+
+#[async_trait]
+impl Files for NoFiles {
+    async fn read(&self, _blob: &BlobRef) -> Result<Bytes, SendError> {
+        Err(SendError::permanent("blob_missing", "there are no files here"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,140 @@
+//! What Postroom makes of a raw message, as `postroom inspect` prints it. The same for every kind.
+
+use postroom_model::{Call, Message, Receipt};
+use serde::Serialize;
+
+use crate::{PushResponse, Received, Refusal};
+
+/// One raw message, or one sequence of them, read and stored nowhere.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    pub outcome: InspectionOutcome,
+    pub messages: Vec<Message>,
+    pub receipts: Vec<Receipt>,
+    /// The state of each call after the whole sequence.
+    pub calls: Vec<Call>,
+    /// The same after each file, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Call>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InspectionOutcome {
+    /// Holds something for an agent, a receipt or a call.
+    Accepted,
+    /// Well formed, and holds nothing for an agent.
+    Nothing,
+    /// A provider's question who listens.
+    Challenge,
+    /// Could not be read; would be set aside, raw.
+    Parked,
+    /// Would be refused to its sender.
+    Refused,
+}
+
+/// What the provider would be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Response {
+    pub status: u16,
+    pub body: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub code: String,
+    pub detail: String,
+    /// Where in a JSON body it went wrong (RFC 6901), and how.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pointers: Vec<(String, String)>,
+}
+
+impl Inspection {
+    fn empty(outcome: InspectionOutcome) -> Self {
+        Self {
+            outcome,
+            messages: Vec::new(),
+            receipts: Vec::new(),
+            calls: Vec::new(),
+            after: Vec::new(),
+            response: None,
+            problem: None,
+        }
+    }
+
+    /// What was read, or why it was refused.
+    pub fn of(result: Result<Received, Refusal>) -> Self {
+        match result {
+            Ok(received) => Self::of_received(received),
+            Err(refusal) => Self::of_refusal(refusal),
+        }
+    }
+
+    pub fn of_received(received: Received) -> Self {
+        let empty = received.arrivals.is_empty()
+            && received.receipts.is_empty()
+            && received.calls.is_empty();
+        let outcome = if empty { InspectionOutcome::Nothing } else { InspectionOutcome::Accepted };
+        let messages = received.arrivals.into_iter();
+        Self {
+            messages: messages.map(|arrival| arrival.message).collect(),
+            receipts: received.receipts,
+            calls: received.calls,
+            response: received.response.map(Response::from),
+            ..Self::empty(outcome)
+        }
+    }
+
+    pub fn of_refusal(refusal: Refusal) -> Self {
+        let response = Response { status: refusal.status, body: String::new() };
+        let problem = Problem {
+            code: refusal.code.to_owned(),
+            detail: refusal.detail,
+            pointers: refusal.pointers,
+        };
+        Self {
+            response: Some(response),
+            problem: Some(problem),
+            ..Self::empty(InspectionOutcome::Refused)
+        }
+    }
+
+    /// The answer to a provider's question who listens.
+    pub fn of_challenge(result: Result<PushResponse, Refusal>) -> Self {
+        match result {
+            Err(refusal) => Self::of_refusal(refusal),
+            Ok(response) => Self {
+                response: Some(response.into()),
+                ..Self::empty(InspectionOutcome::Challenge)
+            },
+        }
+    }
+
+    /// Something that cannot be read and would be kept raw.
+    pub fn parked(code: &str, detail: impl Into<String>) -> Self {
+        let problem =
+            Problem { code: code.to_owned(), detail: detail.into(), pointers: Vec::new() };
+        Self { problem: Some(problem), ..Self::empty(InspectionOutcome::Parked) }
+    }
+
+    /// The exit code of `postroom inspect`.
+    pub fn exit_code(&self) -> u8 {
+        match self.outcome {
+            InspectionOutcome::Accepted
+            | InspectionOutcome::Nothing
+            | InspectionOutcome::Challenge => 0,
+            InspectionOutcome::Parked => 3,
+            InspectionOutcome::Refused => 4,
+        }
+    }
+}
+
+impl From<PushResponse> for Response {
+    fn from(response: PushResponse) -> Self {
+        Self { status: response.status, body: response.body }
+    }
+}

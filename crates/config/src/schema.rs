@@ -1,0 +1,95 @@
+//! The sections and keys that exist, and their defaults: one list for the checks, the variables
+//! and the documentation. What a value may be stands with the code that reads it.
+
+use postroom_model::Settings;
+use serde_json::{Value, json};
+
+/// One section of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// Empty for what stands above all sections.
+    pub name: &'static str,
+    pub(crate) shape: Shape,
+    pub keys: &'static [&'static str],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Keys above all sections.
+    Root,
+    /// `[name]`.
+    Table,
+    /// `[[name]]`, each named by its `id`.
+    Named,
+    /// `[[name]]`, each named by its number from 0.
+    Numbered,
+}
+
+const SECTIONS: &[Section] = &[
+    section("", Shape::Root, &["workspace"]),
+    section(
+        "server",
+        Shape::Table,
+        &["listen", "public_url", "data_dir", "command_wait_ms", "body_bytes_max"],
+    ),
+    section("bus", Shape::Table, &["url", "url_file"]),
+    section("records", Shape::Table, &["url", "url_file"]),
+    section("blobs", Shape::Table, &["url", "url_file"]),
+    section("outgoing", Shape::Table, &["allow"]),
+    section("capacity", Shape::Table, &["email", "imap", "webhook", "phone"]),
+    // A channel has the options of its adapter beside these.
+    section(
+        "channels",
+        Shape::Named,
+        &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
+    ),
+    section("queues", Shape::Named, &["id", "name"]),
+    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags"]),
+    section("agents", Shape::Named, &["id", "name", "email", "queues", "skills", "capacity"]),
+];
+
+const fn section(name: &'static str, shape: Shape, keys: &'static [&'static str]) -> Section {
+    Section { name, shape, keys }
+}
+
+/// Every section and key.
+pub fn sections() -> &'static [Section] {
+    SECTIONS
+}
+
+/// The keys of a section.
+pub(crate) fn keys_of(name: &str) -> &'static [&'static str] {
+    let section = SECTIONS.iter().find(|section| section.name == name);
+    section.map_or(&[], |section| section.keys)
+}
+
+/// Everything that may stand at the top of the file.
+pub(crate) fn top_level() -> impl Iterator<Item = &'static str> {
+    let names = SECTIONS.iter().map(|section| section.name).filter(|name| !name.is_empty());
+    names.chain(keys_of("").iter().copied())
+}
+
+/// What an agent can hold where nothing is said.
+pub(crate) const AGENT_CAPACITY: u32 = 100;
+
+/// The lowest layer, by path. `server.public_url` and `blobs.url` follow from other settings.
+pub fn defaults() -> Vec<(String, Value)> {
+    let fixed = [
+        ("workspace", json!("main")),
+        ("server.listen", json!("127.0.0.1:8080")),
+        ("server.data_dir", json!("data")),
+        ("server.command_wait_ms", json!(5_000)),
+        ("server.body_bytes_max", json!(10 * 1024 * 1024)),
+        ("bus.url", json!("embedded")),
+        ("records.url", json!("embedded")),
+        ("outgoing.allow", json!([])),
+    ];
+    let mut defaults: Vec<(String, Value)> =
+        fixed.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
+    for (kind, cost) in Settings::default_costs() {
+        if let Ok(Value::String(kind)) = serde_json::to_value(kind) {
+            defaults.push((format!("capacity.{kind}"), json!(cost)));
+        }
+    }
+    defaults
+}

@@ -1,0 +1,320 @@
+//! Every kind of mistake is found at its line and column, with the name that was meant.
+
+use crate::Desk;
+
+/// A file without queues (they are added at its end), and the one mistake in it.
+struct Case {
+    text: &'static str,
+    at: (usize, usize),
+    key: &'static str,
+    message: &'static str,
+    help: &'static str,
+}
+
+const fn case(
+    text: &'static str,
+    at: (usize, usize),
+    key: &'static str,
+    message: &'static str,
+    help: &'static str,
+) -> Case {
+    Case { text, at, key, message, help }
+}
+
+const NAMES: &[Case] = &[
+    case("[servr]\nlisten = 'x'", (1, 2), "servr", "unknown section", "`server`"),
+    case("listen = 'x'", (1, 1), "listen", "unknown key", "`workspace`"),
+    case("[server]\n  lisen = 'x'", (2, 3), "server.lisen", "unknown key", "`listen`"),
+    case("[bus]\nurl = 'embedded'\nurll = 1", (3, 1), "bus.urll", "unknown key", "`url`"),
+    case("[capacity]\nchat = 5", (2, 1), "capacity.chat", "unknown key", "`webhook`"),
+    case(
+        "[[rules]]\nwhen = 'true'\nque = 'support'",
+        (3, 1),
+        "rules[0].que",
+        "unknown key",
+        "`queue`",
+    ),
+    case(
+        "[[agents]]\nid = 'ada'\nmail = 'a@b'",
+        (3, 1),
+        "agents[0].mail",
+        "unknown key",
+        "`email`",
+    ),
+    case(
+        "[[rules]]\nwhen = 'true'\n[[rules]]\nwhen = 'true'\nqueue = 'biling'",
+        (5, 9),
+        "rules[1].queue",
+        "no queue",
+        "`billing`",
+    ),
+    case(
+        "[[agents]]\nid = 'ada'\nqueues = ['support', 'sales']",
+        (3, 22),
+        "agents[0].queues[1]",
+        "no queue",
+        "queues: `billing`, `support`",
+    ),
+    case(
+        "[[channels]]\nid = 'site'\nkind = 'webhok'",
+        (3, 8),
+        "channels[0].kind",
+        "no such kind",
+        "`webhook`",
+    ),
+    case(
+        "channels = [{ id = 'site', kind = 'webhook', queue = 'suport' }]",
+        (1, 54),
+        "channels[0].queue",
+        "no queue",
+        "`support`",
+    ),
+    case(
+        "[[channels]]\nid = 'a'\nkind = 'email'\n[[channels]]\nid = 'a'\nkind = 'email'",
+        (5, 6),
+        "channels[1].id",
+        "taken by channels[0].id",
+        "line 2",
+    ),
+    case(
+        "[[agents]]\nid = 'a'\nemail = 'x@y'\n[[agents]]\nid = 'b'\nemail = 'X@y'",
+        (6, 9),
+        "agents[1].email",
+        "taken by agents[0].email",
+        "line 3",
+    ),
+    case("[[channels]]\nid = 'site'", (1, 1), "channels[0].kind", "is missing", "`email`"),
+    case("[[rules]]\nqueue = 'support'", (1, 1), "rules[0].when", "is missing", "when ="),
+    case("[[agents]]\nname = 'Ada'", (1, 1), "agents[0].id", "is missing", "id ="),
+    case(
+        "[[agents]]\nid = 'Ada Lovelace'",
+        (2, 6),
+        "agents[0].id",
+        "an id is 1 to 64",
+        "`ada-lovelace`",
+    ),
+    case("workspace = 'Main'", (1, 13), "workspace", "an id is", "`main`"),
+];
+
+const VALUES: &[Case] = &[
+    case("[server]\nlisten = 8080", (2, 10), "server.listen", "expected text, found a number", ""),
+    case(
+        "[server]\nlisten = '127.0.0.1:http'",
+        (2, 10),
+        "server.listen",
+        "port is not a number",
+        "127.0.0.1:8080",
+    ),
+    case("[server]\npublic_url = 'desk'", (2, 14), "server.public_url", "not a URL", "https://"),
+    case("[server]\ndata_dir = ' '", (2, 12), "server.data_dir", "must not be empty", ""),
+    case(
+        "[server]\ncommand_wait_ms = '5000'",
+        (2, 19),
+        "server.command_wait_ms",
+        "expected a whole number, found text",
+        "without quotes",
+    ),
+    case(
+        "[server]\nbody_bytes_max = 1.5",
+        (2, 18),
+        "server.body_bytes_max",
+        "found a decimal number",
+        "",
+    ),
+    case("[server]\nbody_bytes_max = 5", (2, 18), "server.body_bytes_max", "from 1024 to", ""),
+    case("[server]\ncommand_wait_ms = -1", (2, 19), "server.command_wait_ms", "from 0 to", ""),
+    case(
+        "[server]\nbody_bytes_max = 99999999999999999999",
+        (2, 18),
+        "",
+        "does not fit into 64 bits",
+        "",
+    ),
+    case("server = 5", (1, 10), "server", "expected a table", "[server]"),
+    case("[[server]]\nlisten = 'x'", (1, 1), "server", "expected a table, found a list", ""),
+    case("channels = 'site'", (1, 12), "channels", "expected a list of tables", "[[channels]]"),
+    case("[channels]\nid = 'a'", (1, 1), "channels", "found a table", "[[channels]]"),
+    case("[bus]\nurl = 'embeded'", (2, 7), "bus.url", "neither", "`embedded`"),
+    case("[bus]\nurl = 'redis://a'", (2, 7), "bus.url", "nats://", "nats://127.0.0.1:4222"),
+    case("[records]\nurl = 'redis://'", (2, 7), "records.url", "no host", "redis://"),
+    case("[blobs]\nurl = 'data'", (2, 7), "blobs.url", "file: or s3://", "file:data/blobs"),
+    case(
+        "[outgoing]\nallow = [\n  '10.0.0.0/8',\n  '127.0.0.1',\n]",
+        (4, 3),
+        "outgoing.allow[1]",
+        "length",
+        "127.0.0.1/32",
+    ),
+    case("[outgoing]\nallow = '::1/128'", (2, 9), "outgoing.allow", "expected a list", "[ ]"),
+    case("[capacity]\nphone = 10001", (2, 9), "capacity.phone", "from 0 to 10000", ""),
+    case(
+        "[[rules]]\nwhen = 'true'\npriority = 100",
+        (3, 12),
+        "rules[0].priority",
+        "from 0 to 99",
+        "",
+    ),
+    case("[[rules]]\nwhen = ''", (2, 8), "rules[0].when", "must not be empty", ""),
+    case(
+        "[[rules]]\nwhen = 'true'\nskills = { '客服' = 1, english = 0 }",
+        (3, 32),
+        "rules[0].skills.english",
+        "from 1 to 100",
+        "",
+    ),
+    case(
+        "[[rules]]\nwhen = 'true'\ntags = ['a', 'a']",
+        (3, 14),
+        "rules[0].tags[1]",
+        "taken by",
+        "",
+    ),
+    case("[[agents]]\nid = 'a'\nskills = ['x']", (3, 10), "agents[0].skills", "a table", "english"),
+    case("[[agents]]\nid = 'a'\nemail = 'a'", (3, 9), "agents[0].email", "mail address", "ada@"),
+    case("[[agents]]\nid = 'a'\nname = ''", (3, 8), "agents[0].name", "must not be empty", ""),
+    case(
+        "[[channels]]\nid = 'a'\nkind = 'email'\nsecret_file = 'gone'",
+        (4, 15),
+        "channels[0].secret_file",
+        "there is no file",
+        "",
+    ),
+    case(
+        "[[channels]]\nid = 'a'\nkind = 'email'\nsecret = 'x'\nsecret_file = 'gone'",
+        (5, 15),
+        "channels[0].secret_file",
+        "both given",
+        "keep one",
+    ),
+    case(
+        "[[channels]]\nid = 'a'\nkind = 'email'\nsecret_file_create = true",
+        (4, 22),
+        "channels[0].secret_file_create",
+        "no `secret_file`",
+        "",
+    ),
+    case("[server]\nlisten = ", (2, 10), "", "value", ""),
+    case("[server\nlisten = 'x'", (1, 8), "", "table", ""),
+    case("[bus]\nurl = 'embedded'\nurl = 'embedded'", (3, 1), "", "duplicate key", ""),
+];
+
+#[test]
+fn every_mistake_has_its_place_and_its_help() {
+    let mut wrong = String::new();
+    for case in NAMES.iter().chain(VALUES) {
+        let diagnostics = Desk::with_queues(case.text).load().expect_err(case.text);
+        assert_eq!(diagnostics.error().code(), "config_invalid");
+        let right = |item: &postroom_config::Diagnostic| {
+            (item.line, item.column) == (Some(case.at.0), Some(case.at.1))
+                && item.key == case.key
+                && item.message.contains(case.message)
+                && item.help.as_deref().unwrap_or_default().contains(case.help)
+        };
+        if !matches!(diagnostics.items(), [item] if right(item)) {
+            wrong.push_str(&diagnostics.render(false));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn there_must_be_a_queue() {
+    let diagnostics = Desk::new("").load().unwrap_err();
+    let [item] = diagnostics.items() else {
+        panic!("{diagnostics}");
+    };
+    assert_eq!((item.line, item.column, item.key.as_str()), (Some(1), Some(1), "queues"));
+}
+
+#[test]
+fn all_mistakes_come_at_once_and_in_the_order_of_the_file() {
+    let text = "[[agents]]\nid = 'A'\ncapacity = 'x'\n[server]\nlisten = 1\nport = 2\n\
+                [[rules]]\nqueue = 'x'\n[bus]\nurl = 'a'\nurl = 'b'\n";
+    let diagnostics = Desk::with_queues(text).load().unwrap_err();
+    let lines: Vec<_> = diagnostics.items().iter().filter_map(|item| item.line).collect();
+    assert_eq!(lines, [2, 3, 5, 6, 7, 8, 10, 11]);
+}
+
+#[test]
+fn missing_and_unreadable_files_have_codes_of_their_own() {
+    let desk = Desk::new("");
+    let mut loader = desk.loader();
+    loader.path = Some(desk.folder.path().join("gone.toml"));
+    let diagnostics = loader.load().unwrap_err();
+    assert_eq!(diagnostics.error().code(), "config_missing");
+    assert!(diagnostics.render(false).contains("gone.toml"));
+
+    for content in [&b"a = '\xff'"[..], &vec![b'#'; 5 * 1024 * 1024]] {
+        std::fs::write(desk.folder.path().join("postroom.toml"), content).unwrap();
+        let diagnostics = desk.load().unwrap_err();
+        assert_eq!(diagnostics.error().code(), "config_unreadable");
+    }
+    loader.path = Some(desk.folder.path().to_owned());
+    assert_eq!(loader.load().unwrap_err().error().code(), "config_unreadable");
+}
+
+#[test]
+fn mistakes_are_rendered_with_their_line() {
+    let text = "[server]\nlisten = \"127.0.0.1\"\n\n[[rules]]\nwhen = \"true\"\nqueue = \"biling\"\n\n\
+                [[channels]]\nid = \"site\"\nkind = \"webhok\" # secret = \"canary\"\n";
+    let desk = Desk::with_queues(text).var("POSTROOM__CAPACITY__PHONE", "many");
+    let diagnostics = desk.load().unwrap_err();
+    insta::assert_snapshot!(desk.render(&diagnostics));
+    assert!(diagnostics.render(true).contains('\u{1b}'));
+    assert!(!diagnostics.render(false).contains('\u{1b}'));
+}
+
+#[test]
+fn mistakes_are_data_for_programs() {
+    let desk = Desk::with_queues("[capacity]\nchat = 5\n").var("POSTROOM__BUS__URL", "");
+    let diagnostics = desk.load().unwrap_err();
+    let mut json = serde_json::to_value(&diagnostics).unwrap();
+    let file = desk.folder.path().join("postroom.toml").display().to_string();
+    assert_eq!(json["diagnostics"][0]["file"], file);
+    for item in json["diagnostics"].as_array_mut().unwrap() {
+        item.as_object_mut().unwrap().remove("file");
+    }
+    let expected = serde_json::json!({
+        "code": "config_invalid",
+        "diagnostics": [
+            {
+                "severity": "error", "line": 2, "column": 1, "key": "capacity.chat",
+                "message": "unknown key",
+                "help": "known keys: `email`, `imap`, `webhook`, `phone`",
+            },
+            {
+                "severity": "error", "key": "bus.url", "message": "must not be empty",
+                "variable": "POSTROOM__BUS__URL",
+            },
+        ],
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn other_rooms_find_the_place_of_a_setting() {
+    let text = "[[channels]]\nid = 'site'\nkind = 'webhook'\nsecret_file = 's'\nretry = { wait_ms = 5 }\n\
+                [[rules]]\nwhen = \"a == \\\"b\\\" && c\"\n";
+    let desk = Desk::with_queues(text).file("s", "x").var("POSTROOM__CHANNELS__SITE__RATE", "5");
+    let config = desk.load().unwrap();
+    let at = |key: &str, nested| {
+        let found = config.diagnose(key, "bad", None, nested);
+        (found.line.unwrap_or(0), found.column.unwrap_or(0))
+    };
+    assert_eq!(at("rules[0].when", None), (7, 8));
+    assert_eq!(at("rules[0].when", Some(12..13)), (7, 23));
+    assert_eq!(at("rules[0].queue", None), (6, 1));
+    assert_eq!(at("channels[0].secret", None), (4, 15));
+    assert_eq!(at("channels[0].secret", Some(1..2)), (4, 15));
+    assert_eq!(at(&config.channels[0].key("retry.wait_ms"), None), (5, 21));
+    assert_eq!(at("channels[0].nothing.at.all", None), (1, 1));
+    let by_variable = config.diagnose("channels[0].rate", "bad", None, None);
+    assert_eq!(by_variable.variable.as_deref(), Some("POSTROOM__CHANNELS__SITE__RATE"));
+    assert_eq!(by_variable.line, None);
+
+    let unknown = config.unknown_key("channels[0].retry.wait_ms", &["wait_s", "count"]);
+    assert_eq!((unknown.line, unknown.column), (Some(5), Some(11)));
+    assert_eq!(unknown.help.as_deref(), Some("did you mean `wait_s`?"));
+    let shown = config.diagnostics(vec![unknown]).render(false);
+    assert!(shown.contains("retry = { wait_ms"), "{shown}");
+}

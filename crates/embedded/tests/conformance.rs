@@ -1,0 +1,33 @@
+//! The suites that every backend passes, on a fresh data folder each.
+
+use postroom_embedded::{Embedded, EmbeddedOptions};
+
+fn fresh() -> (tempfile::TempDir, Embedded) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
+    (folder, store)
+}
+
+#[tokio::test]
+async fn embedded_inlet_conforms() {
+    let (_folder, store) = fresh();
+    postroom_bus::conformance::inlet(&*store.inlet()).await;
+}
+
+#[tokio::test]
+async fn embedded_ledger_conforms() {
+    let (_folder, store) = fresh();
+    postroom_bus::conformance::ledger(&*store.ledger()).await;
+}
+
+#[tokio::test]
+async fn embedded_access_conforms() {
+    let (_folder, store) = fresh();
+    postroom_access::conformance::run(&*store.access()).await;
+}
+
+#[tokio::test]
+async fn embedded_records_conform() {
+    let (_folder, store) = fresh();
+    postroom_records::conformance::run(&*store.records()).await;
+}

@@ -1,0 +1,99 @@
+//! What is about the program itself: health, metrics, its own description, pages about errors, and
+//! the answers for addresses that lead nowhere.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::body::Segments;
+use crate::gateway::App;
+use crate::openapi;
+use crate::problem::Problem;
+
+/// Pages of `docs/errors` by their codes, in the order of the codes.
+static ERROR_PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));
+
+/// How long the records may take to reach the ledger's tail before they count as behind.
+const READY_WAIT: Duration = Duration::from_secs(1);
+
+pub(crate) async fn nothing_here() -> Problem {
+    Problem::not_found()
+}
+
+pub(crate) async fn other_method() -> Problem {
+    let detail = "this address does not take that method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// The process is alive.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operators",
+    responses((status = 200, description = "Alive", body = Object))
+)]
+pub(crate) async fn healthz() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "alive" }))
+}
+
+/// The router runs and the records stand at the ledger's tail.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operators",
+    responses((status = 200, description = "Ready", body = Object),
+        (status = 503, description = "Not ready; the detail says why"))
+)]
+pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<serde_json::Value>, Problem> {
+    if !*app.ready.borrow() {
+        return Err(not_ready("the router is not running yet"));
+    }
+    if app.feed.head().borrow().is_none() {
+        return Err(not_ready("the ledger was not read yet"));
+    }
+    let tail = app.feed.seq();
+    if tokio::time::timeout(READY_WAIT, app.records_reach(tail)).await.is_err() {
+        return Err(not_ready("the records are behind the ledger"));
+    }
+    Ok(Json(serde_json::json!({ "status": "ready" })))
+}
+
+fn not_ready(detail: &'static str) -> Problem {
+    Problem::unavailable("not_ready", detail)
+}
+
+/// Metrics in the OpenMetrics text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operators",
+    responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"))
+)]
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &app.registry)
+        .map_err(|_| Problem::internal())?;
+    let media_type =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operators",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+)]
+pub(crate) async fn openapi_json() -> Response {
+    let media_type = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, media_type)], openapi::openapi()).into_response()
+}
+
+/// The page about an error, to which the `type` of a problem leads.
+#[utoipa::path(
+    get, path = "/docs/errors/{code}", tag = "operators",
+    params(("code" = String, Path, description = "The code of a problem")),
+    responses((status = 200, description = "The page", body = String, content_type = "text/markdown"))
+)]
+pub(crate) async fn error_page(Segments(code): Segments<String>) -> Result<Response, Problem> {
+    let at = ERROR_PAGES.binary_search_by(|(name, _)| (*name).cmp(code.as_str()));
+    let (_, page) = at.ok().and_then(|at| ERROR_PAGES.get(at)).ok_or_else(Problem::not_found)?;
+    let media_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, media_type)], *page).into_response())
+}

@@ -1,0 +1,116 @@
+//! What somebody may see: by their role, their queues and their channels.
+
+use postroom_access::Principal;
+use postroom_model::{AgentId, ChannelId, Conversation, ConversationId, QueueId, Role, Settings};
+use postroom_records::{Key, Row};
+
+use crate::gateway::App;
+use crate::problem::Problem;
+
+/// Where a conversation is, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Whereabouts {
+    pub(crate) channel: ChannelId,
+    pub(crate) queue: Option<QueueId>,
+    pub(crate) assignee: Option<AgentId>,
+}
+
+impl From<&Conversation> for Whereabouts {
+    fn from(conversation: &Conversation) -> Self {
+        Self {
+            channel: conversation.channel.clone(),
+            queue: conversation.queue.clone(),
+            assignee: conversation.assignee.clone(),
+        }
+    }
+}
+
+/// The queues that an agent serves; none where the agent is not, or no longer, configured.
+pub(crate) fn own_queues(principal: &Principal, settings: &Settings) -> Vec<QueueId> {
+    let agent = principal.agent.as_ref().and_then(|agent| settings.agent(agent));
+    agent.map(|agent| agent.queues.clone()).unwrap_or_default()
+}
+
+pub(crate) fn may_see(principal: &Principal, settings: &Settings, at: &Whereabouts) -> bool {
+    match principal.role {
+        Role::Supervisor | Role::Admin => true,
+        Role::Integrator => {
+            principal.channels.is_empty() || principal.channels.contains(&at.channel)
+        }
+        Role::Agent => {
+            let Some(agent) = &principal.agent else {
+                return false;
+            };
+            let serves = |queue| settings.agent(agent).is_some_and(|it| it.queues.contains(queue));
+            at.assignee.as_ref() == Some(agent) || at.queue.as_ref().is_some_and(serves)
+        }
+    }
+}
+
+/// Whether a conversation that exists is within reach.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Within(Box<Conversation>),
+    Foreign,
+}
+
+/// Loads a conversation for somebody; one that does not exist is a problem already.
+pub(crate) async fn find(
+    app: &App,
+    principal: &Principal,
+    id: ConversationId,
+) -> Result<Found, Problem> {
+    let conversation = load(app, id).await?.ok_or_else(Problem::conversation_not_found)?;
+    if may_see(principal, &app.settings_now(), &Whereabouts::from(conversation.as_ref())) {
+        return Ok(Found::Within(conversation));
+    }
+    // What was merged is shown with the conversation that goes on.
+    if let Some(into) = conversation.merged_into
+        && let Some(into) = load(app, into).await?
+        && may_see(principal, &app.settings_now(), &Whereabouts::from(into.as_ref()))
+    {
+        return Ok(Found::Within(conversation));
+    }
+    Ok(Found::Foreign)
+}
+
+/// For reading: what is out of reach is not there.
+pub(crate) async fn for_reading(
+    app: &App,
+    principal: &Principal,
+    id: &str,
+) -> Result<Box<Conversation>, Problem> {
+    let id = id.parse().map_err(|_| Problem::conversation_not_found())?;
+    app.settle_records().await;
+    match find(app, principal, id).await? {
+        Found::Within(conversation) => Ok(conversation),
+        Found::Foreign => Err(Problem::conversation_not_found()),
+    }
+}
+
+/// For changing: what is out of reach is refused by name.
+pub(crate) async fn for_changing(
+    app: &App,
+    principal: &Principal,
+    id: ConversationId,
+) -> Result<Box<Conversation>, Problem> {
+    app.settle_records().await;
+    match find(app, principal, id).await? {
+        Found::Within(conversation) => Ok(conversation),
+        Found::Foreign => Err(Problem::not_in_queue()),
+    }
+}
+
+pub(crate) async fn load(
+    app: &App,
+    id: ConversationId,
+) -> Result<Option<Box<Conversation>>, Problem> {
+    match load_row(app, Key::Conversation(id)).await? {
+        Some(Row::Conversation(conversation)) => Ok(Some(conversation)),
+        _ => Ok(None),
+    }
+}
+
+pub(crate) async fn load_row(app: &App, key: Key) -> Result<Option<Row>, Problem> {
+    Ok(app.records.load(&[key]).await?.pop().flatten())
+}

@@ -1,0 +1,150 @@
+//! A change on its way: given to the inlet, its outcome awaited on the ledger's tail, and the records
+//! awaited there too, so that whoever changed something reads it changed.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use postroom_model::{
+    Action, Command, CommandId, ConversationId, Input, InputBody, InputId, Outcome, OutcomeKind,
+};
+use postroom_records::{Key, Row};
+
+use crate::auth::Caller;
+use crate::gateway::App;
+use crate::problem::Problem;
+use crate::reach;
+
+/// Characters in an `Idempotency-Key`.
+const KEY_CHARS_MAX: usize = 255;
+
+/// A read does not wait for records that are further behind than this; they are being rebuilt.
+const LAG_WORTH_WAITING: u64 = 1_000;
+
+/// Where the records give no word of their own, they are asked again after this.
+const STANDING_AGAIN: Duration = Duration::from_millis(20);
+
+/// What became of a change within the time that a caller waits.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    Done(Outcome),
+    Pending,
+}
+
+/// The `Idempotency-Key` of a request, if it has one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
+    key.map(Some).ok_or_else(|| {
+        let detail = "an Idempotency-Key has 1 to 255 visible ASCII characters";
+        Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail)
+    })
+}
+
+/// The id of the change that a request asks for: the same for the same caller and key.
+pub(crate) fn command_id(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<(CommandId, bool), Problem> {
+    Ok(match idempotency_key(headers)? {
+        Some(key) => (CommandId::of_key(&app.workspace, &caller.identity(), key), true),
+        None => (CommandId(app.ids.next()), false),
+    })
+}
+
+/// The outcome of an earlier request with the same key. `about` are the conversations that this one
+/// names; an outcome about none of them shows that the key was used for something else.
+pub(crate) async fn repeated(
+    app: &App,
+    (id, keyed): (CommandId, bool),
+    about: &[ConversationId],
+) -> Result<Option<Settled>, Problem> {
+    if !keyed {
+        return Ok(None);
+    }
+    let outcome = seen(app, InputId(id.0)).await?;
+    outcome.map(|outcome| same_request(about, outcome)).transpose()
+}
+
+/// Asks for a change and waits for its outcome. A refusal is an outcome too, not a problem.
+pub(crate) async fn submit(
+    app: &App,
+    caller: &Caller,
+    id: CommandId,
+    action: Action,
+) -> Result<Settled, Problem> {
+    let input_id = InputId(id.0);
+    let mut waiter = app.feed.wait_for(input_id).await;
+    let command = Command { id, actor: caller.principal.actor(), action };
+    let input =
+        Input { id: input_id, at: app.clock.now(), body: InputBody::Command(Box::new(command)) };
+    app.intake.accept(&input).await?;
+    app.metrics.accepted.inc();
+    let settled = tokio::time::timeout(app.limits.command_wait(), async {
+        let (seq, outcome) = waiter.outcome().await?;
+        app.records_reach(seq).await;
+        Some(outcome)
+    });
+    match settled.await {
+        Ok(Some(outcome)) if outcome.kind == OutcomeKind::Duplicate => {
+            // Somebody sent the same key at the same time; the first outcome counts for both.
+            Ok(Settled::Done(seen(app, input_id).await?.unwrap_or(outcome)))
+        }
+        Ok(Some(outcome)) => Ok(Settled::Done(outcome)),
+        Ok(None) | Err(_) => {
+            app.metrics.commands_pending.inc();
+            Ok(Settled::Pending)
+        }
+    }
+}
+
+fn same_request(about: &[ConversationId], outcome: Outcome) -> Result<Settled, Problem> {
+    if outcome.conversation.is_none_or(|conversation| about.contains(&conversation)) {
+        return Ok(Settled::Done(outcome));
+    }
+    let detail = "this Idempotency-Key was used for another change";
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Err(Problem::new(status, "idempotency_key_reused", detail))
+}
+
+/// The outcome of an input, if the records remember it.
+pub(crate) async fn seen(app: &App, input: InputId) -> Result<Option<Outcome>, Problem> {
+    match reach::load_row(app, Key::Seen(input)).await? {
+        Some(Row::Seen(seen)) => Ok(Some(seen.outcome)),
+        _ => Ok(None),
+    }
+}
+
+impl App {
+    /// Waits until the records hold the envelope `seq`; without end if they never do.
+    pub(crate) async fn records_reach(&self, seq: u64) {
+        let mut changes = self.records.changes();
+        loop {
+            if *changes.borrow_and_update() >= seq {
+                return;
+            }
+            if self.records.standing().await.is_ok_and(|standing| standing.seq >= seq) {
+                return;
+            }
+            tokio::select! {
+                Ok(()) = changes.changed() => {}
+                () = tokio::time::sleep(STANDING_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Gives the records a moment to hold what event streams have told already, so that who hears of
+    /// a conversation also finds it. Records that are being rebuilt are read as they are.
+    pub(crate) async fn settle_records(&self) {
+        let told = self.feed.seq();
+        let stands = *self.records.changes().borrow();
+        if stands >= told || told - stands > LAG_WORTH_WAITING {
+            return;
+        }
+        let wait = Duration::from_millis(self.limits.read_wait_ms);
+        // What is not there in time is read as it is.
+        drop(tokio::time::timeout(wait, self.records_reach(told)).await);
+    }
+}

@@ -1,0 +1,459 @@
+// The inbox in the browser: lists, one conversation, replies, all of it live.
+// What customers wrote only ever becomes text (textContent), never markup.
+"use strict";
+
+const WORDS = {
+  en: {
+    views: "Views", mine: "Mine", unassigned: "Unassigned", all: "All", snoozed: "Snoozed", resolved: "Resolved",
+    status: "Status", online: "Online", away: "Away", away_and_reassign: "Away, give back", offline: "Offline",
+    signOut: "Sign out", search: "Search subjects", more: "More", conversations: "Conversations",
+    conversation: "Conversation", timeline: "Timeline", pick: "Pick a conversation from the list.",
+    back: "Back", claim: "Claim", release: "Release", resolve: "Resolve", reopen: "Reopen",
+    reply: "Reply", replyHint: "Write a reply. Ctrl+Enter sends it.", asNote: "Note for colleagues only",
+    send: "Send", resend: "Send again", empty: "Nothing here.", noSubject: "(no subject)", nobody: "unassigned",
+    noWords: "(no text)", note: "note", open: "open", pending: "pending",
+    queued: "Queued", sending: "Sending", waiting: "Will be tried again", sent: "Sent", delivered: "Delivered",
+    read: "Read", failed: "Not sent", uncertain: "May or may not have been sent",
+    reconnecting: "Reconnecting…", lost: "The live connection ended. Reload the page.",
+    changed: "A message came in meanwhile. Read it, then send again.",
+    taken: "Not decided yet. It will show up here.", offlineNow: "No answer from the server. Try again.",
+    signedOutTitle: "You are not signed in", signedOutText: "Open the one-time sign-in link that you were given. Programs use a token:",
+    signedOutFirst: "On its first start, Postroom prints a sign-in link for the first admin.",
+    "conversation.opened": "Conversation opened", "conversation.reopened": "Opened again",
+    "conversation.woken": "Back from snooze", "conversation.assigned": "Assigned", "conversation.released": "Given back",
+    "conversation.transferred": "Moved to another queue", "conversation.snoozed": "Snoozed",
+    "conversation.resolved": "Resolved", "conversation.tagged": "Tags changed",
+    "conversation.prioritised": "Priority changed", "conversation.merged": "Merged",
+    "conversation.absorbed": "Another conversation was merged in",
+  },
+  zh: {
+    views: "视图", mine: "我的", unassigned: "未分配", all: "全部", snoozed: "已暂缓", resolved: "已解决",
+    status: "状态", online: "在线", away: "离开", away_and_reassign: "离开并交还", offline: "离线",
+    signOut: "退出", search: "搜索主题", more: "更多", conversations: "会话列表",
+    conversation: "会话", timeline: "时间线", pick: "请从列表中选择一个会话。",
+    back: "返回", claim: "认领", release: "交还", resolve: "解决", reopen: "重新打开",
+    reply: "回复", replyHint: "输入回复，按 Ctrl+Enter 发送。", asNote: "仅同事可见的备注",
+    send: "发送", resend: "重新发送", empty: "这里没有内容。", noSubject: "（无主题）", nobody: "未分配",
+    noWords: "（无文字）", note: "备注", open: "待处理", pending: "等待客户",
+    queued: "排队中", sending: "发送中", waiting: "稍后重试", sent: "已发送", delivered: "已送达",
+    read: "已读", failed: "发送失败", uncertain: "不确定是否已发送",
+    reconnecting: "正在重新连接…", lost: "实时连接已结束，请刷新页面。",
+    changed: "期间收到了新消息，请阅读后再发送。",
+    taken: "尚未处理完，稍后会显示在这里。", offlineNow: "服务器没有响应，请重试。",
+    signedOutTitle: "您尚未登录", signedOutText: "请打开您收到的一次性登录链接。程序请使用令牌：",
+    signedOutFirst: "Postroom 首次启动时会为第一位管理员打印登录链接。",
+    "conversation.opened": "会话已建立", "conversation.reopened": "重新打开",
+    "conversation.woken": "暂缓结束", "conversation.assigned": "已分配", "conversation.released": "已交还",
+    "conversation.transferred": "已转到其他队列", "conversation.snoozed": "已暂缓",
+    "conversation.resolved": "已解决", "conversation.tagged": "标签已更改",
+    "conversation.prioritised": "优先级已更改", "conversation.merged": "已合并",
+    "conversation.absorbed": "合并了另一个会话",
+  },
+};
+const language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+const say = (key) => WORDS[language][key] ?? key;
+const at = (id) => document.getElementById(id);
+const VIEWS = ["mine", "unassigned", "all", "snoozed", "resolved"];
+const STATUSES = ["online", "away", "away_and_reassign", "offline"];
+const SHOWN = Object.keys(WORDS.en).filter((key) => key.startsWith("conversation."));
+const SENDING = ["delivery.attempted", "delivery.settled", "delivery.requeued", "receipt.recorded"];
+const KINDS = [...SHOWN, ...SENDING, "message.received", "note.added", "reply.queued", "agent.status_changed"];
+const PAGE = 50;
+
+let me = null;
+let view = "mine";
+let list = { items: [], next: null };
+let current = null; // {id, conversation, items, shown}: shown is the version that the agent has seen
+let draftKey = null; // Idempotency-Key of the reply that is being sent, kept until it has an answer
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined && text !== null) made.textContent = text;
+  return made;
+}
+
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+class Problem extends Error {
+  constructor(status, body) {
+    super(body?.detail ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = body?.code;
+  }
+}
+
+async function call(method, path, body, key) {
+  const headers = { accept: "application/json" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (method !== "GET") headers["idempotency-key"] = key ?? newKey();
+  const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const text = await response.text();
+  const json = text ? JSON.parse(text) : null;
+  if (response.status === 401) showSignedOut();
+  if (!response.ok) throw new Problem(response.status, json);
+  return { status: response.status, json };
+}
+
+let messageTimer = 0;
+function tell(text) {
+  const message = at("message");
+  message.textContent = text;
+  message.hidden = false;
+  clearTimeout(messageTimer);
+  messageTimer = setTimeout(() => { message.hidden = true; }, 8000);
+}
+
+const tellOf = (error) => tell(error instanceof Problem ? error.message : say("offlineNow"));
+
+function showSignedOut() {
+  at("inbox").hidden = true;
+  at("signed-out").hidden = false;
+}
+
+const time = (text) => new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : navigator.language, { dateStyle: "short", timeStyle: "short" }).format(new Date(text));
+
+// The list -----------------------------------------------------------------------------------------
+
+let listAsked = 0;
+async function loadList(more) {
+  const asked = ++listAsked;
+  const query = new URLSearchParams({ view, limit: PAGE });
+  const search = at("search").value.trim();
+  if (search) query.set("q", search);
+  if (more && list.next) query.set("cursor", list.next);
+  const page = (await call("GET", `/v1/conversations?${query}`)).json;
+  if (asked !== listAsked) return; // a newer question was asked meanwhile
+  list = { items: more ? list.items.concat(page.items) : page.items, next: page.next_cursor };
+  drawList();
+}
+
+function drawList() {
+  const focused = document.activeElement?.dataset?.id;
+  const entries = list.items.map((conversation) => {
+    const button = element("button");
+    button.type = "button";
+    button.dataset.id = conversation.id;
+    if (conversation.id === current?.id) button.setAttribute("aria-current", "true");
+    const owner = conversation.assignee ?? say("nobody");
+    button.append(
+      element("span", "title", conversation.subject ?? say("noSubject")),
+      element("span", "facts", [conversation.queue, say(conversation.status), owner, time(conversation.last_message_at)].filter(Boolean).join(" · ")),
+    );
+    button.addEventListener("click", () => open(conversation.id).catch(tellOf));
+    const entry = element("li");
+    entry.append(button);
+    return entry;
+  });
+  at("list").replaceChildren(...(entries.length ? entries : [element("li", "empty", say("empty"))]));
+  at("more").hidden = !list.next;
+  if (focused) at("list").querySelector(`button[data-id="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function drawViews() {
+  at("views").replaceChildren(...VIEWS.map((name) => {
+    const button = element("button", "", say(name));
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(name === view));
+    button.addEventListener("click", () => {
+      view = name;
+      drawViews();
+      loadList(false).catch(tellOf);
+    });
+    return button;
+  }));
+}
+
+// One conversation ----------------------------------------------------------------------------------
+
+async function open(id) {
+  current = { id, conversation: null, items: [], shown: 0 };
+  draftKey = null;
+  at("text").value = "";
+  await refresh();
+  at("subject").focus();
+}
+
+// Conversation first, timeline second: the version never claims more than was shown.
+async function refresh() {
+  const wanted = current;
+  if (!wanted) return;
+  const conversation = (await call("GET", `/v1/conversations/${wanted.id}`)).json;
+  const items = [];
+  let cursor = null;
+  do {
+    const query = cursor ? `&cursor=${cursor}` : "";
+    const page = (await call("GET", `/v1/conversations/${wanted.id}/timeline?limit=200${query}`)).json;
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  if (current !== wanted) return;
+  Object.assign(wanted, { conversation, items, shown: conversation.version });
+  drawConversation();
+}
+
+function drawConversation() {
+  const { conversation, items } = current;
+  at("nothing").hidden = true;
+  at("open").hidden = false;
+  document.querySelector("main").classList.add("reading");
+  at("subject").textContent = conversation.subject ?? say("noSubject");
+  at("facts").textContent = [conversation.channel, conversation.queue, say(conversation.status), conversation.assignee ?? say("nobody"), ...conversation.tags].filter(Boolean).join(" · ");
+  const mine = me.agent && conversation.assignee === me.agent.id;
+  const done = conversation.status === "resolved";
+  at("claim").hidden = !me.agent || Boolean(conversation.assignee) || done;
+  at("release").hidden = !mine || done;
+  at("resolve").hidden = done;
+  at("reopen").hidden = !done && conversation.status !== "snoozed";
+  const timeline = at("timeline");
+  const atEnd = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < 80;
+  timeline.replaceChildren(...items.map(drawItem).filter(Boolean));
+  if (atEnd || timeline.dataset.of !== current.id) timeline.scrollTop = timeline.scrollHeight;
+  timeline.dataset.of = current.id;
+  for (const button of at("list").querySelectorAll("button")) {
+    if (button.dataset.id === current.id) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+function drawItem(item) {
+  if (item.message) return drawMessage(item);
+  if (item.type === "note.added") {
+    const entry = element("li", "note");
+    entry.append(headLine(`${item.by?.name ?? ""} · ${say("note")}`, item.at), element("p", "words", item.text ?? ""));
+    return entry;
+  }
+  if (!SHOWN.includes(item.type)) return null;
+  const details = item.details ?? {};
+  const what = [say(item.type), details.agent ?? details.queue, item.by?.name, time(item.at)];
+  return element("li", "happened", what.filter(Boolean).join(" · "));
+}
+
+function headLine(who, when) {
+  const line = element("div", "who");
+  line.append(element("span", "", who), element("span", "", time(when)));
+  return line;
+}
+
+function drawMessage(item) {
+  const { message } = item;
+  const ours = item.type === "reply.queued";
+  const entry = element("li", ours ? "ours" : "theirs");
+  const from = message.from ?? {};
+  const who = ours ? item.by?.name : from.name ?? from.username ?? from.address;
+  entry.append(headLine(who ?? "", item.at));
+  entry.append(element("p", "words", message.visible_text ?? message.text ?? say("noWords")));
+  if (message.attachments?.length) entry.append(drawFiles(message.attachments));
+  if (item.delivery) entry.append(drawDelivery(item));
+  return entry;
+}
+
+function drawFiles(attachments) {
+  const files = element("ul", "files");
+  for (const attachment of attachments) {
+    const name = attachment.name ?? attachment.media_type ?? "?";
+    const entry = element("li");
+    // Only our own downloads become links; what customers name elsewhere stays text.
+    if (attachment.url?.startsWith("/v1/attachments/")) {
+      const link = element("a", "", name);
+      link.href = attachment.url;
+      link.download = "";
+      entry.append(link);
+    } else {
+      entry.textContent = [name, attachment.url].filter(Boolean).join(" ");
+    }
+    files.append(entry);
+  }
+  return files;
+}
+
+function drawDelivery(item) {
+  const { state, detail } = item.delivery;
+  const good = ["sent", "delivered", "read"].includes(state);
+  const bad = ["failed", "uncertain"].includes(state);
+  const line = element("div", `state ${good ? "good" : bad ? "bad" : "wait"}`);
+  line.append(element("span", "", [say(state), bad || state === "waiting" ? detail : null].filter(Boolean).join(": ")));
+  if (bad && item.id) {
+    const again = element("button", "", say("resend"));
+    again.type = "button";
+    again.addEventListener("click", () => act(again, "POST", `replies/${item.id}/resend`));
+    line.append(again);
+  }
+  return line;
+}
+
+// Changes -------------------------------------------------------------------------------------------
+
+async function act(button, method, path) {
+  button.disabled = true;
+  try {
+    const answer = await call(method, `/v1/conversations/${current.id}/${path}`);
+    if (answer.json?.state === "pending") tell(say("taken"));
+    await Promise.all([refresh(), loadList(false)]);
+  } catch (error) {
+    tellOf(error);
+    await refresh().catch(() => {});
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function send(event) {
+  event.preventDefault();
+  const text = at("text").value;
+  const target = current;
+  if (!target || !text.trim() || at("send").disabled) return;
+  const note = at("note").checked;
+  at("send").disabled = true;
+  draftKey ??= newKey();
+  try {
+    const body = note ? { text } : { text, if_version: target.shown };
+    const answer = await call("POST", `/v1/conversations/${target.id}/${note ? "notes" : "replies"}`, body, draftKey);
+    draftKey = null;
+    if (answer.json?.state === "pending") tell(say("taken"));
+    if (current === target) at("text").value = "";
+    await refresh();
+  } catch (error) {
+    // Without an answer the same key is sent again, so that nothing is said twice.
+    if (error instanceof Problem && error.status < 500 && error.status !== 429) draftKey = null;
+    if (error.code === "conversation_changed") {
+      tell(say("changed"));
+      await refresh().catch(() => {});
+    } else {
+      tellOf(error);
+    }
+  } finally {
+    at("send").disabled = false;
+  }
+}
+
+// Live ----------------------------------------------------------------------------------------------
+
+function soon(work, wait) {
+  let timer = 0;
+  let again = false;
+  let running = false;
+  const run = async () => {
+    timer = 0;
+    if (running) { again = true; return; }
+    running = true;
+    try { await work(); } catch { /* the next event or the next look brings it */ }
+    running = false;
+    if (again) { again = false; start(); }
+  };
+  const start = () => { timer ||= setTimeout(run, wait); };
+  return start;
+}
+const listSoon = soon(() => loadList(false), 80);
+const currentSoon = soon(() => refresh(), 20);
+const meSoon = soon(() => loadMe(), 20);
+
+function live() {
+  const events = new EventSource("/v1/events");
+  events.addEventListener("open", () => {
+    at("live").textContent = "";
+    listSoon();
+    currentSoon();
+  });
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) {
+      at("live").textContent = say("lost");
+      call("GET", "/v1/me").catch(() => {});
+    } else {
+      at("live").textContent = say("reconnecting");
+    }
+  });
+  for (const kind of KINDS) {
+    events.addEventListener(kind, (event) => {
+      if (kind === "agent.status_changed") { meSoon(); return; }
+      const item = JSON.parse(event.data);
+      if (!SENDING.includes(kind)) listSoon();
+      const shown = current && (item.conversation === current.id || current.conversation?.merged_from?.includes(item.conversation));
+      if (shown) currentSoon();
+    });
+  }
+  // What moved out of one's own reach is not told on the stream.
+  setInterval(listSoon, 30000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) listSoon(); });
+}
+
+// The start -----------------------------------------------------------------------------------------
+
+async function loadMe() {
+  me = (await call("GET", "/v1/me")).json;
+  at("who").textContent = me.agent?.name ?? me.name;
+  at("status-label").hidden = !me.agent;
+  if (me.agent) at("status").value = me.agent.status;
+}
+
+function fillWords() {
+  document.documentElement.lang = language;
+  for (const found of document.querySelectorAll("[data-text]")) found.textContent = say(found.dataset.text);
+  for (const found of document.querySelectorAll("[data-label]")) found.setAttribute("aria-label", say(found.dataset.label));
+  for (const found of document.querySelectorAll("[data-placeholder]")) found.placeholder = say(found.dataset.placeholder);
+  at("status").replaceChildren(...STATUSES.map((name) => {
+    const option = element("option", "", say(name));
+    option.value = name;
+    return option;
+  }));
+}
+
+function listen() {
+  for (const name of ["claim", "release", "resolve", "reopen"]) {
+    at(name).addEventListener("click", (event) => act(event.currentTarget, "POST", name));
+  }
+  at("reply").addEventListener("submit", send);
+  at("note").addEventListener("change", () => at("reply").classList.toggle("noting", at("note").checked));
+  at("text").addEventListener("input", () => { draftKey = null; });
+  at("text").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("reply").requestSubmit();
+  });
+  at("status").addEventListener("change", async (event) => {
+    try {
+      await call("PUT", "/v1/me/status", { status: event.target.value });
+    } catch (error) {
+      tellOf(error);
+    }
+    meSoon();
+    listSoon();
+  });
+  at("sign-out").addEventListener("click", () => call("POST", "/v1/sign-out").then(showSignedOut, tellOf));
+  at("more").addEventListener("click", () => loadList(true).catch(tellOf));
+  at("search").addEventListener("input", listSoon);
+  at("back").addEventListener("click", back);
+  at("list").addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    const buttons = Array.from(at("list").querySelectorAll("button"));
+    const next = buttons[buttons.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1)];
+    if (next) { event.preventDefault(); next.focus(); }
+  });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") back(); });
+}
+
+function back() {
+  document.querySelector("main").classList.remove("reading");
+  const marked = at("list").querySelector("[aria-current]") ?? at("list").querySelector("button");
+  marked?.focus();
+}
+
+async function start() {
+  fillWords();
+  try {
+    await loadMe();
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return;
+    tellOf(error);
+    setTimeout(start, 3000);
+    return;
+  }
+  if (!me.agent) view = "all";
+  at("inbox").hidden = false;
+  drawViews();
+  listen();
+  live();
+}
+
+start();

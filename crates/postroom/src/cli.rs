@@ -1,0 +1,193 @@
+//! The command line: names and options, nothing of what they do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use postroom_model::Role;
+
+/// One queue for every channel: email, chat and telephone end in front of the right agent.
+#[derive(Debug, Parser)]
+#[command(name = "postroom", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Shared {
+    /// Configuration file [default: config/postroom.toml, then $XDG_CONFIG_HOME/postroom/postroom.toml]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of the data; wins over server.data_dir
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to log, such as `info` or `postroom_router=debug`
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process
+    Serve,
+    /// Read the configuration and report every mistake; exit 2 if there is any
+    Check,
+    /// Show what Postroom makes of a raw message; touches nothing
+    Inspect(Inspect),
+    /// Bearer tokens of programs
+    #[command(subcommand)]
+    Token(Token),
+    /// One-time links that sign a person in
+    #[command(subcommand)]
+    Link(Link),
+    /// Inputs that were set aside
+    #[command(subcommand)]
+    Parked(Parked),
+    /// Why a conversation is where it is
+    Explain(Explain),
+    /// Fold the ledger, compare it with the records and account for every input; exit 1 on any difference
+    Verify,
+    /// Make the records anew from the ledger
+    Rebuild,
+    /// Print a generated file
+    #[command(hide = true)]
+    Generate(Generate),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Email,
+    Imap,
+    Webhook,
+    Phone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BareBody {
+    Text,
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Kind of channel
+    #[arg(long)]
+    pub(crate) kind: Kind,
+    /// Format of the provider
+    #[arg(long)]
+    pub(crate) dialect: Option<String>,
+    /// The files are bare bodies of mail
+    #[arg(long)]
+    pub(crate) body: Option<BareBody>,
+    /// A request header
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// Check the signature with this secret
+    #[arg(long)]
+    pub(crate) secret: Option<String>,
+    /// Request method
+    #[arg(long, default_value = "POST")]
+    pub(crate) method: String,
+    /// Request URL, with its query
+    #[arg(long, default_value = "/")]
+    pub(crate) url: String,
+    /// The time as of which signatures are checked, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "UNIX")]
+    pub(crate) now: Option<i64>,
+    /// Media type of the body
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Time zone of a log that has local times
+    #[arg(long, value_name = "TZ")]
+    pub(crate) time_zone: Option<String>,
+    /// Files, or - for standard input; several are one sequence, in order
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    Agent,
+    Supervisor,
+    Admin,
+    Integrator,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Agent => Self::Agent,
+            RoleName::Supervisor => Self::Supervisor,
+            RoleName::Admin => Self::Admin,
+            RoleName::Integrator => Self::Integrator,
+        }
+    }
+}
+
+/// Whom a secret stands for.
+#[derive(Debug, Args)]
+pub(crate) struct Holder {
+    /// What the holder may do
+    #[arg(long)]
+    pub(crate) role: RoleName,
+    /// The agent that the holder acts as; needed for the role agent
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Option<String>,
+    /// A name for people to know it by
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// For integrators: only this channel; may be repeated [default: all]
+    #[arg(long = "channel", value_name = "ID")]
+    pub(crate) channels: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Print a new bearer token, once, and nothing else
+    Create(Holder),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Link {
+    /// Print a new sign-in link; it works once, for a day
+    Create(Holder),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Parked {
+    /// List them, the oldest first
+    List,
+    /// Show one whole
+    Show {
+        /// Id of the input
+        id: String,
+    },
+    /// Decide it once more
+    Retry {
+        /// Id of the input
+        id: String,
+    },
+    /// Give it up
+    Drop {
+        /// Id of the input
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Id of the conversation
+    pub(crate) conversation: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// `list`, or a name that it prints
+    pub(crate) name: String,
+}

@@ -1,0 +1,101 @@
+//! `postroom inspect`: what Postroom makes of a raw message. Reads files, touches nothing else.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use postroom_channel::{Inspection, PushRequest};
+use postroom_channel_webhook::Dialect;
+use postroom_model::{Clock as _, SystemClock, Timestamp};
+
+use crate::cli::{self, Kind};
+use crate::failure::Failure;
+use crate::output;
+
+/// Bytes that are read of one file; a larger one is refused as the server would refuse it.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+pub(crate) fn run(wanted: &cli::Inspect) -> Result<ExitCode, Failure> {
+    if wanted.kind != Kind::Webhook {
+        return Err(Failure::usage("this version reads messages of kind webhook"));
+    }
+    if wanted.body.is_some() || wanted.time_zone.is_some() {
+        return Err(Failure::usage("--body is for email, --time-zone for telephone logs"));
+    }
+    let name = wanted.dialect.as_deref().unwrap_or("generic");
+    let dialect = Dialect::from_name(name).ok_or_else(|| {
+        let names: Vec<&str> = Dialect::ALL.into_iter().map(Dialect::name).collect();
+        let near = postroom_config::nearest(name, names.iter().copied());
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Failure::usage(format!("there is no dialect {name}{near}"))
+    })?;
+    let headers = headers(wanted)?;
+    let method: Method =
+        wanted.method.parse().map_err(|_| Failure::usage("--method is not a method"))?;
+    let now = wanted.now.map_or_else(|| SystemClock.now(), Timestamp::from_seconds);
+    let mut whole: Option<Inspection> = None;
+    for file in &wanted.files {
+        let body = read(file)?;
+        let request =
+            PushRequest { method: &method, uri: &wanted.url, headers: &headers, body: &body };
+        let secret = wanted.secret.as_deref();
+        let one = postroom_channel_webhook::inspect(dialect, &request, secret, now);
+        let one = one.map_err(|error| {
+            Failure::usage(format!("--{}: {}; {}", error.key, error.message, error.help))
+        })?;
+        whole = Some(match whole {
+            Some(before) => followed_by(before, one),
+            None => one,
+        });
+    }
+    let Some(inspection) = whole else {
+        return Err(Failure::usage("name a file, or - for standard input"));
+    };
+    output::json(&inspection);
+    Ok(ExitCode::from(inspection.exit_code()))
+}
+
+/// Several files are one sequence: all that they hold, and the last outcome that is not plain.
+fn followed_by(mut before: Inspection, next: Inspection) -> Inspection {
+    before.messages.extend(next.messages);
+    before.receipts.extend(next.receipts);
+    before.calls.extend(next.calls);
+    if before.exit_code() == 0 {
+        before.outcome = next.outcome;
+        before.response = next.response;
+        before.problem = next.problem;
+    }
+    before
+}
+
+fn headers(wanted: &cli::Inspect) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for header in &wanted.headers {
+        let bad = || Failure::usage(format!("not a header: {header}"));
+        let (name, value) = header.split_once(':').ok_or_else(bad)?;
+        let name: HeaderName = name.trim().parse().map_err(|_| bad())?;
+        headers.append(name, HeaderValue::from_str(value.trim()).map_err(|_| bad())?);
+    }
+    if let Some(media_type) = &wanted.content_type {
+        let value = HeaderValue::from_str(media_type);
+        let bad = |_| Failure::usage("--content-type is not a media type");
+        headers.insert(CONTENT_TYPE, value.map_err(bad)?);
+    }
+    Ok(headers)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut content = Vec::new();
+    let done = if file == Path::new("-") {
+        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_end(&mut content)
+    } else {
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_end(&mut content))
+    };
+    match done {
+        Ok(_) => Ok(content),
+        Err(error) => Err(Failure::failed(format!("{} cannot be read: {error}", file.display()))),
+    }
+}

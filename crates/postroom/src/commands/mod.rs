@@ -1,0 +1,10 @@
+//! The commands beside `serve`, one file each.
+
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod generate;
+pub(crate) mod inspect;
+pub(crate) mod parked;
+pub(crate) mod rebuild;
+pub(crate) mod token;
+pub(crate) mod verify;

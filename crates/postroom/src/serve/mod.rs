@@ -1,0 +1,233 @@
+//! `postroom serve`: all roles in one process.
+
+mod reload;
+mod signals;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use postroom_access::{CredentialKind, Principal};
+use postroom_bus::{Intake, IntakeLimits};
+use postroom_delivery::{DeliveryHost, DeliveryParts};
+use postroom_gateway::{ExplainInput, Gateway, GatewayLimits, GatewayMetrics, GatewayParts};
+use postroom_model::{
+    Clock, IdSource, Input, InputBody, InputId, Random, Role, Settings, SystemClock, SystemRandom,
+};
+use postroom_router::{Router, RouterError, RouterLimits, RouterMetrics, RouterParts};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::adapters::Adapters;
+use crate::cli::Shared;
+use crate::commands::token;
+use crate::failure::Failure;
+use crate::output;
+use crate::setup::{self, Setup};
+use crate::store::Store;
+
+/// What the roles share.
+struct House {
+    store: Store,
+    intake: Intake,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    ids: IdSource,
+    tasks: TaskTracker,
+}
+
+/// The watched parts of the configuration.
+struct Live {
+    adapters: watch::Sender<Arc<Adapters>>,
+    settings: watch::Sender<Arc<Settings>>,
+}
+
+pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
+    let loader = setup::loader(shared);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom::new());
+    for made in loader.create_missing_secrets(random.as_ref())? {
+        output::complain(&format!("made a new secret: {}", made.display()));
+    }
+    let setup = setup::accept(loader.load()?)?;
+    let store = Store::open(&setup.config).await?;
+    let listener = bind(&setup).await?;
+    let public_url = public_url(&setup, &listener)?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tasks = TaskTracker::new();
+    let house = House {
+        intake: Intake::start(Arc::clone(&store.inlet), IntakeLimits::default(), &tasks),
+        ids: IdSource::new(Arc::clone(&clock), Arc::clone(&random)),
+        store,
+        clock,
+        random,
+        tasks,
+    };
+    let live = Live {
+        adapters: watch::Sender::new(Arc::new(setup.adapters)),
+        settings: watch::Sender::new(Arc::new(setup.settings)),
+    };
+    let mut registry = Registry::default();
+    let (ready, is_ready) = watch::channel(false);
+    let router = house.router(&mut registry, ready);
+    let delivery = house.delivery(&mut registry, &live);
+    let metrics = GatewayMetrics::register(&mut registry);
+    let limits = GatewayLimits {
+        body_bytes_max: usize::try_from(setup.config.server.body_bytes_max).unwrap_or(usize::MAX),
+        command_wait_ms: setup.config.server.command_wait_ms,
+        ..GatewayLimits::default()
+    };
+    let gateway = Gateway::new(GatewayParts {
+        workspace: setup.config.workspace.clone(),
+        intake: house.intake.clone(),
+        ledger: Arc::clone(&house.store.ledger),
+        records: Arc::clone(&house.store.records),
+        blobs: house.store.blobs.clone(),
+        access: Arc::clone(&house.store.access),
+        adapters: live.adapters.subscribe(),
+        settings: live.settings.subscribe(),
+        clock: Arc::clone(&house.clock),
+        ids: house.ids.clone(),
+        random: Arc::clone(&house.random),
+        limits,
+        public_url: public_url.clone(),
+        docs_url: None,
+        registry: Arc::new(registry),
+        metrics,
+        ready: is_ready.clone(),
+        explain: Arc::new(explained),
+    });
+    // The settings are in the inlet before the doors open: what comes in after them is decided by them.
+    house.install(&live.settings.borrow().clone()).await?;
+    let stop = Stop::default();
+    let routing = house.tasks.spawn(router.run(stop.router.clone()));
+    let delivering = house.tasks.spawn(delivery.run(stop.delivery.clone()));
+    let reload = reload::Reload::new(loader, &setup.config);
+    let reloading = reload.run(&house, &live, stop.doors.clone());
+    announce(&house, &listener, public_url.as_str()).await?;
+    let ended = tokio::select! {
+        () = signals::terminated() => None,
+        ended = watch_router(routing) => Some(ended),
+        () = gateway.serve(listener, stop.doors.clone()) => None,
+        () = reloading => None,
+    };
+    stop.doors.cancel();
+    stop.delivery.cancel();
+    drop(delivering.await);
+    stop.router.cancel();
+    let House { intake, tasks, store, .. } = house;
+    drop(intake);
+    tasks.close();
+    tasks.wait().await;
+    drop(store);
+    match ended {
+        Some(Err(error)) => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Ends in this order: doors, delivery (whose reports the router must still decide), router.
+#[derive(Debug, Default)]
+struct Stop {
+    doors: CancellationToken,
+    delivery: CancellationToken,
+    router: CancellationToken,
+}
+
+async fn watch_router(
+    routing: tokio::task::JoinHandle<Result<(), RouterError>>,
+) -> Result<(), RouterError> {
+    match routing.await {
+        Ok(ended) => ended,
+        Err(error) => {
+            tracing::error!(%error, "the router ended");
+            Ok(())
+        }
+    }
+}
+
+async fn bind(setup: &Setup) -> Result<TcpListener, Failure> {
+    let listen = setup.config.server.listen;
+    TcpListener::bind(listen).await.map_err(|error| {
+        Failure::coded("listen_failed", format!("cannot listen on {listen}: {error}"))
+    })
+}
+
+/// The configured address, or the one that is listened on, whose port may have been chosen now.
+fn public_url(setup: &Setup, listener: &TcpListener) -> Result<url::Url, Failure> {
+    let server = &setup.config.server;
+    let text = match listener.local_addr() {
+        Ok(address) if !server.public_url_given => format!("http://{address}"),
+        _ => server.public_url.clone(),
+    };
+    text.parse().map_err(|_| Failure::failed(format!("{text} is not a URL")))
+}
+
+fn explained(input: ExplainInput) -> serde_json::Value {
+    let ExplainInput { conversation, settings, presences, now } = input;
+    let explanation = postroom_routing::explain(&conversation, &settings, &presences, now);
+    serde_json::to_value(explanation).unwrap_or_default()
+}
+
+/// Tells people where to go. The link is shown until somebody has signed in or made a token.
+async fn announce(house: &House, listener: &TcpListener, public_url: &str) -> Result<(), Failure> {
+    if let Ok(address) = listener.local_addr() {
+        output::say(&format!("Postroom listens on http://{address}"));
+    }
+    let access = &house.store.access;
+    let known = !access.list(CredentialKind::Session).await?.is_empty()
+        || !access.list(CredentialKind::Token).await?.is_empty();
+    if !known {
+        let principal = Principal {
+            role: Role::Admin,
+            agent: None,
+            name: "admin".to_owned(),
+            channels: Vec::new(),
+        };
+        let kind = CredentialKind::Link;
+        let secret = token::create(&house.store, kind, principal, house.random.as_ref()).await?;
+        let url = public_url.trim_end_matches('/');
+        output::say(&format!("Sign in once with {}", token::sign_in_link(url, &secret)));
+    }
+    Ok(())
+}
+
+impl House {
+    fn router(&self, registry: &mut Registry, ready: watch::Sender<bool>) -> Router {
+        Router::new(RouterParts {
+            inlet: Arc::clone(&self.store.inlet),
+            ledger: Arc::clone(&self.store.ledger),
+            records: Arc::clone(&self.store.records),
+            blobs: self.store.blobs.clone(),
+            clock: Arc::clone(&self.clock),
+            ids: self.ids.clone(),
+            limits: RouterLimits::default(),
+            metrics: RouterMetrics::register(registry),
+            tasks: self.tasks.clone(),
+            ready,
+        })
+    }
+
+    fn delivery(&self, registry: &mut Registry, live: &Live) -> DeliveryHost {
+        DeliveryHost::new(DeliveryParts {
+            ledger: Arc::clone(&self.store.ledger),
+            intake: self.intake.clone(),
+            records: Arc::clone(&self.store.records),
+            blobs: self.store.blobs.clone(),
+            adapters: live.adapters.subscribe(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            metrics: postroom_delivery::Metrics::register(registry, Arc::clone(&self.clock)),
+        })
+    }
+
+    /// Asks for the settings to come into force, in one order with everything else.
+    async fn install(&self, settings: &Settings) -> Result<(), Failure> {
+        let body = InputBody::Settings(Box::new(settings.clone()));
+        let input = Input { id: InputId(self.ids.next()), at: self.clock.now(), body };
+        self.intake.accept(&input).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! From a configuration file to everything that can be known before anything is opened.
+
+use std::sync::Arc;
+
+use postroom_channel::{AllowList, Guard};
+use postroom_config::{Config, Diagnostic, Loader};
+use postroom_model::{Clock, Settings, SystemClock, SystemRandom};
+use postroom_routing::Rules;
+
+use crate::adapters::{self, Adapters};
+use crate::cli::Shared;
+use crate::failure::Failure;
+
+/// A configuration that every room has accepted.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) adapters: Adapters,
+    pub(crate) settings: Settings,
+}
+
+pub(crate) fn loader(shared: &Shared) -> Loader {
+    Loader::new(shared.config.clone(), shared.data.clone())
+}
+
+/// Reads the configuration for a command beside `serve`; secrets that are still to be made do not
+/// matter to it.
+pub(crate) fn preview(shared: &Shared) -> Result<Config, Failure> {
+    Ok(loader(shared).preview(&SystemRandom::new())?)
+}
+
+/// Asks every room about its part: adapters about their options, the core about its rules, the
+/// backends about their addresses. All mistakes are reported at once.
+pub(crate) fn accept(config: Config) -> Result<Setup, Failure> {
+    postroom_channel::install_crypto();
+    let mut mistakes = foreign_backends(&config);
+    let guard = AllowList::parse(&config.outgoing.allow)
+        .map_err(|error| error.to_string())
+        .and_then(|allow| Guard::new(allow).map_err(|error| error.to_string()))
+        .map_err(|message| mistakes.push(config.diagnose("outgoing.allow", message, None, None)));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut built = Adapters::new();
+    if let Ok(guard) = guard {
+        match adapters::build(&config, &guard, &clock) {
+            Ok(adapters) => built = adapters,
+            Err(errors) => mistakes.extend(errors),
+        }
+    }
+    let sends = |channel: &postroom_config::ChannelConfig| {
+        built.get(&channel.id).is_some_and(|adapter| adapter.sends())
+    };
+    let settings = config.settings(sends);
+    if let Err(errors) = Rules::compile(&settings) {
+        mistakes.extend(errors.into_iter().map(|error| {
+            let key = format!("rules[{}].when", error.index);
+            let nested = error.offset.map(|at| at..at.saturating_add(1));
+            config.diagnose(&key, error.message, None, nested)
+        }));
+    }
+    if mistakes.is_empty() {
+        Ok(Setup { config, adapters: built, settings })
+    } else {
+        Err(config.diagnostics(mistakes).into())
+    }
+}
+
+/// Only the embedded form is built in.
+fn foreign_backends(config: &Config) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    let embedded = "write \"embedded\": this version carries the embedded form".to_owned();
+    for (key, url) in [("bus.url", &config.bus.url), ("records.url", &config.records.url)] {
+        if !url.is_embedded() {
+            let message = "no such backend is built in";
+            mistakes.push(config.diagnose(key, message, Some(embedded.clone()), None));
+        }
+    }
+    if config.blobs.url.folder().is_none() {
+        let help = "write \"file:\" and a folder".to_owned();
+        let message = "no such blob store is built in";
+        mistakes.push(config.diagnose("blobs.url", message, Some(help), None));
+    }
+    mistakes
+}

@@ -1,0 +1,174 @@
+//! What each event means for the row of its conversation. It decides nothing: what an event does not
+//! say does not change.
+
+use postroom_model::{Conversation, ConversationId, EventBody, Opened, Reason, Status, Timestamp};
+
+use crate::Row;
+use crate::fold::{Effect, Fact};
+
+/// The row of a conversation that has just been opened: version 1, or one more than it had.
+pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conversation {
+    Conversation {
+        id,
+        status: Status::Open,
+        subject: opened.subject.clone(),
+        channel: opened.channel.clone(),
+        thread: opened.thread.clone(),
+        queue: Some(opened.queue.clone()),
+        assignee: None,
+        contact: opened.contact,
+        customer: opened.customer.clone(),
+        priority: opened.priority,
+        skills: opened.skills.clone(),
+        cost: opened.cost,
+        tags: opened.tags.clone(),
+        targets: Vec::new(),
+        opened_at: at,
+        last_message_at: at,
+        waiting_since: Some(at),
+        snoozed_until: None,
+        merged_into: None,
+        merged_from: Vec::new(),
+        version: opened.version.saturating_add(1),
+        message_version: opened.message_version,
+        route: opened.route.clone(),
+        assignment: None,
+    }
+}
+
+/// Edits the row of the event's conversation; nothing if there is none.
+pub(crate) fn edit(id: ConversationId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
+    let body = &fact.event.body;
+    if row.is_none()
+        && let EventBody::ConversationReopened { opened: again, .. } = body
+    {
+        *row = Some(Row::Conversation(Box::new(opened(id, fact.at, again))));
+        return Effect::Changed;
+    }
+    let Some(Row::Conversation(conversation)) = row else {
+        return Effect::Nothing;
+    };
+    conversation.version = conversation.version.saturating_add(1);
+    if !edit_owner(conversation, body) && !edit_words(conversation, fact) {
+        edit_state(conversation, fact);
+    }
+    Effect::Changed
+}
+
+/// What says who has it, or in which queue it stands. False if the event says nothing of that.
+fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
+    match body {
+        EventBody::ConversationAssigned { agent, reason, .. } => {
+            conversation.assignee = Some(agent.clone());
+            conversation.assignment = Some(reason.clone());
+        }
+        EventBody::ConversationReleased { reason, .. } => {
+            conversation.assignee = None;
+            conversation.assignment = Some(reason.clone());
+        }
+        EventBody::ConversationTransferred { queue, .. } => {
+            conversation.queue = Some(queue.clone());
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Messages, in and out. False if the event is none.
+fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
+    match &fact.event.body {
+        EventBody::MessageReceived { .. } => {
+            if conversation.status == Status::Pending {
+                conversation.status = Status::Open;
+            }
+            if conversation.status == Status::Open {
+                conversation.waiting_since.get_or_insert(fact.at);
+            }
+        }
+        EventBody::ReplyQueued { .. } => {
+            if conversation.status == Status::Open {
+                conversation.status = Status::Pending;
+            }
+            conversation.waiting_since = None;
+        }
+        _ => return false,
+    }
+    conversation.last_message_at = fact.at;
+    conversation.message_version = conversation.version;
+    true
+}
+
+fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
+    match &fact.event.body {
+        EventBody::ConversationReopened { opened, reason } => {
+            leave_owner(conversation, reason);
+            reopen(conversation, opened);
+            conversation.waiting_since = Some(fact.at);
+        }
+        EventBody::ConversationWoken { reason } => {
+            leave_owner(conversation, reason);
+            conversation.status = Status::Open;
+            conversation.snoozed_until = None;
+            conversation.waiting_since = Some(fact.at);
+        }
+        EventBody::ConversationSnoozed { until, .. } => {
+            conversation.status = Status::Snoozed;
+            conversation.snoozed_until = Some(*until);
+            conversation.waiting_since = None;
+        }
+        EventBody::ConversationResolved { .. } => resolve(conversation),
+        EventBody::ConversationMerged { into, .. } => {
+            resolve(conversation);
+            conversation.merged_into = Some(*into);
+        }
+        EventBody::ConversationAbsorbed { from, .. } => {
+            conversation.merged_from.retain(|known| known != from);
+            conversation.merged_from.push(*from);
+        }
+        EventBody::ConversationTagged { added, removed, .. } => {
+            conversation.tags.retain(|tag| !removed.contains(tag));
+            for tag in added {
+                if !conversation.tags.contains(tag) {
+                    conversation.tags.push(tag.clone());
+                }
+            }
+        }
+        EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        _ => {}
+    }
+}
+
+/// The owner stays named, so that it can return to them.
+fn resolve(conversation: &mut Conversation) {
+    conversation.status = Status::Resolved;
+    conversation.waiting_since = None;
+    conversation.snoozed_until = None;
+}
+
+fn leave_owner(conversation: &mut Conversation, reason: &Reason) {
+    if conversation.assignee.take().is_some() {
+        conversation.assignment = Some(reason.clone());
+    }
+}
+
+/// Takes over all that the event says; what only the records know stays.
+fn reopen(conversation: &mut Conversation, opened: &Opened) {
+    // The event names the version before it; the row has been counted on already.
+    let version = opened.version.saturating_add(1);
+    conversation.version = conversation.version.max(version);
+    conversation.message_version = conversation.message_version.max(opened.message_version);
+    conversation.status = Status::Open;
+    conversation.snoozed_until = None;
+    conversation.merged_into = None;
+    conversation.channel = opened.channel.clone();
+    conversation.thread.clone_from(&opened.thread);
+    conversation.contact = opened.contact;
+    conversation.customer.clone_from(&opened.customer);
+    conversation.subject.clone_from(&opened.subject);
+    conversation.queue = Some(opened.queue.clone());
+    conversation.priority = opened.priority;
+    conversation.skills.clone_from(&opened.skills);
+    conversation.cost = opened.cost;
+    conversation.tags.clone_from(&opened.tags);
+    conversation.route.clone_from(&opened.route);
+}

@@ -1,0 +1,178 @@
+//! Every type of event as the timeline and the feed show it.
+
+use crate::support::{
+    ada, agent, at, bodies, contact_id, conversation, message_id, open, opened, queue, received,
+    reply, site, uuid,
+};
+use postroom_model::digest::Digest;
+use postroom_model::{
+    AgentSettings, AgentStatus, Contact, Event, EventBody, Freed, HostId, Input, InputBody,
+    InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult, Settings, Unparsed, WorkspaceId,
+};
+use postroom_records::describe;
+
+fn settings() -> Settings {
+    Settings {
+        workspace: WorkspaceId::main(),
+        channels: vec![],
+        queues: vec![],
+        rules: vec![],
+        agents: vec![AgentSettings {
+            id: agent("ada"),
+            name: "Ada".to_owned(),
+            email: Some("secret@example.com".to_owned()),
+            queues: vec![],
+            skills: std::collections::BTreeMap::new(),
+            capacity: 100,
+        }],
+        costs: Settings::default_costs(),
+    }
+}
+
+fn of_conversations() -> Vec<EventBody> {
+    let freed = || Some(Freed { agent: agent("ada"), cost: 20 });
+    vec![
+        open(),
+        EventBody::ConversationReopened {
+            opened: Box::new(opened()),
+            reason: Reason::CustomerWrote,
+        },
+        EventBody::ConversationWoken { reason: Reason::SnoozeOver },
+        EventBody::ConversationAssigned {
+            agent: agent("ada"),
+            cost: 20,
+            reason: Reason::LongestIdle { queue: queue("support"), passed_over: vec![] },
+        },
+        EventBody::ConversationReleased {
+            agent: agent("ada"),
+            cost: 20,
+            reason: Reason::Released { by: ada() },
+        },
+        EventBody::ConversationTransferred {
+            queue: queue("billing"),
+            reason: Reason::Transferred { by: ada() },
+        },
+        EventBody::ConversationSnoozed {
+            until: at(5),
+            freed: freed(),
+            reason: Reason::Asked { by: ada() },
+        },
+        EventBody::ConversationResolved { freed: None, reason: Reason::Asked { by: ada() } },
+        EventBody::ConversationTagged { added: vec!["vip".to_owned()], removed: vec![], by: ada() },
+        EventBody::ConversationPrioritised { priority: 7, by: ada() },
+        EventBody::ConversationMerged {
+            into: conversation(2),
+            channel: site(),
+            thread: Some("thread".to_owned()),
+            freed: freed(),
+            by: ada(),
+        },
+        EventBody::ConversationAbsorbed { from: conversation(3), by: ada() },
+        received(10),
+        EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
+        reply(12),
+    ]
+}
+
+fn of_deliveries() -> Vec<EventBody> {
+    let message = message_id(12);
+    let (code, detail) = ("busy".to_owned(), "try later".to_owned());
+    let settled = |result| EventBody::DeliverySettled { message, result };
+    vec![
+        EventBody::DeliveryAttempted { message, epoch: 4, attempt: 2 },
+        settled(SendResult::Sent { external_id: Some("provider-1".to_owned()) }),
+        settled(SendResult::Retry { retry_at: at(9), code: code.clone(), detail: detail.clone() }),
+        settled(SendResult::Failed { code: code.clone(), detail: detail.clone() }),
+        settled(SendResult::Uncertain { code, detail }),
+        EventBody::DeliveryRequeued { message, channel: site(), attempts: 2, by: ada() },
+        EventBody::ReceiptRecorded {
+            message,
+            status: ReceiptStatus::Delivered,
+            at: at(8),
+            code: None,
+        },
+    ]
+}
+
+fn of_the_workspace() -> Vec<EventBody> {
+    let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
+    let unparsed = Unparsed {
+        channel: site(),
+        raw,
+        code: "unparsed".to_owned(),
+        detail: "no sender".to_owned(),
+    };
+    let input = Input { id: InputId(uuid(5)), at: at(0), body: InputBody::Unparsed(unparsed) };
+    let address = || "tel:+1".parse().unwrap();
+    vec![
+        EventBody::ConfigInstalled { settings: Box::new(settings()) },
+        EventBody::ContactCreated {
+            contact: Contact {
+                id: contact_id(1),
+                name: Some("Grace".to_owned()),
+                addresses: vec![address()],
+                created_at: at(0),
+            },
+        },
+        EventBody::ContactUpdated {
+            contact: contact_id(1),
+            name: None,
+            addresses: vec![address()],
+        },
+        EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },
+        EventBody::AgentStatusChanged {
+            agent: agent("ada"),
+            status: AgentStatus::AwayAndReassign,
+            by: ada(),
+        },
+        EventBody::InputParked {
+            id: ParkedId(uuid(6)),
+            code: "unparsed".to_owned(),
+            detail: "no sender".to_owned(),
+            input: Box::new(input),
+        },
+        EventBody::InputUnparked { id: ParkedId(uuid(6)), dropped: true, by: ada() },
+    ]
+}
+
+#[test]
+fn every_type_of_event_is_described() {
+    let bodies = bodies(&[(10, "hello"), (11, "a note"), (12, "an answer")]);
+    let on = |body| Event::on(conversation(1), body);
+    let events = of_conversations().into_iter().chain(of_deliveries()).map(on);
+    let events = events.chain(of_the_workspace().into_iter().map(Event::global));
+    let mut items = Vec::new();
+    for (position, event) in (1..).zip(events) {
+        let item = describe(position, at(0), &event, &bodies);
+        let written = serde_json::to_value(&event).unwrap();
+        assert_eq!(written["type"], *item.kind, "the type is the one that the ledger has");
+        let flat = |value: &serde_json::Value| match value {
+            serde_json::Value::Array(values) => values.iter().all(serde_json::Value::is_string),
+            value => !value.is_object(),
+        };
+        assert!(item.details.values().all(flat), "{:?}", item.details);
+        items.push(item);
+    }
+    let schema = schemars::schema_for!(EventBody);
+    let types = schema.as_value()["oneOf"].as_array().map_or(0, Vec::len);
+    items.dedup_by(|one, other| one.kind == other.kind);
+    assert_eq!(items.len(), types, "each type of event is among them");
+}
+
+#[test]
+fn descriptions_are_as_agreed() {
+    let bodies = bodies(&[(10, "hello"), (11, "a note"), (12, "an answer")]);
+    let describe = |(position, event)| describe(position, at(0), &event, &bodies);
+    let on = |body| Event::on(conversation(1), body);
+    let conversations: Vec<_> =
+        (1..).zip(of_conversations().into_iter().map(on)).map(describe).collect();
+    let deliveries: Vec<_> =
+        (20..).zip(of_deliveries().into_iter().map(on)).map(describe).collect();
+    let workspace: Vec<_> =
+        (30..).zip(of_the_workspace().into_iter().map(Event::global)).map(describe).collect();
+    insta::assert_json_snapshot!("conversations", conversations);
+    insta::assert_json_snapshot!("deliveries", deliveries);
+    insta::assert_json_snapshot!("workspace", workspace);
+    let workspace = serde_json::to_string(&workspace).unwrap();
+    assert!(!workspace.contains("secret"), "settings stay in the house");
+}

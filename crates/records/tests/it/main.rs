@@ -1,0 +1,9 @@
+//! The fold, the sheet and the records in memory, from outside.
+#![cfg(test)]
+
+mod conformance;
+mod delivery;
+mod describe;
+mod fold;
+mod sheet;
+mod support;
