@@ -164,7 +164,7 @@ mod tests {
         for (dialect, options, key, words) in [
             ("generic", json!({}), "secret", "needs a secret"),
             ("generic", json!({ "secret": 5 }), "secret", "must be text"),
-            ("generic", json!({ "secret": "whsec_canary" }), "secret", "holds 4 bytes"),
+            ("generic", json!({ "secret": "whsec_canary" }), "secret", "this one holds 4"),
             ("generic", json!({ "secret": "canary!" }), "secret", "not Base64"),
             ("generic", json!({ "secret": SECRET, "calback_url": "x" }), "calback_url", "no such"),
             (

@@ -5,6 +5,7 @@
 //! is refused before a parser sees it. What comes out is still shown in a sandbox (P10).
 
 mod cost;
+mod plain;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -155,7 +156,7 @@ pub fn sanitize(source: &str) -> Result<String, HtmlError> {
 pub fn text_of(clean: &str) -> String {
     // Nothing is wrapped; the width is only a bound for what html2text aligns.
     const WIDTH: usize = 1_000;
-    let rendered = html2text::config::plain_no_decorate()
+    let rendered = html2text::config::with_decorator(plain::Plain)
         .raw_mode(true)
         .no_table_borders()
         .allow_width_overflow()
@@ -267,6 +268,9 @@ mod tests {
             ("one<br>two &amp; three", "one\ntwo & three"),
             ("<ul><li>茶</li><li>咖啡 ☕</li></ul>", "* 茶\n* 咖啡 ☕"),
             ("<table><tr><td>Order</td><td>77</td></tr></table>", "Order\n77"),
+            ("<h2>Title</h2><a href='https://example.com'>a link</a>", "Title\n\na link"),
+            ("<ol><li>a</li><li>b</li></ol><blockquote>said</blockquote>", "1. a\n2. b\n\n> said"),
+            ("<img src='https://example.com/a.png' alt='a cat'>", "a cat"),
             ("<script>x</script>", ""),
         ] {
             assert_eq!(text_of(&sanitize(source).unwrap()), text, "{source}");

@@ -48,9 +48,15 @@ pub struct Response {
 pub struct Problem {
     pub code: String,
     pub detail: String,
-    /// Where in a JSON body it went wrong (RFC 6901), and how.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pointers: Vec<(String, String)>,
+    pub pointers: Vec<Mistake>,
+}
+
+/// Where in a JSON body (RFC 6901) it went wrong, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    pub pointer: String,
+    pub detail: String,
 }
 
 impl Inspection {
@@ -91,10 +97,12 @@ impl Inspection {
 
     pub fn of_refusal(refusal: Refusal) -> Self {
         let response = Response { status: refusal.status, body: String::new() };
+        let pointers = refusal.pointers.into_iter();
+        let pointers = pointers.map(|(pointer, detail)| Mistake { pointer, detail });
         let problem = Problem {
             code: refusal.code.to_owned(),
             detail: refusal.detail,
-            pointers: refusal.pointers,
+            pointers: pointers.collect(),
         };
         Self {
             response: Some(response),
@@ -136,5 +144,60 @@ impl Inspection {
 impl From<PushResponse> for Response {
     fn from(response: PushResponse) -> Self {
         Self { status: response.status, body: response.body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Inspection;
+    use crate::{PushResponse, Received, Refusal};
+
+    #[test]
+    fn inspection_has_the_shape_and_the_exit_code_of_its_outcome() {
+        let response = || PushResponse {
+            status: 200,
+            media_type: "text/plain",
+            body: "1158201444".to_owned(),
+        };
+        let refusal = || Refusal::new(422, "body_nul", "bad").at("/text", "U+0000");
+        let empty = json!({ "outcome": "nothing", "messages": [], "receipts": [], "calls": [] });
+        for (inspection, outcome, exit_code, beside) in [
+            (Inspection::of(Ok(Received::default())), "nothing", 0, json!({})),
+            (
+                Inspection::of_challenge(Ok(response())),
+                "challenge",
+                0,
+                json!({ "response": { "status": 200, "body": "1158201444" } }),
+            ),
+            (
+                Inspection::parked("mail_unreadable", "no headers"),
+                "parked",
+                3,
+                json!({ "problem": { "code": "mail_unreadable", "detail": "no headers" } }),
+            ),
+            (
+                Inspection::of(Err(refusal())),
+                "refused",
+                4,
+                json!({
+                    "response": { "status": 422, "body": "" },
+                    "problem": {
+                        "code": "body_nul",
+                        "detail": "bad",
+                        "pointers": [{ "pointer": "/text", "detail": "U+0000" }],
+                    },
+                }),
+            ),
+        ] {
+            assert_eq!(inspection.exit_code(), exit_code);
+            let mut expected = empty.clone();
+            expected["outcome"] = outcome.into();
+            for (name, value) in beside.as_object().unwrap() {
+                expected[name] = value.clone();
+            }
+            assert_eq!(serde_json::to_value(&inspection).unwrap(), expected);
+        }
     }
 }

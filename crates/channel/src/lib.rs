@@ -27,4 +27,4 @@ pub use guard::{
     innermost, install_crypto, read_bounded, refused_by_guard,
 };
 pub use inlet::{Accepted, Inlet};
-pub use inspection::{Inspection, InspectionOutcome, Problem, Response};
+pub use inspection::{Inspection, InspectionOutcome, Mistake, Problem, Response};

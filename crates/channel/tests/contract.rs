@@ -85,7 +85,8 @@ impl Push for Toy {
         let value = json::parse(body)?;
         let text = value.get("text");
         if self.flaw == Flaw::Panics {
-            assert!(text.is_none_or(serde_json::Value::is_string), "text is text");
+            // Once in a while: each panic writes a trace.
+            assert!(text != Some(&serde_json::Value::Bool(true)), "text is text");
         }
         let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
         let nul = text.contains('\0') && self.flaw != Flaw::KeepsNul;

@@ -67,7 +67,7 @@ fn create(folder: &Path, path: &Path) -> Result<(), EmbeddedError> {
 
 fn fill(path: &Path) -> rusqlite::Result<()> {
     let db = Connection::open(path)?;
-    db.pragma_update(None, "page_size", std::env::var("PROBE_P").ok().and_then(|v| v.parse().ok()).unwrap_or(PAGE_BYTES))?;
+    db.pragma_update(None, "page_size", PAGE_BYTES)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.execute_batch("BEGIN EXCLUSIVE")?;
     db.execute_batch(TABLES)?;
@@ -124,7 +124,6 @@ pub(crate) fn connect_reader(path: &Path, busy_wait: Duration) -> rusqlite::Resu
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     db.busy_timeout(busy_wait)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    if let Ok(sql) = std::env::var("PROBE_R") { db.execute_batch(&sql)?; }
     Ok(db)
 }
 
@@ -137,13 +136,16 @@ pub(crate) fn connect_writer(path: &Path, busy_wait: Duration) -> rusqlite::Resu
     // FULL syncs the log with every commit, which is what P1 rests on.
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    if let Ok(sql) = std::env::var("PROBE_W") { db.execute_batch(&sql)?; }
+    // The checkpointer does it.
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     Ok(db)
 }
 
+/// What a writer keeps in memory of the file.
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// To what the log is cut back after it had to grow.
+const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 fn flags(access: OpenFlags) -> OpenFlags {
     // Each connection stays in one thread at a time, so SQLite need not lock it.

@@ -5,6 +5,7 @@
 //! running server. This crate decides nothing and folds nothing; it keeps what it is given.
 
 mod access;
+mod checkpoint;
 mod embedded;
 mod error;
 mod failure;

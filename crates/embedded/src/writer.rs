@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::checkpoint::Checkpointer;
 use crate::failure::Failure;
 use crate::group;
 use crate::hints::{Hint, Hints};
@@ -89,9 +90,13 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(db: Connection, hints: Arc<Hints>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        db: Connection,
+        checkpointer: Checkpointer,
+        hints: Arc<Hints>,
+    ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
-        let write = move || write_all(&db, waiting, &hints);
+        let write = move || write_all(&db, checkpointer, waiting, &hints);
         let thread = std::thread::Builder::new().name("postroom-writer".to_owned()).spawn(write)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -151,7 +156,12 @@ async fn answered<T>(answer: Answer<T>) -> Result<T, Failure> {
     answer.await.unwrap_or_else(gone)
 }
 
-fn write_all(db: &Connection, mut queue: mpsc::Receiver<Box<dyn Work>>, hints: &Hints) {
+fn write_all(
+    db: &Connection,
+    mut checkpointer: Checkpointer,
+    mut queue: mpsc::Receiver<Box<dyn Work>>,
+    hints: &Hints,
+) {
     let mut waiting: VecDeque<Box<dyn Work>> = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -168,5 +178,6 @@ fn write_all(db: &Connection, mut queue: mpsc::Receiver<Box<dyn Work>>, hints: &
         }
         waiting.make_contiguous().sort_by_key(|work| !work.about().urgent);
         group::write(db, &mut waiting, hints);
+        checkpointer.look(db);
     }
 }

@@ -79,6 +79,7 @@ async fn list(records: &dyn Records, query: &ConversationQuery, limit: usize) ->
             return ids;
         };
         assert_eq!(page.items.len(), limit, "only the last page is shorter");
+        assert!(ids.len() <= 8, "pages come to an end");
         let safe = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
         assert!(cursor.chars().all(safe), "{cursor} is not safe in a URL");
         query.cursor = Some(cursor);

@@ -102,7 +102,9 @@ fn message(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Arrival> {
 
     let tells_by_attributes =
         given_kind.is_some_and(|kind| kind != MessageKind::Text) && !attributes.is_empty();
-    let empty = plain.is_none() && object.get("html").is_none() && files.attachments.is_empty();
+    // HTML of which nothing may be shown is as good as none.
+    let bare = rich.as_deref().is_none_or(str::is_empty);
+    let empty = plain.is_none() && bare && files.attachments.is_empty();
     if empty && !tells_by_attributes && mistakes.is_empty() {
         let words = "holds no text, no html and no attachment";
         mistakes.add("body_empty_message", object.pointer.clone(), words);

@@ -75,15 +75,21 @@ pub(super) fn read(member: &Member<'_>, mistakes: &mut Mistakes) -> Option<Sende
 }
 
 /// A number without the signs that people put between its digits; as it stands if it has others.
+/// `00` before a country code is what most networks dial for `+`.
 fn dialled(text: &str) -> String {
     let between =
         |c: char| c.is_whitespace() || matches!(c, '-' | '(' | ')' | '.' | '/' | '\u{a0}');
     let stripped: String = text.chars().filter(|c| !between(*c)).collect();
     let digits = stripped.strip_prefix('+').unwrap_or(&stripped);
-    if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return stripped;
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return text.trim().to_owned();
     }
-    text.trim().to_owned()
+    match stripped.strip_prefix("00") {
+        Some(number) if (8..=15).contains(&number.len()) && !number.starts_with('0') => {
+            format!("+{number}")
+        }
+        _ => stripped,
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +102,9 @@ mod tests {
             ("+49 (151) 123-45.67", "+491511234567"),
             ("+86 138 0013 8000", "+8613800138000"),
             ("030 / 1234", "0301234"),
+            ("0086 139 0000 0000", "+8613900000000"),
+            ("00123", "00123"),
+            ("0001234567890", "0001234567890"),
             (" +44\u{a0}20 7946 0000 ", "+442079460000"),
             ("0800-FLOWERS", "0800-FLOWERS"),
             ("sip:ada", "sip:ada"),

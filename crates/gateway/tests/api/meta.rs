@@ -1,0 +1,182 @@
+//! Health, request ids, headers, pages, and that every problem has its page.
+
+use std::fs;
+use std::path::Path;
+
+use axum::body::Body;
+use http::Request;
+use serde_json::json;
+
+use crate::house::{Answer, House};
+
+#[tokio::test]
+async fn health_and_readiness() {
+    let house = House::open().await;
+    assert_eq!(house.get("", "/healthz").await.status, 200);
+    assert_eq!(house.get("", "/readyz").await.status, 200);
+    house.ready.send(false).unwrap();
+    let answer = house.get("", "/readyz").await;
+    assert_eq!(answer.problem(503), "not_ready");
+    assert_eq!(house.get("", "/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_route() {
+    let house = House::open().await;
+    house.conversation("site", "1", "support").await;
+    let answer = house.get("", "/metrics").await;
+    assert!(answer.headers["content-type"].to_str().unwrap().contains("openmetrics-text"));
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    let route = "postroom_http_requests_total{route=\"/v1/channels/{channel}/events\",method=\"POST\",status=\"202\"} 1";
+    assert!(text.contains(route), "{text}");
+    assert!(text.contains("postroom_gateway_accepted_total 1"), "{text}");
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn request_id_is_taken_if_sane_and_always_answered() {
+    let house = House::open().await;
+    for (given, kept) in [("abc-123.X_y", true), ("a b", false), ("é", false), ("", false)] {
+        let request = Request::get("/healthz").header("x-request-id", given).body(Body::empty());
+        let response = house.send(request.unwrap()).await;
+        let answered = response.headers()["x-request-id"].to_str().unwrap();
+        assert_eq!(answered == given, kept, "{given}");
+        assert!(!answered.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn address_that_leads_nowhere_and_other_method_are_problems() {
+    let house = House::open().await;
+    assert_eq!(house.get("root", "/v1/nothing").await.problem(404), "not_found");
+    let answer = house.ask("root", "DELETE", "/v1/me", None).await;
+    assert_eq!(answer.problem(405), "method_not_allowed");
+}
+
+#[tokio::test]
+async fn handler_that_panics_answers_a_problem() {
+    let house = House::open().await;
+    let answer = house.push("site", &json!({ "panic": true })).await;
+    assert_eq!(answer.problem(500), "internal");
+    assert!(!String::from_utf8_lossy(&answer.body).contains("asked to panic"));
+    assert_eq!(house.push("site", &json!({ "id": "1" })).await.status, 202);
+}
+
+#[tokio::test]
+async fn every_answer_has_its_headers() {
+    let house = House::open().await;
+    for path in ["/", "/assets/app.js", "/v1/me", "/v1/nothing", "/healthz"] {
+        let headers = house.get("root", path).await.headers;
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'"), "{path}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(!policy.contains("unsafe"), "{path}");
+        let cache = if path.starts_with("/v1") { "no-store" } else { "no-" };
+        assert!(headers["cache-control"].to_str().unwrap().starts_with(cache), "{path}");
+    }
+}
+
+/// P10: what customers write only ever becomes text.
+#[tokio::test]
+async fn page_has_no_inline_script_and_script_writes_no_markup() {
+    let house = House::open().await;
+    let read =
+        async |path: &str| String::from_utf8(house.get("", path).await.body.to_vec()).unwrap();
+    let page = read("/").await;
+    for bad in ["<script>", "onclick", "onload", "style=", "javascript:", "http://", "https://"] {
+        assert!(!page.contains(bad), "{bad}");
+    }
+    let script = read("/assets/app.js").await;
+    for bad in
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://"]
+    {
+        assert!(!script.contains(bad), "{bad}");
+    }
+}
+
+/// The codes that stand in the sources of this crate, as `"code", "detail"` of a problem.
+#[tokio::test]
+async fn every_code_has_a_page_that_is_served() {
+    let house = House::open().await;
+    let mut codes = [
+        "already_claimed",
+        "conversation_changed",
+        "conversation_resolved",
+        "conversation_merged",
+        "agent_not_found",
+        "queue_not_found",
+        "message_not_found",
+        "busy",
+        "storage_full",
+        "storage_unavailable",
+        "storage_damaged",
+        "entry_too_large",
+        "shutting_down",
+        "fenced",
+        "blob_missing",
+        "blob_too_large",
+        "blob_damaged",
+        "blob_unavailable",
+        "bad_cursor",
+        "records_unavailable",
+        "records_moved",
+        "records_damaged",
+        "records_other_schema",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
+    assert!(codes.contains(&"conversation_not_found".to_owned()), "{codes:?}");
+    let mut without = Vec::new();
+    for code in codes {
+        let answer = house.get("", &format!("/docs/errors/{code}")).await;
+        let page = String::from_utf8_lossy(&answer.body).into_owned();
+        if !page.starts_with(&format!("# {code}\n")) || !page.contains("What to do") {
+            without.push(code);
+        }
+    }
+    assert!(without.is_empty(), "without a page: {without:?}");
+}
+
+fn collect(folder: &Path, codes: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, codes);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            for start in ["Problem::new(", "Self::new(", "unavailable("] {
+                for call in text.split(start).skip(1) {
+                    let literal = call.split(')').next().unwrap().split('"').nth(1);
+                    let word =
+                        |text: &&str| text.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+                    codes.extend(
+                        literal
+                            .filter(|text| text.contains('_') || text.len() < 12)
+                            .filter(word)
+                            .map(str::to_owned),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn description_is_served_as_it_is_generated() {
+    let house = House::open().await;
+    let served = house.get("", "/openapi.json").await;
+    assert_eq!(served.body, postroom_gateway::openapi());
+    assert_eq!(served.json()["openapi"], "3.1.0");
+    let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+    assert_eq!(Answer::of(house.send(request).await).await.body, served.body);
+}
+
+/// Whoever changes the API sees the change in review.
+#[test]
+fn description_of_the_api() {
+    insta::assert_snapshot!("openapi", postroom_gateway::openapi());
+}

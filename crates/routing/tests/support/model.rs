@@ -1,0 +1,295 @@
+//! What the records would hold: a small fold of the events, apart from the core's own, so that the
+//! two can be compared.
+
+use std::collections::BTreeMap;
+
+use postroom_model::{
+    Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, Conversation, ConversationId,
+    DeliveryState, Event, EventBody, Freed, Input, InputId, MessageId, Opened, Outbound, Outcome,
+    OutcomeKind, ParkedId, ReceiptStatus, SendResult, Settings, Status, Timestamp,
+};
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Agent {
+    pub(crate) status: AgentStatus,
+    pub(crate) load: u32,
+    /// None before they ever had a conversation.
+    pub(crate) idle_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) settings: Option<Settings>,
+    pub(crate) conversations: BTreeMap<ConversationId, Conversation>,
+    pub(crate) agents: BTreeMap<AgentId, Agent>,
+    pub(crate) threads: BTreeMap<(ChannelId, String), ConversationId>,
+    pub(crate) addresses: BTreeMap<Address, ContactId>,
+    pub(crate) contacts: BTreeMap<ContactId, Contact>,
+    pub(crate) outbound: BTreeMap<MessageId, Outbound>,
+    pub(crate) sent: BTreeMap<(ChannelId, String), MessageId>,
+    pub(crate) parked: BTreeMap<ParkedId, Input>,
+    pub(crate) seen: BTreeMap<InputId, Outcome>,
+}
+
+impl Model {
+    pub(crate) fn fold_outcome(&mut self, outcome: Option<&Outcome>) {
+        if let Some(outcome) = outcome
+            && outcome.kind != OutcomeKind::Duplicate
+        {
+            self.seen.insert(outcome.input, outcome.clone());
+        }
+    }
+
+    pub(crate) fn fold_event(&mut self, at: Timestamp, event: &Event) {
+        match event.conversation {
+            Some(id) => self.fold_on(at, id, &event.body),
+            None => self.fold_global(&event.body),
+        }
+    }
+
+    fn fold_global(&mut self, body: &EventBody) {
+        match body {
+            EventBody::ConfigInstalled { settings } => {
+                let settings = (**settings).clone();
+                // Who is named for the first time, or again after holding nothing, begins anew.
+                let owners: Vec<AgentId> = self
+                    .conversations
+                    .values()
+                    .filter(|row| row.status != Status::Resolved)
+                    .filter_map(|row| row.assignee.clone())
+                    .collect();
+                let before = self.settings.take();
+                let was =
+                    |id: &AgentId| before.as_ref().is_some_and(|before| before.agent(id).is_some());
+                self.agents.retain(|id, _| was(id) || owners.contains(id));
+                self.settings = Some(settings);
+            }
+            EventBody::AgentStatusChanged { agent, status, .. } => {
+                self.agents.entry(agent.clone()).or_default().status = *status;
+            }
+            EventBody::ContactCreated { contact } => {
+                for address in &contact.addresses {
+                    self.addresses.insert(address.clone(), contact.id);
+                }
+                self.contacts.insert(contact.id, contact.clone());
+            }
+            EventBody::ContactUpdated { contact, name, addresses } => {
+                for address in addresses {
+                    self.addresses.insert(address.clone(), *contact);
+                }
+                let row = self.contacts.get_mut(contact).expect("a contact that is known");
+                row.addresses.extend(addresses.iter().cloned());
+                if name.is_some() {
+                    row.name.clone_from(name);
+                }
+            }
+            EventBody::InputParked { id, input, .. } => {
+                self.parked.insert(*id, (**input).clone());
+            }
+            EventBody::InputUnparked { id, .. } => {
+                self.parked.remove(id).expect("an input that is set aside");
+            }
+            _ => {}
+        }
+    }
+
+    fn fold_on(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
+        if let EventBody::ConversationOpened(opened)
+        | EventBody::ConversationReopened { opened, .. } = body
+        {
+            self.open(at, id, opened);
+            return;
+        }
+        self.fold_freed(at, id, body);
+        let row = self.conversations.get_mut(&id).expect("a conversation that was opened");
+        row.version += 1;
+        match body {
+            EventBody::ConversationAssigned { agent, cost, .. } => {
+                assert_eq!(row.assignee, None, "{id} has one owner at most");
+                assert_eq!(row.cost, *cost);
+                row.assignee = Some(agent.clone());
+                let agent = self.agents.entry(agent.clone()).or_default();
+                agent.load += u32::from(*cost);
+                agent.idle_since = Some(at);
+            }
+            EventBody::ConversationReleased { .. } => row.assignee = None,
+            EventBody::ConversationTransferred { queue, .. } => row.queue = Some(queue.clone()),
+            EventBody::ConversationWoken { .. } => {
+                row.status = Status::Open;
+                row.assignee = None;
+                row.snoozed_until = None;
+                row.waiting_since = Some(at);
+            }
+            EventBody::ConversationSnoozed { until, .. } => {
+                row.status = Status::Snoozed;
+                row.snoozed_until = Some(*until);
+                row.waiting_since = None;
+            }
+            EventBody::ConversationResolved { .. } => {
+                row.status = Status::Resolved;
+                row.snoozed_until = None;
+                row.waiting_since = None;
+            }
+            EventBody::ConversationMerged { into, channel, thread, .. } => {
+                row.status = Status::Resolved;
+                row.snoozed_until = None;
+                row.waiting_since = None;
+                row.merged_into = Some(*into);
+                if let Some(thread) = thread {
+                    self.threads.insert((channel.clone(), thread.clone()), *into);
+                }
+            }
+            EventBody::ConversationAbsorbed { from, .. } => row.merged_from.push(*from),
+            EventBody::ConversationTagged { added, removed, .. } => {
+                row.tags.retain(|tag| !removed.contains(tag));
+                row.tags.extend(added.iter().cloned());
+            }
+            EventBody::ConversationPrioritised { priority, .. } => row.priority = *priority,
+            EventBody::MessageReceived { .. } => {
+                row.message_version = row.version;
+                if row.status == Status::Pending {
+                    row.status = Status::Open;
+                }
+                row.waiting_since.get_or_insert(at);
+            }
+            EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
+                row.message_version = row.version;
+                row.waiting_since = None;
+                if row.status == Status::Open {
+                    row.status = Status::Pending;
+                }
+                self.outbound.insert(
+                    *message,
+                    Outbound {
+                        id: *message,
+                        channel: channel.clone(),
+                        conversation: id,
+                        thread: words.thread.clone(),
+                        to: words.to.clone(),
+                        message: (**words).clone(),
+                        state: DeliveryState::Queued,
+                        attempts: 0,
+                        next_at: at,
+                        queued_at: at,
+                        epoch: None,
+                    },
+                );
+            }
+            _ => self.fold_delivery(body),
+        }
+    }
+
+    /// Capacity that somebody has back.
+    fn fold_freed(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
+        let row = &self.conversations[&id];
+        let freed = match body {
+            EventBody::ConversationReleased { agent, cost, .. } => {
+                Some(Freed { agent: agent.clone(), cost: *cost })
+            }
+            EventBody::ConversationSnoozed { freed, .. }
+            | EventBody::ConversationResolved { freed, .. }
+            | EventBody::ConversationMerged { freed, .. } => freed.clone(),
+            _ => None,
+        };
+        if let Some(Freed { agent, cost }) = freed {
+            assert_eq!(row.assignee.as_ref(), Some(&agent), "only an owner is freed of {id}");
+            assert_eq!(row.cost, cost);
+            let agent = self.agents.get_mut(&agent).expect("an agent who held it");
+            agent.load -= u32::from(cost);
+            agent.idle_since = Some(at);
+        }
+    }
+
+    fn fold_delivery(&mut self, body: &EventBody) {
+        match body {
+            EventBody::DeliveryAttempted { message, epoch, attempt } => {
+                let row = self.outbound.get_mut(message).expect("a reply");
+                row.state = DeliveryState::Sending;
+                row.attempts = *attempt;
+                row.epoch = Some(*epoch);
+            }
+            EventBody::DeliverySettled { message, result } => {
+                let row = self.outbound.get_mut(message).expect("a reply");
+                row.epoch = None;
+                if let SendResult::Sent { external_id: Some(external) } = result {
+                    self.sent.insert((row.channel.clone(), external.clone()), *message);
+                }
+                if told(row.state) == 0 {
+                    row.state = match result {
+                        SendResult::Sent { .. } => DeliveryState::Sent,
+                        SendResult::Retry { .. } => DeliveryState::Waiting,
+                        SendResult::Failed { .. } => DeliveryState::Failed,
+                        SendResult::Uncertain { .. } => DeliveryState::Uncertain,
+                    };
+                }
+            }
+            EventBody::DeliveryRequeued { message, .. } => {
+                self.outbound.get_mut(message).expect("a reply").state = DeliveryState::Queued;
+            }
+            EventBody::ReceiptRecorded { message, status, .. } => {
+                let row = self.outbound.get_mut(message).expect("a reply");
+                let state = match status {
+                    ReceiptStatus::Sent => DeliveryState::Sent,
+                    ReceiptStatus::Delivered => DeliveryState::Delivered,
+                    ReceiptStatus::Read => DeliveryState::Read,
+                    ReceiptStatus::Failed => DeliveryState::Failed,
+                };
+                assert!(
+                    told(state) > told(row.state),
+                    "a receipt that says nothing new is no event"
+                );
+                row.state = state;
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, at: Timestamp, id: ConversationId, opened: &Opened) {
+        let before = self.conversations.get(&id);
+        assert_eq!(before.map_or(0, |row| row.version), opened.version);
+        assert!(before.is_none_or(|row| row.status == Status::Resolved));
+        if let Some(thread) = &opened.thread {
+            self.threads.insert((opened.channel.clone(), thread.clone()), id);
+        }
+        self.conversations.insert(
+            id,
+            Conversation {
+                id,
+                status: Status::Open,
+                subject: opened.subject.clone(),
+                channel: opened.channel.clone(),
+                thread: opened.thread.clone(),
+                queue: Some(opened.queue.clone()),
+                assignee: None,
+                contact: opened.contact,
+                customer: opened.customer.clone(),
+                priority: opened.priority,
+                skills: opened.skills.clone(),
+                cost: opened.cost,
+                tags: opened.tags.clone(),
+                targets: vec![],
+                opened_at: at,
+                last_message_at: at,
+                waiting_since: Some(at),
+                snoozed_until: None,
+                merged_into: None,
+                merged_from: vec![],
+                version: opened.version + 1,
+                message_version: opened.message_version,
+                route: opened.route.clone(),
+                assignment: None,
+            },
+        );
+    }
+}
+
+/// How far the outside is known to have come.
+fn told(state: DeliveryState) -> u8 {
+    match state {
+        DeliveryState::Sent => 1,
+        DeliveryState::Delivered => 2,
+        DeliveryState::Read => 3,
+        DeliveryState::Failed => 4,
+        _ => 0,
+    }
+}

@@ -1,0 +1,494 @@
+//! A case as a block of text: one operation a line, with what it brings after `->`.
+//!
+//! ```text
+//! agent ada queues=support skills=english:5 capacity=100
+//! ada online            -> ada online
+//! msg c1 "hello"        -> opened support, assigned ada
+//! claim bob c1          -> already_claimed Ada has it already
+//! wait 60               -> nothing
+//! see c1                -> open support ada
+//! ```
+//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `cost` or `without` write the settings,
+//! which come into force before the next other line, or with `config`. A conversation is called as
+//! the thread that opened it. Each line that does something comes a second after the one before.
+
+use std::collections::BTreeMap;
+
+use postroom_model::{
+    Action, Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Command, CommandId,
+    ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt, Input, InputBody, Message,
+    MessageId, NoteId, OutcomeKind, ParkedId, Party, QueueSettings, Receipt, ReplyDraft, Role,
+    Rule, SendResult, Settings, Transition, Unparsed, WorkspaceId,
+};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::words::{self, Names};
+use super::world::{World, turn};
+
+/// Runs a case and compares every line.
+pub(crate) fn check(case: &str) {
+    let mut script = Script::new();
+    for (number, line) in case.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (what, expected) = match line.split_once("->") {
+            Some((what, expected)) => (what.trim(), Some(expected.trim())),
+            None => (line, None),
+        };
+        let said = script.run(&Line::read(what));
+        match (said, expected) {
+            (Some(said), Some(expected)) => {
+                assert_eq!(said, expected, "line {}: {what}", number + 1);
+            }
+            (None, None) => {}
+            (said, expected) => panic!("line {}: {what}: {said:?} {expected:?}", number + 1),
+        }
+    }
+}
+
+/// A line in words: those that stand alone, and `key=value`.
+struct Line {
+    words: Vec<String>,
+    options: BTreeMap<String, String>,
+}
+
+impl Line {
+    fn read(line: &str) -> Self {
+        let mut pieces = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ' ' if !quoted => pieces.push(String::new()),
+                c => pieces.last_mut().expect("a piece").push(c),
+            }
+        }
+        let mut read = Self { words: vec![], options: BTreeMap::new() };
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            match piece.split_once('=') {
+                Some((key, value)) if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') => {
+                    read.options.insert(key.to_owned(), value.to_owned());
+                }
+                _ => read.words.push(piece),
+            }
+        }
+        read
+    }
+
+    fn word(&self, at: usize) -> &str {
+        self.words.get(at).unwrap_or_else(|| panic!("a word is missing: {:?}", self.words))
+    }
+
+    fn id<T: std::str::FromStr>(&self, at: usize) -> T {
+        self.word(at).parse().unwrap_or_else(|_| panic!("not an id: {}", self.word(at)))
+    }
+
+    fn option<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
+        let value = self.options.get(key)?;
+        Some(value.parse().unwrap_or_else(|_| panic!("{key}={value}")))
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let value = self.options.get(key).map_or("", String::as_str);
+        value.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn skills(&self) -> BTreeMap<String, u8> {
+        let one = |skill: String| {
+            let (name, level) = skill.split_once(':').expect("skill:level");
+            (name.to_owned(), level.parse().expect("a level"))
+        };
+        self.list("skills").into_iter().map(one).collect()
+    }
+}
+
+struct Script {
+    world: World,
+    settings: Settings,
+    installed: bool,
+    names: Names,
+    threads: BTreeMap<String, ConversationId>,
+    last: Option<Input>,
+}
+
+impl Script {
+    fn new() -> Self {
+        let settings = Settings {
+            workspace: WorkspaceId::main(),
+            channels: vec![],
+            queues: vec![],
+            rules: vec![],
+            agents: vec![],
+            costs: Settings::default_costs(),
+        };
+        let mut script = Self {
+            world: World::new(),
+            settings,
+            installed: false,
+            names: Names::new(),
+            threads: BTreeMap::new(),
+            last: None,
+        };
+        for line in
+            ["channel site", "channel mail kind=email", "channel log kind=phone sends=false"]
+        {
+            script.setting(&Line::read(line));
+        }
+        script
+    }
+
+    fn run(&mut self, line: &Line) -> Option<String> {
+        if self.setting(line) {
+            self.installed = false;
+            return None;
+        }
+        self.world.now = self.world.now.plus_millis(1_000);
+        if line.word(0) == "config" {
+            return Some(self.install());
+        }
+        // `raw` is for what comes before there are any settings.
+        if !self.installed && line.word(0) != "raw" {
+            let said = self.install();
+            assert!(said.starts_with("installed"), "{said}");
+        }
+        Some(match line.word(0) {
+            "wait" => self.wait(line),
+            "see" => self.see(line),
+            "waiting" => self.waiting(),
+            "load" => {
+                let agent = self.world.model.agents.get(&line.id(1)).cloned().unwrap_or_default();
+                agent.load.to_string()
+            }
+            "reply-state" => {
+                let row = &self.world.model.outbound[&message_id(line.word(1))];
+                serde_json::json!(row.state).as_str().expect("a state").to_owned()
+            }
+            "contacts" => {
+                let contacts = self.world.model.contacts.values();
+                let words = contacts.map(|one| {
+                    let addresses = one.addresses.iter().map(ToString::to_string);
+                    let name = one.name.as_deref().unwrap_or("-");
+                    format!("{name} {}", addresses.collect::<Vec<_>>().join(" "))
+                });
+                words.collect::<Vec<_>>().join("; ")
+            }
+            "again" => {
+                let input = self.last.clone().expect("an input before");
+                self.taken(input, None)
+            }
+            _ => {
+                let (body, subject) = self.body(line);
+                let mut input = self.world.input(body);
+                if let InputBody::Inbound(_) = &input.body
+                    && let Some(id) = line.option::<u128>("id")
+                {
+                    input.id.0 = Uuid::from_u128(id);
+                }
+                self.taken(input, subject)
+            }
+        })
+    }
+
+    /// A line of the settings. False if it is none.
+    fn setting(&mut self, line: &Line) -> bool {
+        let settings = &mut self.settings;
+        match line.word(0) {
+            "channel" => settings.channels.push(ChannelSettings {
+                id: line.id(1),
+                kind: line.options.get("kind").map_or(ChannelKind::Webhook, |kind| named(kind)),
+                dialect: line.option("dialect"),
+                queue: line.option("queue"),
+                sends: line.option("sends").unwrap_or(true),
+            }),
+            "queue" => settings
+                .queues
+                .push(QueueSettings { id: line.id(1), name: line.word(1).to_owned() }),
+            "rule" => settings.rules.push(Rule {
+                when: line.option("when").unwrap_or_default(),
+                queue: line.option("queue"),
+                priority: line.option("priority"),
+                skills: line.skills(),
+                tags: line.list("tags"),
+            }),
+            "agent" => {
+                let agent = AgentSettings {
+                    id: line.id(1),
+                    name: capital(line.word(1)),
+                    email: None,
+                    queues: line.list("queues").iter().map(|id| id.parse().expect("id")).collect(),
+                    skills: line.skills(),
+                    capacity: line.option("capacity").unwrap_or(100),
+                };
+                match settings.agents.iter_mut().find(|known| known.id == agent.id) {
+                    Some(known) if line.options.get("twice").is_none() => *known = agent,
+                    _ => settings.agents.push(agent),
+                }
+            }
+            "cost" => {
+                settings.costs.insert(named(line.word(1)), line.id(2));
+            }
+            "without" => {
+                let gone = line.word(1);
+                settings.channels.retain(|one| one.id.as_str() != gone);
+                settings.queues.retain(|one| one.id.as_str() != gone);
+                settings.agents.retain(|one| one.id.as_str() != gone);
+                if gone == "rules" {
+                    settings.rules.clear();
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn install(&mut self) -> String {
+        self.installed = true;
+        let input = self.world.input(InputBody::Settings(Box::new(self.settings.clone())));
+        let said = self.taken(input, None);
+        if !said.starts_with("installed")
+            && let Some(settings) = &self.world.model.settings
+        {
+            self.settings = settings.clone();
+        }
+        said
+    }
+
+    /// Decides, and says what came of it, and of time.
+    fn taken(&mut self, input: Input, subject: Option<ConversationId>) -> String {
+        self.last = Some(input.clone());
+        let thread = match &input.body {
+            InputBody::Inbound(inbound) => inbound.message.thread.clone(),
+            InputBody::Command(command) => match command.action {
+                Action::RetryParked { parked } => match &self.world.model.parked.get(&parked) {
+                    Some(Input { body: InputBody::Inbound(one), .. }) => one.message.thread.clone(),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        let mut all = vec![self.world.decide(input)];
+        all.extend(self.world.due());
+        let known = thread.as_ref().and_then(|thread| self.threads.get(thread).copied());
+        let subject = subject.or(known).or_else(|| self.name(&all, thread));
+        self.words(&all, subject)
+    }
+
+    /// A conversation that has just been opened gets the name of its thread.
+    fn name(&mut self, all: &[Transition], thread: Option<String>) -> Option<ConversationId> {
+        let outcome = all.first()?.outcome.as_ref()?;
+        let id = outcome.conversation.filter(|_| outcome.kind != OutcomeKind::Duplicate)?;
+        let name = thread.unwrap_or_else(|| format!("c{}", self.names.len() + 1));
+        if !self.names.contains_key(&id) {
+            self.threads.insert(name.clone(), id);
+            self.names.insert(id, name);
+        }
+        Some(id)
+    }
+
+    fn words(&self, all: &[Transition], subject: Option<ConversationId>) -> String {
+        let words = all.iter().map(|taken| words::of(taken, &self.names, subject));
+        words.collect::<Vec<_>>().join("; ")
+    }
+
+    fn wait(&mut self, line: &Line) -> String {
+        let seconds: i64 = line.id(1);
+        self.world.now = self.world.now.plus_millis(seconds * 1_000 - 1_000);
+        let all = self.world.due();
+        if all.is_empty() { "nothing".to_owned() } else { self.words(&all, None) }
+    }
+
+    fn conversation(&self, name: &str) -> ConversationId {
+        self.threads.get(name).copied().unwrap_or(ConversationId(Uuid::nil()))
+    }
+
+    fn see(&self, line: &Line) -> String {
+        let row = &self.world.model.conversations[&self.conversation(line.word(1))];
+        let mut words = serde_json::json!(row.status).as_str().expect("a status").to_owned();
+        words += &format!(" {}", row.queue.as_ref().expect("a queue"));
+        words += &row.assignee.as_ref().map(|agent| format!(" {agent}")).unwrap_or_default();
+        if row.priority > 0 {
+            words += &format!(" priority {}", row.priority);
+        }
+        words += &row.tags.iter().map(|tag| format!(" #{tag}")).collect::<String>();
+        words + &format!(" v{}", row.version)
+    }
+
+    fn waiting(&self) -> String {
+        let rows = self.world.model.conversations.values();
+        let mut rows: Vec<_> =
+            rows.filter(|row| row.assignee.is_none() && words_of_status(row) == "open").collect();
+        rows.sort_by_key(|row| turn(row));
+        let names = rows.iter().map(|row| self.names[&row.id].clone());
+        names.collect::<Vec<_>>().join(" ")
+    }
+
+    fn body(&self, line: &Line) -> (InputBody, Option<ConversationId>) {
+        let line = match line.word(0) {
+            "raw" => &Line { words: line.words[1..].to_vec(), options: line.options.clone() },
+            _ => line,
+        };
+        let body = match line.word(0) {
+            "msg" => return (self.message(line), None),
+            "unparsed" => InputBody::Unparsed(Unparsed {
+                channel: line.id(1),
+                raw: postroom_model::BlobRef::of(b"raw"),
+                code: line.word(2).to_owned(),
+                detail: "cannot be read".to_owned(),
+            }),
+            "receipt" => InputBody::Receipt(InboundReceipt {
+                channel: line.id(1),
+                receipt: Receipt {
+                    external_id: match line.word(2) {
+                        id if id.starts_with('r') => message_id(id).to_string(),
+                        id => id.to_owned(),
+                    },
+                    status: named(line.word(3)),
+                    at: None,
+                    code: None,
+                },
+            }),
+            "own" => InputBody::Delivery(DeliveryInput::Own {
+                channel: line.id(1),
+                host: HostId(Uuid::from_u128(line.word(2)[1..].parse().expect("h1"))),
+            }),
+            "attempt" => InputBody::Delivery(DeliveryInput::Attempt {
+                message: message_id(line.word(1)),
+                epoch: line.option("epoch").unwrap_or(1),
+            }),
+            "settle" => InputBody::Delivery(DeliveryInput::Settle {
+                message: message_id(line.word(1)),
+                epoch: line.option("epoch").unwrap_or(1),
+                attempt: line.option("attempt").unwrap_or(1),
+                result: self.result(line),
+            }),
+            _ => {
+                let (actor, action) = self.command(line);
+                let subject = action.conversation();
+                let id = CommandId(Uuid::nil());
+                return (InputBody::Command(Box::new(Command { id, actor, action })), subject);
+            }
+        };
+        (body, None)
+    }
+
+    fn message(&self, line: &Line) -> InputBody {
+        let from = line.options.get("from").map(|from| Party {
+            address: Some(from.parse().expect("an address")),
+            name: line.option("name"),
+            username: None,
+        });
+        let mut message = Message {
+            external_id: line.word(1).to_owned(),
+            thread: Some(line.word(1).to_owned()).filter(|thread| thread != "-"),
+            from,
+            text: Some(line.words.get(2).cloned().unwrap_or_default()),
+            ..Message::default()
+        };
+        let also = line.list("also");
+        if !also.is_empty() {
+            message.attributes.insert("from_addresses".to_owned(), serde_json::json!(also));
+        }
+        let channel = line.option("channel").unwrap_or_else(|| "site".parse().expect("id"));
+        InputBody::Inbound(Box::new(Inbound { channel, message }))
+    }
+
+    fn result(&self, line: &Line) -> SendResult {
+        let (code, detail) = ("provider_said".to_owned(), "in words".to_owned());
+        match line.word(2) {
+            "sent" => SendResult::Sent { external_id: line.words.get(3).cloned() },
+            "retry" => {
+                let seconds: i64 = line.id(3);
+                let retry_at = self.world.now.plus_millis(seconds * 1_000);
+                SendResult::Retry { retry_at, code, detail }
+            }
+            "failed" => SendResult::Failed { code, detail },
+            "uncertain" => SendResult::Uncertain { code, detail },
+            other => panic!("{other}"),
+        }
+    }
+
+    /// `VERB ACTOR CONVERSATION …`, `AGENT STATUS` or `status ACTOR AGENT STATUS`.
+    fn command(&self, line: &Line) -> (Actor, Action) {
+        if line.words.len() == 2 {
+            let (agent, status): (_, AgentStatus) = (line.id(0), named(line.word(1)));
+            return (Actor::agent(&agent), Action::SetStatus { agent, status });
+        }
+        let actor = actor(line.word(1));
+        let conversation = self.conversation(line.word(2));
+        let action = match line.word(0) {
+            "status" => Action::SetStatus { agent: line.id(2), status: named(line.word(3)) },
+            "retry" => Action::RetryParked { parked: self.parked(line) },
+            "drop" => Action::DropParked { parked: self.parked(line) },
+            "reply" => Action::Reply {
+                conversation,
+                message: message_id(&line.option::<String>("id").unwrap_or("r1".to_owned())),
+                draft: ReplyDraft {
+                    text: line.word(3).repeat(line.option("times").unwrap_or(1)),
+                    ..ReplyDraft::default()
+                },
+                if_version: line.option("if_version"),
+            },
+            "resend" => Action::Resend { conversation, message: message_id(line.word(3)) },
+            "note" => Action::Note {
+                conversation,
+                note: NoteId(Uuid::from_u128(1)),
+                text: line.word(3).repeat(line.option("times").unwrap_or(1)),
+            },
+            "claim" => Action::Claim { conversation },
+            "release" => Action::Release { conversation },
+            "assign" => Action::Assign { conversation, agent: line.id(3) },
+            "transfer" => Action::Transfer { conversation, queue: line.id(3) },
+            "resolve" => Action::Resolve { conversation },
+            "reopen" => Action::Reopen { conversation },
+            "snooze" => {
+                let seconds: i64 = line.id(3);
+                let until = self.world.now.plus_millis(seconds * 1_000);
+                Action::Snooze { conversation, until }
+            }
+            "tag" => {
+                Action::Tag { conversation, add: line.list("add"), remove: line.list("remove") }
+            }
+            "prioritise" => Action::Prioritise { conversation, priority: line.id(3) },
+            "merge" => Action::Merge { conversation, into: self.conversation(line.word(3)) },
+            other => panic!("no such operation: {other}"),
+        };
+        (actor, action)
+    }
+
+    /// The first input that is set aside, or one that is not.
+    fn parked(&self, line: &Line) -> ParkedId {
+        let first = self.world.model.parked.keys().next().copied();
+        first.filter(|_| line.word(2) == "first").unwrap_or(ParkedId(Uuid::nil()))
+    }
+}
+
+fn words_of_status(row: &postroom_model::Conversation) -> String {
+    serde_json::json!(row.status).as_str().expect("a status").to_owned()
+}
+
+/// `boss` is a supervisor, `root` an admin, `bot` a program; everybody else is an agent.
+fn actor(name: &str) -> Actor {
+    let role = match name {
+        "boss" => Role::Supervisor,
+        "root" => Role::Admin,
+        "bot" => Role::Integrator,
+        agent => return Actor::agent(&agent.parse().expect("an agent")),
+    };
+    Actor { role, agent: None, name: name.to_owned() }
+}
+
+fn named<T: DeserializeOwned>(name: &str) -> T {
+    serde_json::from_value(serde_json::json!(name)).unwrap_or_else(|_| panic!("no such: {name}"))
+}
+
+fn message_id(name: &str) -> MessageId {
+    MessageId(Uuid::from_u128(name[1..].parse().expect("r1")))
+}
+
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,155 @@
+//! What happened, in a few words for a table.
+
+use std::collections::BTreeMap;
+
+use postroom_model::{
+    ConversationId, Event, EventBody, Freed, OutcomeKind, Reason, SendResult, Transition,
+};
+
+/// Names of conversations, as a script calls them.
+pub(crate) type Names = BTreeMap<ConversationId, String>;
+
+/// One line for a transition. `subject` is the conversation that the line is about anyway.
+pub(crate) fn of(taken: &Transition, names: &Names, subject: Option<ConversationId>) -> String {
+    let mut words = vec![];
+    if let Some(outcome) = &taken.outcome {
+        let detail = || {
+            let (code, detail) = (outcome.code.as_deref(), outcome.detail.as_deref());
+            format!("{} {}", code.unwrap_or(""), detail.unwrap_or(""))
+        };
+        match outcome.kind {
+            OutcomeKind::Routed => {}
+            OutcomeKind::Duplicate => words.push("duplicate".to_owned()),
+            OutcomeKind::Parked => words.push(format!("parked {}", detail())),
+            OutcomeKind::Rejected => words.push(detail()),
+        }
+    }
+    let opened = |event: &Event| matches!(event.body, EventBody::ConversationOpened(_));
+    let opens = taken.events.iter().any(opened);
+    let events = taken.events.iter().filter_map(|event| {
+        let said = match event.body {
+            EventBody::MessageReceived { .. } if !opens => "received".to_owned(),
+            _ => event_words(&event.body, names)?,
+        };
+        Some(match event.conversation {
+            Some(id) if Some(id) != subject => format!("{} {said}", name(names, id)),
+            _ => said,
+        })
+    });
+    words.extend(events);
+    if words.is_empty() {
+        words.push("nothing".to_owned());
+    }
+    words.join(", ").trim().to_owned()
+}
+
+fn name(names: &Names, id: ConversationId) -> String {
+    names.get(&id).cloned().unwrap_or_else(|| id.to_string())
+}
+
+fn freed(freed: Option<&Freed>) -> String {
+    freed.map(|freed| format!(" freeing {}", freed.agent)).unwrap_or_default()
+}
+
+fn event_words(body: &EventBody, names: &Names) -> Option<String> {
+    Some(match body {
+        EventBody::ConfigInstalled { .. } => "installed".to_owned(),
+        EventBody::ContactCreated { .. }
+        | EventBody::MessageReceived { .. }
+        | EventBody::InputParked { .. } => return None,
+        EventBody::ContactUpdated { name, addresses, .. } => {
+            let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
+            let added = addresses.iter().map(|one| format!(" +{one}")).collect::<String>();
+            format!("contact{name}{added}")
+        }
+        EventBody::ConversationOpened(opened) => {
+            let mut words = format!("opened {}", opened.queue);
+            if opened.priority > 0 {
+                words += &format!(" priority {}", opened.priority);
+            }
+            for (skill, level) in &opened.skills {
+                words += &format!(" needs {skill} {level}");
+            }
+            words += &opened.tags.iter().map(|tag| format!(" #{tag}")).collect::<String>();
+            if let Some(rule) = opened.route.matched {
+                words += &format!(" by rule {rule}");
+            }
+            for (rule, why) in &opened.route.failed {
+                words += &format!(" (rule {rule} failed: {why})");
+            }
+            words
+        }
+        EventBody::ConversationReopened { opened, reason } => {
+            format!("reopened {} ({})", opened.queue, why(reason))
+        }
+        EventBody::ConversationWoken { reason } => format!("woken ({})", why(reason)),
+        EventBody::ConversationAssigned { agent, reason, .. } => match reason {
+            Reason::LongestIdle { .. } => format!("assigned {agent}"),
+            Reason::Returned => format!("returned to {agent}"),
+            Reason::FirstReply { .. } => format!("first reply of {agent}"),
+            Reason::Claimed { .. } => format!("claimed by {agent}"),
+            other => format!("assigned {agent} ({})", why(other)),
+        },
+        EventBody::ConversationReleased { agent, reason, .. } => {
+            format!("released {agent} ({})", why(reason))
+        }
+        EventBody::ConversationTransferred { queue, reason } => {
+            format!("moved to {queue} ({})", why(reason))
+        }
+        EventBody::ConversationSnoozed { freed: owner, .. } => {
+            format!("snoozed{}", freed(owner.as_ref()))
+        }
+        EventBody::ConversationResolved { freed: owner, .. } => {
+            format!("resolved{}", freed(owner.as_ref()))
+        }
+        EventBody::ConversationTagged { added, removed, .. } => {
+            let added = added.iter().map(|tag| format!(" +{tag}")).collect::<String>();
+            let removed = removed.iter().map(|tag| format!(" -{tag}")).collect::<String>();
+            format!("tagged{added}{removed}")
+        }
+        EventBody::ConversationPrioritised { priority, .. } => format!("priority {priority}"),
+        EventBody::ConversationMerged { into, freed: owner, .. } => {
+            format!("merged into {}{}", name(names, *into), freed(owner.as_ref()))
+        }
+        EventBody::ConversationAbsorbed { from, .. } => format!("absorbed {}", name(names, *from)),
+        EventBody::NoteAdded { .. } => "noted".to_owned(),
+        EventBody::ReplyQueued { channel, .. } => format!("queued for {channel}"),
+        EventBody::DeliveryOwned { channel, epoch, .. } => {
+            format!("{channel} owned, epoch {epoch}")
+        }
+        EventBody::DeliveryAttempted { attempt, .. } => format!("attempt {attempt}"),
+        EventBody::DeliverySettled { result, .. } => match result {
+            SendResult::Sent { .. } => "sent".to_owned(),
+            SendResult::Retry { .. } => "waiting".to_owned(),
+            SendResult::Failed { code, .. } => format!("failed {code}"),
+            SendResult::Uncertain { code, .. } => format!("uncertain {code}"),
+        },
+        EventBody::DeliveryRequeued { .. } => "queued again".to_owned(),
+        EventBody::ReceiptRecorded { status, .. } => {
+            format!("receipt {}", format!("{status:?}").to_lowercase())
+        }
+        EventBody::AgentStatusChanged { agent, status, .. } => {
+            format!("{agent} {}", serde_json::json!(status).as_str().unwrap_or(""))
+        }
+        EventBody::InputUnparked { dropped: true, .. } => "dropped".to_owned(),
+        EventBody::InputUnparked { .. } => "unparked".to_owned(),
+    })
+}
+
+fn why(reason: &Reason) -> String {
+    match reason {
+        Reason::LongestIdle { .. } => "longest idle".to_owned(),
+        Reason::Claimed { by } => format!("claimed by {}", by.name),
+        Reason::Returned => "returned".to_owned(),
+        Reason::Assigned { by } => format!("by {}", by.name),
+        Reason::FirstReply { .. } => "first reply".to_owned(),
+        Reason::Released { by } => format!("by {}", by.name),
+        Reason::OwnerAway { .. } => "away".to_owned(),
+        Reason::OwnerGone { .. } => "gone".to_owned(),
+        Reason::Transferred { by } => format!("by {}", by.name),
+        Reason::QueueGone { queue } => format!("{queue} is gone"),
+        Reason::CustomerWrote => "customer".to_owned(),
+        Reason::SnoozeOver => "time".to_owned(),
+        Reason::Asked { by } => format!("by {}", by.name),
+    }
+}

@@ -1,0 +1,280 @@
+//! A router without its stores: looks up in the model, decides, folds, and holds what must be true
+//! of every step.
+
+use std::cmp::Reverse;
+
+use postroom_model::{
+    Action, Address, AgentId, AgentStatus, ContactId, Conversation, DeliveryInput, Event,
+    EventBody, Input, InputBody, InputId, Message, MessageId, Position, Reason, Settings, Status,
+    Timestamp, Transition,
+};
+use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, step, step_due};
+use uuid::Uuid;
+
+use super::model::Model;
+
+/// 2026-01-01T00:00:00Z
+pub(crate) const BEGIN: i64 = 1_767_225_600_000;
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) model: Model,
+    pub(crate) now: Timestamp,
+    /// All that happened.
+    pub(crate) log: Vec<(Timestamp, Event)>,
+    seq: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::new(),
+            model: Model::default(),
+            now: Timestamp::from_millis(BEGIN),
+            log: vec![],
+            seq: 0,
+        }
+    }
+
+    /// A new input, with an id of its own.
+    pub(crate) fn input(&self, body: InputBody) -> Input {
+        let id = InputId(Uuid::from_u128(0x1000 + u128::from(self.seq)));
+        Input { id, at: self.now, body }
+    }
+
+    /// Decides an input at the next position.
+    pub(crate) fn decide(&mut self, input: Input) -> Transition {
+        self.seq += 1;
+        let position = Position { seq: self.seq, index: 0 };
+        let before = State::from_snapshot(&self.bytes()).expect("a snapshot");
+        let taken = step_with(&mut self.state, &self.model, position, input.clone());
+        let mut again = before;
+        let same = step_with(&mut again, &self.model, position, input);
+        assert_eq!(taken, same, "the same input on an equal state gives the same decision");
+        self.take(taken)
+    }
+
+    /// What time brings until now.
+    pub(crate) fn due(&mut self) -> Vec<Transition> {
+        let mut all = vec![];
+        while self.state.next_deadline().is_some_and(|at| at <= self.now) {
+            let steps = step_due(&mut self.state, self.now);
+            assert!(!steps.is_empty(), "time goes on");
+            all.extend(steps.into_iter().map(|step| self.fold(step)));
+            self.check();
+        }
+        all
+    }
+
+    fn take(&mut self, step: Step) -> Transition {
+        let transition = self.fold(step);
+        if let Some(outcome) = &transition.outcome
+            && let Some(row) = outcome.conversation.and_then(|id| self.model.conversations.get(&id))
+            && outcome.version.is_some()
+        {
+            assert_eq!(outcome.version, Some(row.version));
+        }
+        self.check();
+        transition
+    }
+
+    fn fold(&mut self, step: Step) -> Transition {
+        let transition = step.transition;
+        for event in &transition.events {
+            self.check_assignment(event);
+            self.model.fold_event(transition.at, event);
+            self.log.push((transition.at, event.clone()));
+        }
+        self.model.fold_outcome(transition.outcome.as_ref());
+        transition
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.state.to_snapshot().expect("a snapshot")
+    }
+
+    /// P6, of an assignment that nobody asked for: there is room, and it is the turn of both.
+    fn check_assignment(&self, event: &Event) {
+        let EventBody::ConversationAssigned { agent, reason, .. } = &event.body else {
+            return;
+        };
+        if !matches!(reason, Reason::LongestIdle { .. } | Reason::Returned) {
+            return;
+        }
+        let row = &self.model.conversations[&event.conversation.expect("a conversation")];
+        assert!(self.can_take(agent, row), "{agent} cannot take {}", row.id);
+        if *reason == Reason::Returned {
+            return;
+        }
+        let settings = self.model.settings.as_ref().expect("settings");
+        let could = self.waiting().into_iter().filter(|other| self.can_take(agent, other));
+        assert_eq!(could.min_by_key(|other| turn(other)).map(|other| other.id), Some(row.id));
+        let rivals = settings.agents.iter().filter(|rival| self.can_take(&rival.id, row));
+        let first = rivals.min_by_key(|rival| {
+            self.model.agents.get(&rival.id).and_then(|agent| agent.idle_since)
+        });
+        assert_eq!(first.map(|first| &first.id), Some(agent), "the longest idle");
+    }
+
+    /// What must be true after every step.
+    fn check(&self) {
+        let model = &self.model;
+        let nobody = vec![];
+        let agents = model.settings.as_ref().map_or(&nobody, |settings| &settings.agents);
+        for row in self.waiting() {
+            let taker = agents.iter().find(|agent| self.can_take(&agent.id, row));
+            assert_eq!(taker, None, "{} and an agent wait for each other", row.id);
+        }
+        for (id, agent) in &model.agents {
+            let owned = model.conversations.values().filter(|row| {
+                matches!(row.status, Status::Open | Status::Pending)
+                    && row.assignee.as_ref() == Some(id)
+            });
+            let costs: u32 = owned.map(|row| u32::from(row.cost)).sum();
+            assert_eq!(agent.load, costs, "load of {id}");
+        }
+        assert_eq!(self.state.waiting_count(), self.waiting().len());
+        self.check_agrees();
+    }
+
+    /// The state holds what the model holds, field by field.
+    fn check_agrees(&self) {
+        let snapshot: serde_json::Value = serde_json::from_slice(&self.bytes()).expect("JSON");
+        let live = self.model.conversations.values().filter(|row| row.status != Status::Resolved);
+        let rows: Vec<serde_json::Value> = live
+            .map(|row| {
+                serde_json::json!({
+                    "id": row.id, "queue": row.queue, "owner": row.assignee, "status": row.status,
+                    "priority": row.priority, "skills": row.skills, "cost": row.cost,
+                    "waiting_since": row.waiting_since.map(Timestamp::millis),
+                    "snoozed_until": row.snoozed_until.map(Timestamp::millis),
+                    "version": row.version, "message_version": row.message_version,
+                })
+            })
+            .collect();
+        let held = snapshot["conversations"].as_array().expect("a list");
+        let held: Vec<serde_json::Value> = held
+            .iter()
+            .map(|part| {
+                let (place, times) = (&part[1], &part[2]);
+                let at = |list: &str, ix: &serde_json::Value| match ix.as_u64() {
+                    Some(ix) => snapshot[list][usize::try_from(ix).expect("small")].clone(),
+                    None => serde_json::Value::Null,
+                };
+                serde_json::json!({
+                    "id": part[0], "queue": at("queues", &place[0])[0],
+                    "owner": at("agents", &place[1])["id"], "status": place[2],
+                    "priority": place[3], "skills": at("needs", &place[4]), "cost": place[5],
+                    "waiting_since": times[0], "snoozed_until": times[1],
+                    "version": times[2], "message_version": times[3],
+                })
+            })
+            .collect();
+        assert_eq!(held, rows, "the state and the records agree");
+        for agent in snapshot["agents"].as_array().expect("a list") {
+            let id: AgentId = agent["id"].as_str().expect("a text").parse().expect("an id");
+            let known = self.model.agents.get(&id).cloned().unwrap_or_default();
+            assert_eq!(agent["load"], known.load, "load of {id}");
+            assert_eq!(agent["status"], serde_json::json!(known.status), "status of {id}");
+        }
+    }
+
+    fn waiting(&self) -> Vec<&Conversation> {
+        let waits = |row: &&Conversation| row.status == Status::Open && row.assignee.is_none();
+        self.model.conversations.values().filter(waits).collect()
+    }
+
+    fn can_take(&self, id: &AgentId, row: &Conversation) -> bool {
+        let settings = self.model.settings.as_ref().expect("settings");
+        let Some(agent) = settings.agent(id) else {
+            return false;
+        };
+        let known = self.model.agents.get(id).cloned().unwrap_or_default();
+        let queue = row.queue.as_ref().expect("a queue");
+        known.status == AgentStatus::Online
+            && settings.queue(queue).is_some()
+            && agent.queues.contains(queue)
+            && row.skills.iter().all(|(name, level)| agent.skills.get(name) >= Some(level))
+            && known.load + u32::from(row.cost) <= agent.capacity
+    }
+}
+
+/// The order of waiting.
+pub(crate) fn turn(row: &Conversation) -> (Reverse<u8>, Option<Timestamp>, Uuid) {
+    (Reverse(row.priority), row.waiting_since, row.id.0)
+}
+
+fn step_with(state: &mut State, model: &Model, position: Position, input: Input) -> Step {
+    let seen = model.seen.get(&input.id);
+    let mut lookups = Lookups { seen, ..Lookups::default() };
+    let parked = match &input.body {
+        InputBody::Command(command) => match &command.action {
+            Action::RetryParked { parked } | Action::DropParked { parked } => {
+                model.parked.get(parked)
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    lookups.parked = parked;
+    let body = parked.map_or(&input.body, |input| &input.body).clone();
+    let mut addresses: Vec<(Address, Option<ContactId>)> = vec![];
+    let mut routed = None;
+    match &body {
+        InputBody::Inbound(inbound) => {
+            addresses = addresses_of(&inbound.message)
+                .map(|address| (address.clone(), model.addresses.get(&address).copied()))
+                .collect();
+            let known = addresses.iter().find_map(|(_, contact)| *contact);
+            lookups.contact = known.and_then(|id| model.contacts.get(&id));
+            let thread = inbound.message.thread.clone();
+            let place = thread.map(|thread| (inbound.channel.clone(), thread));
+            lookups.thread = place.and_then(|place| model.threads.get(&place).copied());
+            let row = lookups.thread.and_then(|id| model.conversations.get(&id));
+            lookups.conversation = row;
+            let into = row.and_then(|row| row.merged_into);
+            lookups.into = into.and_then(|id| model.conversations.get(&id));
+            routed = route(model.settings.as_ref(), inbound);
+        }
+        InputBody::Command(command) => {
+            let row = command.action.conversation();
+            lookups.conversation = row.and_then(|id| model.conversations.get(&id));
+            match &command.action {
+                Action::Merge { into, .. } => lookups.into = model.conversations.get(into),
+                Action::Resend { message, .. } => lookups.outbound = model.outbound.get(message),
+                _ => {}
+            }
+        }
+        InputBody::Receipt(receipt) => {
+            let external = &receipt.receipt.external_id;
+            let message = model.sent.get(&(receipt.channel.clone(), external.clone())).copied();
+            let message = message.or(external.parse::<MessageId>().ok());
+            lookups.outbound = message.and_then(|id| model.outbound.get(&id));
+        }
+        InputBody::Delivery(
+            DeliveryInput::Attempt { message, .. } | DeliveryInput::Settle { message, .. },
+        ) => lookups.outbound = model.outbound.get(message),
+        _ => {}
+    }
+    lookups.addresses = &addresses;
+    lookups.routed = routed.as_ref();
+    step(state, position, input, &lookups)
+}
+
+fn addresses_of(message: &Message) -> impl Iterator<Item = Address> {
+    let first = message.from.as_ref().and_then(|from| from.address.clone());
+    let more = message.attributes.get("from_addresses").and_then(|list| list.as_array());
+    let more = more.into_iter().flatten().filter_map(|text| text.as_str()?.parse().ok());
+    first.into_iter().chain(more)
+}
+
+fn route(
+    settings: Option<&Settings>,
+    inbound: &postroom_model::Inbound,
+) -> Option<postroom_routing::Routed> {
+    let settings = settings?;
+    let channel = settings.channel(&inbound.channel)?;
+    let rules = Rules::compile(settings).expect("settings in force have good rules");
+    Some(rules.route(RuleFacts { message: &inbound.message, channel }))
+}
