@@ -139,7 +139,10 @@ mod tests {
     const SECRET: &str = "whsec_cG9zdHJvb20tdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ==";
 
     fn table(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
+        match value {
+            Value::Object(table) => table,
+            other => panic!("no table: {other}"),
+        }
     }
 
     #[test]

@@ -225,7 +225,8 @@ mod tests {
         assert_eq!(sanitize(&"<b>".repeat(20_000)), Err(HtmlError::TooDeep));
         let copies = "<b>".repeat(400) + &"<p>x".repeat(20_000);
         assert_eq!(sanitize(&copies), Err(HtmlError::TooDear));
-        let attributes: String = (0..50_000).map(|number| format!(" a{number}")).collect();
+        let attributes: Vec<String> = (0..50_000).map(|number| format!(" a{number}")).collect();
+        let attributes = attributes.concat();
         assert_eq!(sanitize(&format!("<p{attributes}>")), Err(HtmlError::TooDear));
     }
 
@@ -244,18 +245,8 @@ mod tests {
             "<td>".repeat(100_000),
             "&lt;".repeat(100_000),
         ] {
-            let start = clock.elapsed();
             let clean = sanitize(&source).unwrap();
-            let middle = clock.elapsed();
-            let text = text_of(&clean);
-            let end = clock.elapsed();
-            let head: String = source.chars().take(12).collect();
-            println!(
-                "{head} sanitize {:?} text {:?} len {}",
-                middle - start,
-                end - middle,
-                text.len()
-            );
+            assert!(text_of(&clean).len() <= source.len());
         }
         // Generous for a busy machine: hostile input of this size takes minutes where nothing bounds it.
         assert!(clock.elapsed().as_secs() < 60);

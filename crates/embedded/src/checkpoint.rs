@@ -13,12 +13,22 @@ use rusqlite::Connection;
 
 use crate::file;
 
-/// Pages in the log from which on it is brought back.
-const LOG_PAGES: i64 = 16_000;
-/// Pages that the writer may copy between two groups.
-const REST_PAGES: i64 = 1_000;
-/// Pages in the log from which on the writer copies them all, however long that takes.
-const LOG_PAGES_MAX: i64 = 64_000;
+/// When the log is brought back, in pages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The length of the log from which on it is brought back.
+    log: i64,
+    /// What the writer may copy between two groups.
+    rest: i64,
+    /// The length of the log from which on the writer copies all of it, however long that takes.
+    log_max: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { log: 16_000, rest: 1_000, log_max: 64_000 }
+    }
+}
 
 /// How long the log is, and how much of it is in the file already, in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +42,18 @@ struct Log {
 pub(crate) struct Checkpointer {
     ask: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    limits: Limits,
     /// The length of the log at which the writer tries next. A reader can keep the log from being
     /// started anew, and then trying with every group would sync for nothing.
     next_at: i64,
 }
 
 impl Checkpointer {
-    pub(crate) fn start(path: &Path, busy_wait: Duration) -> Result<Self, std::io::Error> {
+    pub(crate) fn start(
+        path: &Path,
+        busy_wait: Duration,
+        limits: Limits,
+    ) -> Result<Self, std::io::Error> {
         let (ask, asked) = mpsc::sync_channel(1);
         let path = path.to_owned();
         let copy = move || {
@@ -51,7 +66,7 @@ impl Checkpointer {
         };
         let thread =
             std::thread::Builder::new().name("postroom-checkpoint".to_owned()).spawn(copy)?;
-        Ok(Self { ask: Some(ask), thread: Some(thread), next_at: LOG_PAGES })
+        Ok(Self { ask: Some(ask), thread: Some(thread), limits, next_at: limits.log })
     }
 
     /// After each group.
@@ -62,13 +77,14 @@ impl Checkpointer {
     }
 
     fn try_look(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let limits = self.limits;
         let log = checkpoint(db, "PRAGMA wal_checkpoint(NOOP)")?;
-        if log.pages < LOG_PAGES {
-            self.next_at = LOG_PAGES;
+        if log.pages < limits.log {
+            self.next_at = limits.log;
             return Ok(());
         }
         let rest = log.pages - log.copied;
-        if rest > REST_PAGES && log.pages < LOG_PAGES_MAX {
+        if rest > limits.rest && log.pages < limits.log_max {
             // If it was asked already, it is at it.
             if let Some(Err(TrySendError::Disconnected(()))) =
                 self.ask.as_ref().map(|ask| ask.try_send(()))
@@ -77,7 +93,7 @@ impl Checkpointer {
             }
         } else if rest > 0 && log.pages >= self.next_at {
             copy(db)?;
-            self.next_at = log.pages + REST_PAGES;
+            self.next_at = log.pages + limits.rest;
         }
         Ok(())
     }
@@ -101,4 +117,53 @@ fn copy(db: &Connection) -> rusqlite::Result<()> {
 fn checkpoint(db: &Connection, pragma: &str) -> rusqlite::Result<Log> {
     let mut statement = db.prepare_cached(pragma)?;
     statement.query_row([], |row| Ok(Log { pages: row.get(1)?, copied: row.get(2)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Checkpointer, Limits, checkpoint};
+    use crate::file;
+
+    #[test]
+    fn log_is_brought_back_while_the_writer_writes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let wait = Duration::from_secs(5);
+        let path = file::prepare(folder.path(), wait).unwrap();
+        let db = file::connect_writer(&path, wait).unwrap();
+        let limits = Limits { log: 40, rest: 20, log_max: 100 };
+        let mut checkpointer = Checkpointer::start(&path, wait, limits).unwrap();
+        let (mut longest, mut restarts, mut before) = (0, 0, 0);
+        for _ in 0..300 {
+            db.execute("INSERT INTO inlet (batch) VALUES (zeroblob(6000))", []).unwrap();
+            checkpointer.look(&db);
+            let log = checkpoint(&db, "PRAGMA wal_checkpoint(NOOP)").unwrap();
+            longest = longest.max(log.pages);
+            restarts += i32::from(log.pages < before);
+            before = log.pages;
+        }
+        assert!(longest < 150 && restarts > 1, "longest {longest}, {restarts} restarts");
+    }
+
+    #[test]
+    fn reader_that_holds_the_log_does_not_make_every_group_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let wait = Duration::from_secs(5);
+        let path = file::prepare(folder.path(), wait).unwrap();
+        let db = file::connect_writer(&path, wait).unwrap();
+        let limits = Limits { log: 10, rest: 1_000, log_max: 2_000 };
+        let mut checkpointer = Checkpointer::start(&path, wait, limits).unwrap();
+        let insert = "INSERT INTO inlet (batch) VALUES (zeroblob(6000))";
+        db.execute(insert, []).unwrap();
+        let reader = file::connect_reader(&path, wait).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM inlet;").unwrap();
+        let mut tries = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            db.execute(insert, []).unwrap();
+            checkpointer.look(&db);
+            tries.insert(checkpointer.next_at);
+        }
+        assert_eq!(tries.len(), 2, "waits for the log to grow before it tries again: {tries:?}");
+    }
 }

@@ -96,3 +96,6 @@ fn execute(db: &Connection, sql: &str) -> Result<(), Failure> {
     db.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod hints;
 mod inlet;
 mod ledger;
 mod numbers;
+pub mod raw;
 mod readers;
 mod records;
 mod schema;

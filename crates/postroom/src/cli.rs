@@ -55,6 +55,13 @@ pub(crate) enum Command {
     Verify,
     /// Make the records anew from the ledger
     Rebuild,
+    /// Measure this machine bare and with Postroom on it, side by side; needs no configuration
+    Bench(Bench),
+    /// The bare servers that `bench` compares with
+    #[command(hide = true)]
+    BenchServer(BenchServer),
+    /// Play a short day of customers into a running server
+    Demo,
     /// Print a generated file
     #[command(hide = true)]
     Generate(Generate),
@@ -190,4 +197,45 @@ pub(crate) struct Explain {
 pub(crate) struct Generate {
     /// `list`, or a name that it prints
     pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Embedded,
+    Clustered,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Which form is measured
+    #[arg(long, default_value = "embedded")]
+    pub(crate) form: Form,
+    /// Messages posted in each round
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub(crate) messages: u32,
+    /// Bytes in the body of a message
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(256..=60_000))]
+    pub(crate) payload_bytes: u32,
+    /// Rounds; each figure is the median of them
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub(crate) rounds: u32,
+    /// Connections that post at the same time
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub(crate) connections: u32,
+    /// Open conversations with which the start is measured
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub(crate) open: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bare {
+    /// Answers and stores nothing
+    RawHttp,
+    /// Stores the body and answers
+    RawBus,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchServer {
+    pub(crate) bare: Bare,
 }

@@ -3,6 +3,7 @@
 //! It puts the rooms together and starts them; it decides nothing about messages.
 
 mod adapters;
+mod bench;
 mod cli;
 mod commands;
 mod failure;
@@ -52,6 +53,9 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Explain(wanted) => commands::explain::run(shared, wanted).await,
         Command::Verify => commands::verify::run(shared).await,
         Command::Rebuild => commands::rebuild::run(shared).await,
+        Command::Bench(wanted) => bench::run(shared, wanted).await,
+        Command::BenchServer(wanted) => bench::server::run(shared, wanted).await,
+        Command::Demo => commands::demo::run(shared).await,
         Command::Generate(wanted) => commands::generate::run(wanted),
     }
 }

@@ -444,7 +444,7 @@ fn a_merge_ends_one_conversation_and_its_thread_follows() {
 
 /// The id that the second conversation of that case gets: ids come from time and position alone.
 fn second_conversation() -> String {
-    let at = postroom_model::Timestamp::from_millis(support::world::BEGIN + 4_000);
+    let at = postroom_model::Timestamp::from_millis(support::world::BEGIN + 3_000);
     postroom_model::ids::decided(at, "conversation", &[4, 0, 1]).to_string()
 }
 

@@ -54,9 +54,9 @@ impl File {
     /// Whether the whole file is tests, or a suite that tests call.
     pub(crate) fn is_test(&self) -> bool {
         let stem = |part: &str| part.split('.').next().unwrap_or_default().to_owned();
-        self.path
-            .split('/')
-            .any(|part| ["tests", "conformance", "contract"].contains(&stem(part).as_str()))
+        self.path.split('/').any(|part| {
+            ["tests", "testing", "conformance", "contract"].contains(&stem(part).as_str())
+        })
     }
 }
 

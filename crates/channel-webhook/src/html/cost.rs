@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn crowded_tag_is_found_wherever_it_hides() {
-        let many: String = (0..200).map(|number| format!(" a{number}")).collect();
+        let many: Vec<String> = (0..200).map(|number| format!(" a{number}")).collect();
+        let many = many.concat();
         for (source, crowded) in [
             (format!("<p{many}>"), true),
             (format!("<p a=\">\"{many}>"), true),

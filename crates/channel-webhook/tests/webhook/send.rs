@@ -20,6 +20,8 @@ use crate::support;
 enum Script {
     /// Reads the request and writes this.
     Answer(&'static str),
+    /// Reads the request and writes this status with this header line and no body.
+    Status(&'static str, &'static str),
     /// Reads the request and closes without a word.
     CloseAfterRequest,
     /// Closes at once.
@@ -57,6 +59,10 @@ async fn serve(stream: &mut TcpStream, script: Script) -> Vec<u8> {
     let read = read_request(stream).await;
     match script {
         Script::Answer(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+        Script::Status(status, header) => {
+            let answer = format!("HTTP/1.1 {status}\r\n{header}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
         Script::BreakInBody => {
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":";
             stream.write_all(answer).await.unwrap();
@@ -112,97 +118,29 @@ impl Request {
 
 #[tokio::test]
 async fn outcome_of_an_attempt_says_whether_it_may_be_tried_again() {
-    use Script::{Answer, BreakInBody, CloseAfterRequest, CloseAtOnce, Silent};
+    use Script::{Answer, BreakInBody, CloseAfterRequest, CloseAtOnce, Silent, Status};
     use SendErrorKind::{Permanent, Retryable, Uncertain};
 
-    let answer = |status: &'static str| Answer(status);
+    // The clock of the tests stands at 09:30:00.
+    const SOON: &str = "retry-after: Sun, 01 Mar 2026 09:31:30 GMT";
+    const PAST: &str = "retry-after: Sun, 01 Mar 2026 09:00:00 GMT";
+    const TO: &str = "location: http://127.0.0.1:9/";
+
     for (script, kind, code, wait_s) in [
-        (
-            answer("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"),
-            Permanent,
-            "callback_refused",
-            None,
-        ),
-        (
-            answer("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"),
-            Permanent,
-            "callback_refused",
-            None,
-        ),
-        (
-            answer("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
-            Permanent,
-            "callback_refused",
-            None,
-        ),
-        (
-            answer("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n"),
-            Permanent,
-            "callback_gone",
-            None,
-        ),
-        (
-            answer(
-                "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n",
-            ),
-            Permanent,
-            "callback_redirected",
-            None,
-        ),
-        (
-            answer("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n"),
-            Retryable,
-            "callback_failed",
-            None,
-        ),
-        (
-            answer("HTTP/1.1 425 Too Early\r\ncontent-length: 0\r\n\r\n"),
-            Retryable,
-            "callback_failed",
-            None,
-        ),
-        (
-            answer("HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"),
-            Retryable,
-            "callback_failed",
-            Some(7),
-        ),
-        (
-            answer("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n"),
-            Retryable,
-            "callback_failed",
-            None,
-        ),
-        // The clock of the tests stands at 09:30:00.
-        (
-            answer(
-                "HTTP/1.1 503 Busy\r\nretry-after: Sun, 01 Mar 2026 09:31:30 GMT\r\ncontent-length: 0\r\n\r\n",
-            ),
-            Retryable,
-            "callback_failed",
-            Some(90),
-        ),
-        (
-            answer(
-                "HTTP/1.1 503 Busy\r\nretry-after: Sun, 01 Mar 2026 09:00:00 GMT\r\ncontent-length: 0\r\n\r\n",
-            ),
-            Retryable,
-            "callback_failed",
-            Some(0),
-        ),
-        (
-            answer("HTTP/1.1 503 Busy\r\nretry-after: 99999999\r\ncontent-length: 0\r\n\r\n"),
-            Retryable,
-            "callback_failed",
-            Some(86_400),
-        ),
-        (
-            answer("HTTP/1.1 503 Busy\r\nretry-after: soon\r\ncontent-length: 0\r\n\r\n"),
-            Retryable,
-            "callback_failed",
-            None,
-        ),
-        (answer("not HTTP at all\r\n\r\n"), Uncertain, "callback_uncertain", None),
+        (Status("400 Bad Request", "a: b"), Permanent, "callback_refused", None),
+        (Status("401 Unauthorized", "a: b"), Permanent, "callback_refused", None),
+        (Status("404 Not Found", "retry-after: 7"), Permanent, "callback_refused", None),
+        (Status("410 Gone", "a: b"), Permanent, "callback_gone", None),
+        (Status("302 Found", TO), Permanent, "callback_redirected", None),
+        (Status("408 Request Timeout", "a: b"), Retryable, "callback_failed", None),
+        (Status("425 Too Early", "a: b"), Retryable, "callback_failed", None),
+        (Status("429 Too Many Requests", "retry-after: 7"), Retryable, "callback_failed", Some(7)),
+        (Status("500 Oops", "a: b"), Retryable, "callback_failed", None),
+        (Status("503 Busy", SOON), Retryable, "callback_failed", Some(90)),
+        (Status("503 Busy", PAST), Retryable, "callback_failed", Some(0)),
+        (Status("503 Busy", "retry-after: 99999999"), Retryable, "callback_failed", Some(86_400)),
+        (Status("503 Busy", "retry-after: soon"), Retryable, "callback_failed", None),
+        (Answer("not HTTP at all\r\n\r\n"), Uncertain, "callback_uncertain", None),
         (CloseAfterRequest, Uncertain, "callback_uncertain", None),
         (CloseAtOnce, Uncertain, "callback_uncertain", None),
         (Silent, Uncertain, "callback_uncertain", None),

@@ -101,7 +101,7 @@ impl Outbox {
         };
         let channel = reply.channel.clone();
         let attempt_since_queued = attempt.saturating_sub(reply.attempts_before);
-        let ours = true; let _ = epoch;
+        let ours = self.owns(&channel, epoch);
         self.shelf.change(message, |reply| {
             reply.phase = if ours { Phase::Running } else { Phase::Foreign };
             reply.refusals = 0;

@@ -47,12 +47,13 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<serde_json::Va
     if !*app.ready.borrow() {
         return Err(not_ready("the router is not running yet"));
     }
-    if app.feed.head().borrow().is_none() {
-        return Err(not_ready("the ledger was not read yet"));
-    }
-    let tail = app.feed.seq();
-    if tokio::time::timeout(READY_WAIT, app.records_reach(tail)).await.is_err() {
-        return Err(not_ready("the records are behind the ledger"));
+    let at_tail = async {
+        // An error means that the feed is gone with its gateway; then nothing here answers for long.
+        drop(app.feed.head().wait_for(Option::is_some).await);
+        app.records_reach(app.feed.seq()).await;
+    };
+    if tokio::time::timeout(READY_WAIT, at_tail).await.is_err() {
+        return Err(not_ready("the records are behind the ledger, or it cannot be read"));
     }
     Ok(Json(serde_json::json!({ "status": "ready" })))
 }

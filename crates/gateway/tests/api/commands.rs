@@ -79,7 +79,8 @@ async fn same_key_is_the_same_change() {
     let timeline = house.get("ada", &format!("/v1/conversations/{id}/timeline")).await.json();
     assert_eq!(timeline["items"].as_array().unwrap().len(), 4);
 
-    let reused = keyed(&house, "ada", &format!("/v1/conversations/{other}/replies"), "k1", &body);
+    let path_of_other = format!("/v1/conversations/{other}/replies");
+    let reused = keyed(&house, "ada", &path_of_other, "k1", &body);
     assert_eq!(reused.await.problem(422), "idempotency_key_reused");
     let long = "k".repeat(256);
     assert_eq!(

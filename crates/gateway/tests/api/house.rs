@@ -116,6 +116,7 @@ fn arrival(id: String, body: &Value, text: Option<String>, file: Option<String>)
 
 pub(crate) struct House {
     pub(crate) gateway: Arc<Gateway>,
+    router: axum::Router,
     pub(crate) backends: Backends,
     pub(crate) access: Arc<MemoryAccess>,
     pub(crate) clock: Arc<ManualClock>,
@@ -212,6 +213,7 @@ impl House {
             explain: Arc::new(|input| serde_json::json!({ "conversation": input.conversation.id })),
         });
         let house = Self {
+            router: gateway.router(),
             gateway: Arc::new(gateway),
             backends,
             access,
@@ -258,7 +260,7 @@ impl House {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Response {
-        self.gateway.router().oneshot(request).await.unwrap()
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// A request of the holder of `token`, with a JSON body if there is one.

@@ -141,6 +141,7 @@ fn receive(
         channel: inbound.channel,
         thread: message.thread.clone(),
         contact: None,
+        customer: None,
         subject: message.subject.clone(),
         queue: QueueId::new(queue.unwrap_or("support")).unwrap(),
         priority: 0,

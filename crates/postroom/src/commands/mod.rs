@@ -1,6 +1,7 @@
 //! The commands beside `serve`, one file each.
 
 pub(crate) mod check;
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod inspect;

@@ -3,10 +3,13 @@
 //!
 //! A code is a literal in snake case that stands, outside tests,
 //! - in the body of a function `code`;
-//! - as the code that is handed to `Refusal::new`, to `Problem::new` (or to a `new` that takes a
-//!   `StatusCode` first), or to a constructor of `SendError`;
+//! - as the code that is handed to one of the constructors in `CALLS`, or to a `new` that takes a
+//!   `StatusCode` first;
 //! - as the field `code` of a value that is built: `code: "…"` or `code: Some("…"…)`;
 //! - in a constant of a file `codes.rs`.
+//!
+//! A code that is made otherwise is not missed if it has a page: a page needs no more than a literal
+//! that equals it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +25,9 @@ const INDEX: &str = "README";
 /// Calls that take a code, and as which argument, counted from 0.
 const CALLS: &[(&str, usize)] = &[
     ("Problem::new(", 1),
-    ("Problem::unavailable(", 0),
+    ("coded(", 0),
+    ("mistakes.add(", 0),
+    ("unavailable(", 0),
     ("Refusal::new(", 1),
     (OWN_NEW, 1),
     ("SendError::retryable(", 0),
@@ -57,7 +62,7 @@ pub(crate) fn all(tree: &Tree) -> Vec<Code> {
 /// Codes without a page, pages without a code, and pages that are not about their code.
 pub(super) fn pages(tree: &Tree) -> Vec<Problem> {
     let codes = all(tree);
-    let known: BTreeSet<&str> = codes.iter().map(|code| code.text.as_str()).collect();
+    let known = literals(tree);
     let mut found = Vec::new();
     for Code { text: code, path, line } in &codes {
         if !tree.paths.contains(&format!("{PAGES}{code}.md")) {
@@ -80,6 +85,15 @@ pub(super) fn pages(tree: &Tree) -> Vec<Problem> {
         found.extend(of_page(file, page));
     }
     found
+}
+
+/// What stands in quotes outside tests.
+fn literals(tree: &Tree) -> BTreeSet<&str> {
+    let searched = tree.rust().filter(|(file, _)| is_searched(file));
+    searched
+        .flat_map(|(_, source)| source.literals.range(..source.tests_from))
+        .map(|(_, literal)| literal.as_str())
+        .collect()
 }
 
 /// A page has its code as title and says what to do.
@@ -221,6 +235,8 @@ mod tests {
             impl Problem { fn e() -> Self { Self::new(
                 StatusCode::GONE, "gone", "words") } fn f() { Self::new(1, "left_out") } }
             fn e() { Problem::new(status(), "lost", "words") }
+            fn e() { mistakes.add("body_bad", at, "words"); Failure::coded("no_luck", error) }
+            fn e() { Self::unavailable("away_now", "words"); EmbeddedError::unavailable(&path, e) }
             fn e() { Outcome { code: Some("taken".to_owned()), detail: None } }
             fn f() { Parked { code: "unreadable".into(), error_code: "left_out" } }
             fn g() -> Struct { code: String, a: "left_out_too" }
@@ -228,11 +244,14 @@ mod tests {
             mod tests { fn h() { SendError::retryable("only_in_a_test", "") } }
         "#;
         let expected = [
+            "away_now",
             "bad_signature",
+            "body_bad",
             "broken_off",
             "first_one",
             "gone",
             "lost",
+            "no_luck",
             "taken",
             "two",
             "unreadable",
@@ -255,6 +274,8 @@ mod tests {
         let page = "# full\n\nNo room.\n\n## What to do\n\nMake room.\n";
         assert!(check(pages, &[source, ("docs/errors/full.md", page)]).is_empty());
         assert!(check(pages, &[("docs/errors/README.md", "# Errors\n")]).is_empty());
+        let fallback = ("crates/a/src/b.rs", "fn a() { code.unwrap_or(\"full\") }");
+        assert!(check(pages, &[fallback, ("docs/errors/full.md", page)]).is_empty());
         for (files, said) in [
             (vec![source], "crates/a/src/b.rs:1: `full` has no page"),
             (vec![("docs/errors/full.md", page)], "docs/errors/full.md: no source"),
