@@ -82,11 +82,8 @@ mod tests {
     #[test]
     fn one_unreadable_input_leaves_the_others_alone() {
         let good = encode_input(&input(1)).unwrap();
-        let batch = encode_batch(&[
-            good.clone(),
-            Bytes::from_static(b"{\"kind\":\"later\"}"),
-            good,
-        ]);
+        let batch =
+            encode_batch(&[good.clone(), Bytes::from_static(b"{\"kind\":\"later\"}"), good]);
         let decoded = decode_batch(&batch);
         assert_eq!(decoded.len(), 3);
         assert!(decoded[0].is_ok() && decoded[2].is_ok());

@@ -23,7 +23,7 @@ pub const BLOB_BYTES_MAX: usize = 100 * 1024 * 1024;
 pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// What is in `incoming` for longer than this is left from a crash.
-const INCOMING_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const INCOMING_AGE_MAX: Duration = Duration::from_hours(24);
 
 /// A snapshot file starts with this, then the SHA-256 of the content, then the content.
 const SNAPSHOT_MAGIC: &[u8; 8] = b"PRSNAP1\n";
@@ -91,10 +91,7 @@ impl SnapshotName {
 
     fn parse(text: &str) -> Option<Self> {
         let (seq, hash) = text.split_once('-')?;
-        let name = Self {
-            ledger_seq: seq.parse().ok()?,
-            ledger_hash: hash.parse().ok()?,
-        };
+        let name = Self { ledger_seq: seq.parse().ok()?, ledger_hash: hash.parse().ok()? };
         (name.file_name() == text).then_some(name)
     }
 }
@@ -109,9 +106,7 @@ impl Blobs {
     /// Makes the folder if there is none, and checks that it can be written to. Blocks for as long
     /// as the file system takes.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, BlobError> {
-        let blobs = Self {
-            folder: folder.into().into(),
-        };
+        let blobs = Self { folder: folder.into().into() };
         for name in ["incoming", "snapshots"] {
             fs::create_dir_all(blobs.folder.join(name))?;
         }
@@ -192,10 +187,7 @@ impl Blobs {
         let blobs = self.clone();
         blocking(move || {
             let names = blobs.list_snapshots()?;
-            let older = names
-                .iter()
-                .skip(keep)
-                .filter(|name| name.ledger_seq < ledger_seq);
+            let older = names.iter().skip(keep).filter(|name| name.ledger_seq < ledger_seq);
             for name in older {
                 absent_is_fine(fs::remove_file(blobs.snapshot_path(name)))?;
             }
@@ -206,9 +198,7 @@ impl Blobs {
 
     fn blob_path(&self, blob: &BlobRef) -> PathBuf {
         let hash = blob.sha256.to_string();
-        self.folder
-            .join(format!("{:02x}", blob.sha256.0[0]))
-            .join(hash)
+        self.folder.join(format!("{:02x}", blob.sha256.0[0])).join(hash)
     }
 
     fn snapshot_path(&self, name: &SnapshotName) -> PathBuf {
@@ -238,17 +228,12 @@ impl Blobs {
     /// Age is counted by the clock of the file system itself: from a file that is made now.
     fn sweep_incoming(&self) -> Result<(), BlobError> {
         let incoming = self.folder.join("incoming");
-        let now = tempfile::NamedTempFile::new_in(&incoming)?
-            .as_file()
-            .metadata()?
-            .modified()?;
+        let now = tempfile::NamedTempFile::new_in(&incoming)?.as_file().metadata()?.modified()?;
         for file in fs::read_dir(&incoming)? {
             let file = file?;
             // It may be gone by now: another process finished with it.
             let modified = file.metadata().and_then(|about| about.modified());
-            let age = modified
-                .ok()
-                .and_then(|modified| now.duration_since(modified).ok());
+            let age = modified.ok().and_then(|modified| now.duration_since(modified).ok());
             if age.is_some_and(|age| age > INCOMING_AGE_MAX) {
                 absent_is_fine(fs::remove_file(file.path()))?;
             }
@@ -271,12 +256,8 @@ fn read_snapshot(path: &Path, name: &str) -> Result<Bytes, BlobError> {
     let damaged = || BlobError::Damaged(format!("snapshot {name}"));
     let bytes_max = (SNAPSHOT_BYTES_MAX + SNAPSHOT_HEAD_BYTES) as u64;
     let file = Bytes::from(read_file(path, name, bytes_max)?);
-    let (head, content) = file
-        .split_at_checked(SNAPSHOT_HEAD_BYTES)
-        .ok_or_else(damaged)?;
-    let hash = head
-        .strip_prefix(SNAPSHOT_MAGIC.as_slice())
-        .ok_or_else(damaged)?;
+    let (head, content) = file.split_at_checked(SNAPSHOT_HEAD_BYTES).ok_or_else(damaged)?;
+    let hash = head.strip_prefix(SNAPSHOT_MAGIC.as_slice()).ok_or_else(damaged)?;
     if hash == Digest::of(content).0 {
         Ok(file.slice(SNAPSHOT_HEAD_BYTES..))
     } else {
@@ -292,18 +273,13 @@ fn read_file(path: &Path, name: &str, bytes_max: u64) -> Result<Vec<u8>, BlobErr
     })?;
     let length = file.metadata()?.len().min(bytes_max);
     let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.take(bytes_max.saturating_add(1))
-        .read_to_end(&mut content)?;
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut content)?;
     Ok(content)
 }
 
 fn check_size(bytes: u64, bytes_max: usize) -> Result<(), BlobError> {
     let bytes_max = bytes_max as u64;
-    if bytes > bytes_max {
-        Err(BlobError::TooLarge { bytes, bytes_max })
-    } else {
-        Ok(())
-    }
+    if bytes > bytes_max { Err(BlobError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
 
 fn absent_is_fine(removed: io::Result<()>) -> Result<(), BlobError> {

@@ -42,9 +42,6 @@ impl BusError {
 
     /// Whether the same may succeed later.
     pub fn retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Busy | Self::Full | Self::Unavailable(_) | Self::Closed
-        )
+        matches!(self, Self::Busy | Self::Full | Self::Unavailable(_) | Self::Closed)
     }
 }

@@ -61,11 +61,7 @@ impl Intake {
         let (queue, waiting) = mpsc::channel(limits.waiting_max);
         let room = Arc::new(Semaphore::new(limits.waiting_bytes_max as usize));
         tasks.spawn(publish_all(inlet, limits, waiting));
-        Self {
-            queue,
-            room,
-            waiting_bytes_max: limits.waiting_bytes_max,
-        }
+        Self { queue, room, waiting_bytes_max: limits.waiting_bytes_max }
     }
 
     /// Stores one input durably and gives its position.
@@ -81,40 +77,22 @@ impl Intake {
         let bytes = inputs.iter().map(Bytes::len).sum();
         let room = self.reserve(bytes)?;
         let (done, answer) = oneshot::channel();
-        let submission = Submission {
-            inputs,
-            bytes,
-            done,
-            _room: room,
-        };
-        self.queue
-            .try_send(submission)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => BusError::Busy,
-                mpsc::error::TrySendError::Closed(_) => BusError::Closed,
-            })?;
+        let submission = Submission { inputs, bytes, done, _room: room };
+        self.queue.try_send(submission).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => BusError::Busy,
+            mpsc::error::TrySendError::Closed(_) => BusError::Closed,
+        })?;
         // The task answers each submission. If it is gone, nobody knows whether it was published.
-        let gone = |_| {
-            Err(BusError::Unavailable(
-                "the task that publishes ended".to_owned(),
-            ))
-        };
+        let gone = |_| Err(BusError::Unavailable("the task that publishes ended".to_owned()));
         answer.await.unwrap_or_else(gone)
     }
 
     fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BusError> {
         let bytes_max = self.waiting_bytes_max;
-        let permits = u32::try_from(bytes)
-            .ok()
-            .filter(|permits| *permits <= bytes_max);
-        let too_large = BusError::TooLarge {
-            bytes,
-            bytes_max: bytes_max as usize,
-        };
+        let permits = u32::try_from(bytes).ok().filter(|permits| *permits <= bytes_max);
+        let too_large = BusError::TooLarge { bytes, bytes_max: bytes_max as usize };
         let permits = permits.ok_or(too_large)?;
-        Arc::clone(&self.room)
-            .try_acquire_many_owned(permits)
-            .map_err(|_| BusError::Busy)
+        Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| BusError::Busy)
     }
 }
 
@@ -148,10 +126,8 @@ async fn publish_all(
 }
 
 async fn publish(inlet: &dyn Inlet, batch: Vec<Submission>) {
-    let inputs: Vec<Bytes> = batch
-        .iter()
-        .flat_map(|submission| submission.inputs.iter().cloned())
-        .collect();
+    let inputs: Vec<Bytes> =
+        batch.iter().flat_map(|submission| submission.inputs.iter().cloned()).collect();
     let published = inlet.publish(encode_batch(&inputs)).await;
     let mut index: u32 = 0;
     for submission in batch {

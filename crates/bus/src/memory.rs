@@ -25,10 +25,7 @@ struct Kept {
 
 impl Default for MemoryInlet {
     fn default() -> Self {
-        Self {
-            kept: Mutex::default(),
-            changes: watch::Sender::new(0),
-        }
+        Self { kept: Mutex::default(), changes: watch::Sender::new(0) }
     }
 }
 
@@ -46,13 +43,7 @@ impl Inlet for MemoryInlet {
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
         let kept = lock(&self.kept);
         let later = kept.entries.range(after.saturating_add(1)..);
-        Ok(limited(
-            later.map(|(seq, bytes)| Entry {
-                seq: *seq,
-                bytes: bytes.clone(),
-            }),
-            limits,
-        ))
+        Ok(limited(later.map(|(seq, bytes)| Entry { seq: *seq, bytes: bytes.clone() }), limits))
     }
 
     async fn last(&self) -> Result<u64, BusError> {
@@ -86,10 +77,7 @@ struct Appended {
 
 impl Default for MemoryLedger {
     fn default() -> Self {
-        Self {
-            envelopes: Mutex::default(),
-            changes: watch::Sender::new(0),
-        }
+        Self { envelopes: Mutex::default(), changes: watch::Sender::new(0) }
     }
 }
 
@@ -104,15 +92,9 @@ impl Ledger for MemoryLedger {
         let mut envelopes = lock(&self.envelopes);
         let actual = envelopes.len() as u64;
         if actual != expected_last {
-            return Err(BusError::Fenced {
-                expected: expected_last,
-                actual,
-            });
+            return Err(BusError::Fenced { expected: expected_last, actual });
         }
-        envelopes.push(Appended {
-            events,
-            bytes: envelope,
-        });
+        envelopes.push(Appended { events, bytes: envelope });
         self.changes.send_replace(actual + 1);
         Ok(actual + 1)
     }
@@ -121,20 +103,14 @@ impl Ledger for MemoryLedger {
         let envelopes = lock(&self.envelopes);
         let skipped = usize::try_from(after).unwrap_or(usize::MAX);
         let later = envelopes.iter().zip(1..).skip(skipped);
-        let entries = later.map(|(appended, seq)| Entry {
-            seq,
-            bytes: appended.bytes.clone(),
-        });
+        let entries = later.map(|(appended, seq)| Entry { seq, bytes: appended.bytes.clone() });
         Ok(limited(entries, limits))
     }
 
     async fn tail(&self) -> Result<Option<Entry>, BusError> {
         let envelopes = lock(&self.envelopes);
         let seq = envelopes.len() as u64;
-        Ok(envelopes.last().map(|appended| Entry {
-            seq,
-            bytes: appended.bytes.clone(),
-        }))
+        Ok(envelopes.last().map(|appended| Entry { seq, bytes: appended.bytes.clone() }))
     }
 
     async fn find(&self, position: u64) -> Result<Option<u64>, BusError> {

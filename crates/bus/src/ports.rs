@@ -23,10 +23,7 @@ pub struct ReadLimits {
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self {
-            entries_max: 256,
-            bytes_max: 4 * 1024 * 1024,
-        }
+        Self { entries_max: 256, bytes_max: 4 * 1024 * 1024 }
     }
 }
 

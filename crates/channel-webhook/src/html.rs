@@ -248,7 +248,8 @@ mod tests {
             let clean = sanitize(&source).unwrap();
             assert!(text_of(&clean).len() <= source.len());
         }
-        // Generous for a busy machine: hostile input of this size takes minutes where nothing bounds it.
+        // Generous for a busy machine: hostile input of this size takes minutes where nothing
+        // bounds it.
         assert!(clock.elapsed().as_secs() < 60);
     }
 

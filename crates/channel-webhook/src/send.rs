@@ -1,8 +1,8 @@
 //! The way out: a reply is posted to the callback URL, signed as Standard Webhooks.
 //!
 //! The delivery id is the `webhook-id`, the same at every attempt, so a receiver can tell a second
-//! attempt from a second reply. What happened is told strictly: only where the other side surely took
-//! nothing is another attempt offered (P7).
+//! attempt from a second reply. What happened is told strictly: only where the other side surely
+//! took nothing is another attempt offered (P7).
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Which addresses belong to the public internet, and which others an operator allowed.
 //!
 //! The lists follow the IANA registries of special-purpose addresses (RFC 6890 and its successors).
-//! Forms of IPv6 that carry an IPv4 address are refused as a whole, but for the mapped one, which is
-//! judged by the address that it carries.
+//! Forms of IPv6 that carry an IPv4 address are refused as a whole, but for the mapped one, which
+//! is judged by the address that it carries.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;

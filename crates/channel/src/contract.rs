@@ -1,10 +1,11 @@
 //! The contract suite: what every adapter must do, whatever it talks to.
 //!
-//! An adapter gives a small [`Fixture`] (a good request, how it is signed, its secrets) and gets all
-//! of it: the same event twice, events out of order, bodies that are too large, not UTF-8, too deep,
-//! of the wrong types, without ids, changed at random; requests that are not signed; work that is
-//! cancelled halfway; and a search for secrets in everything that was said meanwhile. Adapters that
-//! fetch give a [`PullFixture`]. The suite uses only the public traits, and makes no connection.
+//! An adapter gives a small [`Fixture`] (a good request, how it is signed, its secrets) and gets
+//! all of it: the same event twice, events out of order, bodies that are too large, not UTF-8, too
+//! deep, of the wrong types, without ids, changed at random; requests that are not signed; work
+//! that is cancelled halfway; and a search for secrets in everything that was said meanwhile.
+//! Adapters that fetch give a [`PullFixture`]. The suite uses only the public traits, and makes no
+//! connection.
 
 mod bodies;
 mod door;
@@ -78,8 +79,8 @@ pub trait Fixture: Send + Sync {
     /// The moment at which the requests are checked.
     fn now(&self) -> Timestamp;
 
-    /// The good request that brings event `number`, not yet signed. Each number is another event, and
-    /// the same number always the same one.
+    /// The good request that brings event `number`, not yet signed. Each number is another event,
+    /// and the same number always the same one.
     fn post(&self, number: u64) -> Post;
 
     /// Signs a request as its sender would, over what its body is now.

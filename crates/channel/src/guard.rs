@@ -1,5 +1,5 @@
-//! The guard for outgoing requests (P10): no request that Postroom makes over HTTP reaches a private
-//! address unless the operator allowed it.
+//! The guard for outgoing requests (P10): no request that Postroom makes over HTTP reaches a
+//! private address unless the operator allowed it.
 //!
 //! Names are judged where they are resolved, on the very addresses that are then connected to, so a
 //! name that answers differently the second time gains nothing. Address literals in a URL skip the

@@ -1,9 +1,10 @@
-//! Limits that every adapter keeps. Each has a name, and what is over it gets a clear refusal (P12).
+//! Limits that every adapter keeps. Each has a name, and what is over it gets a clear refusal
+//! (P12).
 
 use crate::Refusal;
 
-/// Bytes in one post, unless the operator sets another limit; the gateway refuses larger ones before
-/// they are read to the end.
+/// Bytes in one post, unless the operator sets another limit; the gateway refuses larger ones
+/// before they are read to the end.
 pub const BODY_BYTES_DEFAULT: usize = 10 * 1024 * 1024;
 /// What no setting can exceed: adapters refuse more.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;

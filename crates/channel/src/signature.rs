@@ -28,16 +28,16 @@ pub const SIGNATURE_HEADER: &str = "webhook-signature";
 pub const TOLERANCE_SECONDS: i64 = 5 * 60;
 /// Signatures tried in one header; a sender in the middle of a rotation sends two.
 pub const SIGNATURES_MAX: usize = 16;
-/// Bytes of key. The specification asks for 24 to 64; senders in use have given out slightly shorter
-/// ones, and 128 bits are enough.
+/// Bytes of key. The specification asks for 24 to 64; senders in use have given out slightly
+/// shorter ones, and 128 bits are enough.
 pub const KEY_BYTES_MIN: usize = 16;
 pub const KEY_BYTES_MAX: usize = 64;
 
 const PREFIX: &str = "whsec_";
 const VERSION: &str = "v1";
 
-/// Senders differ on how Base64 ends: with padding or without, and with bits left over when a secret
-/// was cut from a longer text. All of it is taken.
+/// Senders differ on how Base64 ends: with padding or without, and with bits left over when a
+/// secret was cut from a longer text. All of it is taken.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new()

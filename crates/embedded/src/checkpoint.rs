@@ -15,7 +15,7 @@ use crate::file;
 
 /// When the log is brought back, in pages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+struct Limits {
     /// The length of the log from which on it is brought back.
     log: i64,
     /// What the writer may copy between two groups.
@@ -49,11 +49,11 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) fn start(
-        path: &Path,
-        busy_wait: Duration,
-        limits: Limits,
-    ) -> Result<Self, std::io::Error> {
+    pub(crate) fn start(path: &Path, busy_wait: Duration) -> std::io::Result<Self> {
+        Self::start_with(path, busy_wait, Limits::default())
+    }
+
+    fn start_with(path: &Path, busy_wait: Duration, limits: Limits) -> std::io::Result<Self> {
         let (ask, asked) = mpsc::sync_channel(1);
         let path = path.to_owned();
         let copy = move || {
@@ -133,7 +133,7 @@ mod tests {
         let path = file::prepare(folder.path(), wait).unwrap();
         let db = file::connect_writer(&path, wait).unwrap();
         let limits = Limits { log: 40, rest: 20, log_max: 100 };
-        let mut checkpointer = Checkpointer::start(&path, wait, limits).unwrap();
+        let mut checkpointer = Checkpointer::start_with(&path, wait, limits).unwrap();
         let (mut longest, mut restarts, mut before) = (0, 0, 0);
         for _ in 0..300 {
             db.execute("INSERT INTO inlet (batch) VALUES (zeroblob(6000))", []).unwrap();
@@ -153,7 +153,7 @@ mod tests {
         let path = file::prepare(folder.path(), wait).unwrap();
         let db = file::connect_writer(&path, wait).unwrap();
         let limits = Limits { log: 10, rest: 1_000, log_max: 2_000 };
-        let mut checkpointer = Checkpointer::start(&path, wait, limits).unwrap();
+        let mut checkpointer = Checkpointer::start_with(&path, wait, limits).unwrap();
         let insert = "INSERT INTO inlet (batch) VALUES (zeroblob(6000))";
         db.execute(insert, []).unwrap();
         let reader = file::connect_reader(&path, wait).unwrap();

@@ -9,7 +9,7 @@ use postroom_bus::{Inlet, Ledger};
 use postroom_records::Records;
 
 use crate::access::EmbeddedAccess;
-use crate::checkpoint::{Checkpointer, Limits};
+use crate::checkpoint::Checkpointer;
 use crate::hints::{Hints, Lookout};
 use crate::inlet::EmbeddedInlet;
 use crate::ledger::EmbeddedLedger;
@@ -67,8 +67,7 @@ impl Embedded {
             set.map_err(of_sqlite)?;
         }
         let hints = Arc::new(Hints::at(&db).map_err(of_sqlite)?);
-        let checkpointer = Checkpointer::start(&path, busy_wait, Limits::default());
-        let checkpointer = checkpointer.map_err(unavailable)?;
+        let checkpointer = Checkpointer::start(&path, busy_wait).map_err(unavailable)?;
         let writer = Writer::start(db, checkpointer, Arc::clone(&hints)).map_err(unavailable)?;
         let lookout = Lookout::start(path.clone(), busy_wait, Arc::clone(&hints));
         let lookout = lookout.map_err(unavailable)?;

@@ -137,8 +137,7 @@ mod tests {
             [1, 2, 1, 2],
             "a conversation is written anew by its second message"
         );
-        let mode: String =
-            db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
     }
 }

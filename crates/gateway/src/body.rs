@@ -132,6 +132,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned + Check>(bytes: &[u8]) -> Result<T, Problem> {
+    // The parser would also take an array, field by field.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        let error = FieldError::new("", "the body must be a JSON object");
+        return Err(Problem::invalid_body(vec![error]));
+    }
     let Json(value) = Json::<T>::from_bytes(bytes)
         .map_err(|rejection| Problem::invalid_body(vec![located(&rejection.body_text())]))?;
     let mut errors = Vec::new();

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use postroom_model::{
-    Action, Address, ContactId, DeliveryInput, Inbound, Input, InputBody, Message, MessageId,
+    Action, Address, ContactId, DeliveryInput, Inbound, Input, InputBody, MessageId,
 };
 use postroom_records::{Key, Records, Sheet};
 use postroom_routing::{Lookups, Routed};
@@ -16,13 +16,20 @@ use crate::RouterError;
 /// No chain of rows is longer: parked input, thread, conversation, contact.
 const ROUNDS_MAX: usize = 5;
 
-/// The addresses of the sender: the one it wrote from, then others that the adapter knows.
-pub(crate) fn addresses_of(message: &Message) -> Vec<Address> {
+/// The addresses of the sender: the one it wrote from, then others that the adapter knows. A user of a
+/// webhook channel is one within that channel only: two programs may both have a user 42.
+pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
+    let message = &inbound.message;
     let first = message.from.as_ref().and_then(|from| from.address.clone());
     let further = message.attributes.get("from_addresses").and_then(|list| list.as_array());
     let further = further.into_iter().flatten().filter_map(|text| text.as_str()?.parse().ok());
     let mut addresses: Vec<Address> = Vec::new();
     for address in first.into_iter().chain(further) {
+        let within = format!("{}/{}", inbound.channel, address.name());
+        let address = match address.scheme() {
+            "webhook" => Address::new("webhook", &within).unwrap_or(address),
+            _ => address,
+        };
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -120,7 +127,7 @@ fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key
         }
     }
     let mut known = None;
-    for address in addresses_of(&inbound.message) {
+    for address in addresses_of(inbound) {
         known = known.or_else(|| sheet.address(&address));
         wanted.insert(Key::Address(address));
     }
@@ -138,7 +145,7 @@ impl Found {
     /// The addresses with their contacts, as the sheet stands now.
     pub(crate) fn of(input: &Input, sheet: &Sheet) -> Self {
         let addresses = match message_of(input, sheet) {
-            Some(inbound) => addresses_of(&inbound.message)
+            Some(inbound) => addresses_of(inbound)
                 .into_iter()
                 .map(|address| {
                     let contact = sheet.address(&address);

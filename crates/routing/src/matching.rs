@@ -31,7 +31,7 @@ pub(crate) fn first_for(state: &State, agent: AgentIx) -> Option<WaitKey> {
         let parts = queue.waiting.iter().filter(|(bucket, _)| {
             u32::from(bucket.cost) <= agent.free() && state.skills.fits(bucket.need, agent.profile)
         });
-        parts.filter_map(|(_, waiting)| waiting.first()).min()
+        parts.map(|(_, line)| line.first()).min()
     };
     agent.queues.iter().filter_map(first_of).min().copied()
 }

@@ -1,6 +1,7 @@
 //! One step of the machine: decide, fold, and assign until nothing more can be.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use postroom_model::{
     Body, ConversationId, Event, EventBody, Input, Position, Timestamp, Transition,
@@ -49,8 +50,14 @@ pub fn step_due(state: &mut State, now: Timestamp) -> Vec<Step> {
 fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
     let mut touched = Touched::default();
     for event in &*events {
+        let waited = event
+            .conversation
+            .filter(|_| is_message(event))
+            .is_some_and(|id| state.conversations.get(&id).is_some_and(Open::waits));
         state.apply(at, event);
-        touched.note(state, event);
+        if !waited {
+            touched.note(state, event);
+        }
     }
     let mut pairs = touched.pairs(state);
     while let Some(event) = pairs.next(state) {
@@ -59,29 +66,39 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
     }
 }
 
+fn is_message(event: &Event) -> bool {
+    matches!(event.body, EventBody::MessageReceived { .. })
+}
+
 /// Whom the events touched: only a pair with one of these can be new.
 #[derive(Debug, Default)]
 struct Touched {
-    conversations: BTreeSet<ConversationId>,
-    agents: BTreeSet<AgentIx>,
+    conversations: Vec<ConversationId>,
+    agents: Vec<AgentIx>,
 }
 
 impl Touched {
     fn note(&mut self, state: &State, event: &Event) {
-        if let Some(id) = event.conversation
-            && state.conversations.get(&id).is_some_and(Open::waits)
-        {
-            self.conversations.insert(id);
-        }
         match &event.body {
-            EventBody::AgentStatusChanged { agent, .. }
-            | EventBody::ConversationReleased { agent, .. } => self.note_agent(state, agent),
+            EventBody::ConversationOpened(_)
+            | EventBody::ConversationReopened { .. }
+            | EventBody::ConversationWoken { .. }
+            | EventBody::ConversationTransferred { .. }
+            | EventBody::MessageReceived { .. } => self.conversations.extend(event.conversation),
+            EventBody::ConversationReleased { agent, .. } => {
+                self.conversations.extend(event.conversation);
+                self.note_agent(state, agent);
+            }
+            EventBody::AgentStatusChanged { agent, .. } => self.note_agent(state, agent),
             EventBody::ConversationSnoozed { freed: Some(freed), .. }
             | EventBody::ConversationResolved { freed: Some(freed), .. }
             | EventBody::ConversationMerged { freed: Some(freed), .. } => {
                 self.note_agent(state, &freed.agent);
             }
-            EventBody::ConfigInstalled { .. } => self.agents.extend(0..state.agents.len()),
+            EventBody::ConfigInstalled { .. } => {
+                // Agents have new numbers now.
+                self.agents = (0..state.agents.len()).collect();
+            }
             _ => {}
         }
     }
@@ -90,16 +107,20 @@ impl Touched {
         self.agents.extend(state.agent_ix.get(agent));
     }
 
-    fn pairs(self, state: &State) -> Pairs {
+    fn pairs(mut self, state: &State) -> Pairs {
+        self.conversations.sort_unstable();
+        self.conversations.dedup();
+        self.agents.sort_unstable();
+        self.agents.dedup();
         let waiting = self.conversations.iter().filter_map(|id| {
             let open = state.conversations.get(id).filter(|open| open.waits())?;
-            Some((wait_key(*id, open), None))
+            Some(Reverse((wait_key(*id, open), None)))
         });
         let free = self.agents.iter().filter_map(|ix| {
             let first = matching::first_for(state, *ix)?;
-            Some((first, Some(*ix)))
+            Some(Reverse((first, Some(*ix))))
         });
-        Pairs(waiting.chain(free).collect())
+        Pairs { first: waiting.chain(free).collect(), assigned: false }
     }
 }
 
@@ -107,22 +128,29 @@ impl Touched {
 /// agent could take. While assignments go on, agents only fill up and conversations only go, so an
 /// agent's first one only ever moves back.
 #[derive(Debug)]
-struct Pairs(BTreeSet<(WaitKey, Option<AgentIx>)>);
+struct Pairs {
+    first: BinaryHeap<Reverse<(WaitKey, Option<AgentIx>)>>,
+    /// Something was assigned, so an agent's first may have gone.
+    assigned: bool,
+}
 
 impl Pairs {
     fn next(&mut self, state: &State) -> Option<Event> {
-        while let Some((key, agent)) = self.0.pop_first() {
-            if let Some(ix) = agent {
+        while let Some(Reverse((key, agent))) = self.first.pop() {
+            if let Some(ix) = agent.filter(|_| self.assigned) {
                 let Some(first) = matching::first_for(state, ix) else {
                     continue;
                 };
-                self.0.insert((first, agent));
                 if first != key {
+                    self.first.push(Reverse((first, agent)));
                     continue;
                 }
             }
             let (_, _, id) = key;
             if let Some(event) = matching::agent_for(state, id) {
+                self.assigned = true;
+                // The agent may have room for more.
+                self.first.extend(agent.map(|ix| Reverse((key, Some(ix)))));
                 return Some(event);
             }
         }

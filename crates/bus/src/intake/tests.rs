@@ -66,20 +66,10 @@ impl Bench {
         let (begun_sender, begun) = mpsc::unbounded_channel();
         let stored = MemoryInlet::default();
         let gate = Semaphore::new(0);
-        let inlet = Arc::new(GatedInlet {
-            stored,
-            gate,
-            failure,
-            begun: begun_sender,
-        });
+        let inlet = Arc::new(GatedInlet { stored, gate, failure, begun: begun_sender });
         let tasks = TaskTracker::new();
         let intake = Intake::start(Arc::<GatedInlet>::clone(&inlet), limits, &tasks);
-        Self {
-            inlet,
-            intake,
-            tasks,
-            begun,
-        }
+        Self { inlet, intake, tasks, begun }
     }
 
     /// Submits and gives when the submission waits or is refused.
@@ -102,10 +92,7 @@ impl Bench {
     async fn stored(&self) -> Vec<Vec<i64>> {
         let entries = self.inlet.read(0, ReadLimits::default()).await.unwrap();
         let numbers = |entry: &Entry| {
-            decode_batch(&entry.bytes)
-                .into_iter()
-                .map(|input| input.unwrap().at.millis())
-                .collect()
+            decode_batch(&entry.bytes).into_iter().map(|input| input.unwrap().at.millis()).collect()
         };
         entries.iter().map(numbers).collect()
     }
@@ -171,26 +158,14 @@ async fn nobody_is_answered_before_the_inlet_has_it() {
 
 #[tokio::test]
 async fn batch_ends_at_its_limits_and_a_larger_submission_goes_alone() {
-    let by_count = IntakeLimits {
-        batch_inputs_max: 3,
-        ..IntakeLimits::default()
-    };
+    let by_count = IntakeLimits { batch_inputs_max: 3, ..IntakeLimits::default() };
     let bytes = 3 * input_bytes();
-    let by_bytes = IntakeLimits {
-        batch_bytes_max: bytes,
-        ..IntakeLimits::default()
-    };
+    let by_bytes = IntakeLimits { batch_bytes_max: bytes, ..IntakeLimits::default() };
     for limits in [by_count, by_bytes] {
         let mut bench = Bench::new(limits, None);
         let mut waiting = vec![bench.submit(inputs([0])).await];
         bench.begun.recv().await.unwrap();
-        for more in [
-            inputs([1, 2]),
-            inputs([3]),
-            inputs([4]),
-            inputs(10..15),
-            inputs([20]),
-        ] {
+        for more in [inputs([1, 2]), inputs([3]), inputs([4]), inputs(10..15), inputs([20])] {
             waiting.push(bench.submit(more).await);
         }
         bench.inlet.gate.add_permits(10);
@@ -198,13 +173,7 @@ async fn batch_ends_at_its_limits_and_a_larger_submission_goes_alone() {
         for accepting in waiting {
             positions.push(accepting.await.unwrap().unwrap());
         }
-        let expected = [
-            vec![0],
-            vec![1, 2, 3],
-            vec![4],
-            (10..15).collect(),
-            vec![20],
-        ];
+        let expected = [vec![0], vec![1, 2, 3], vec![4], (10..15).collect(), vec![20]];
         assert_eq!(bench.stored().await, expected);
         let flat: Vec<(u64, u32)> = positions.iter().map(|p| (p.seq, p.index)).collect();
         assert_eq!(flat, [(1, 0), (2, 0), (2, 2), (3, 0), (4, 0), (5, 0)]);
@@ -224,24 +193,14 @@ async fn failure_is_told_to_every_caller_of_the_batch_and_the_next_goes_on() {
         assert_eq!(accepting.await.unwrap(), Err(BusError::Full));
     }
     let later = bench.submit(inputs([9])).await;
-    assert_eq!(
-        later.await.unwrap(),
-        Err(BusError::Full),
-        "the task still answers"
-    );
+    assert_eq!(later.await.unwrap(), Err(BusError::Full), "the task still answers");
 }
 
 #[tokio::test]
 async fn more_than_may_wait_is_refused_at_once() {
-    let by_count = IntakeLimits {
-        waiting_max: 2,
-        ..IntakeLimits::default()
-    };
+    let by_count = IntakeLimits { waiting_max: 2, ..IntakeLimits::default() };
     let three = u32::try_from(3 * input_bytes()).unwrap();
-    let by_bytes = IntakeLimits {
-        waiting_bytes_max: three,
-        ..IntakeLimits::default()
-    };
+    let by_bytes = IntakeLimits { waiting_bytes_max: three, ..IntakeLimits::default() };
     for limits in [by_count, by_bytes] {
         let mut bench = Bench::new(limits, None);
         let mut waiting = vec![bench.submit(inputs([0])).await];
@@ -254,10 +213,7 @@ async fn more_than_may_wait_is_refused_at_once() {
             assert!(accepting.await.unwrap().is_ok());
         }
         assert_eq!(bench.stored().await, [vec![0], vec![1, 2]]);
-        assert!(
-            bench.intake.accept(&input(4)).await.is_ok(),
-            "there is room again"
-        );
+        assert!(bench.intake.accept(&input(4)).await.is_ok(), "there is room again");
     }
 }
 
@@ -265,13 +221,7 @@ async fn more_than_may_wait_is_refused_at_once() {
 async fn submission_over_all_that_may_wait_is_too_large() {
     let bytes_max = 2 * input_bytes();
     let waiting_bytes_max = u32::try_from(bytes_max).unwrap();
-    let bench = Bench::new(
-        IntakeLimits {
-            waiting_bytes_max,
-            ..IntakeLimits::default()
-        },
-        None,
-    );
+    let bench = Bench::new(IntakeLimits { waiting_bytes_max, ..IntakeLimits::default() }, None);
     let bytes = 3 * input_bytes();
     let refused = bench.intake.accept_all(&inputs([1, 2, 3])).await;
     assert_eq!(refused, Err(BusError::TooLarge { bytes, bytes_max }));
@@ -279,12 +229,7 @@ async fn submission_over_all_that_may_wait_is_too_large() {
 
 #[tokio::test]
 async fn what_waits_is_published_after_the_last_handle_is_dropped() {
-    let Bench {
-        inlet,
-        intake,
-        tasks,
-        mut begun,
-    } = Bench::new(IntakeLimits::default(), None);
+    let Bench { inlet, intake, tasks, mut begun } = Bench::new(IntakeLimits::default(), None);
     let batch = inputs([7]);
     // The caller gives up after its input went in.
     let mut accepting = Box::pin(intake.accept_all(&batch));

@@ -1,8 +1,8 @@
 //! What it may cost to parse HTML, estimated in one pass over its tags without building a tree.
 //!
 //! A parser after the HTML standard copies every formatting element that was opened and not closed
-//! (`<b>`, `<font>`…) into each block that follows. A few kilobytes of unclosed tags and many blocks
-//! make millions of elements. The estimate errs on the high side.
+//! (`<b>`, `<font>`…) into each block that follows. A few kilobytes of unclosed tags and many
+//! blocks make millions of elements. The estimate errs on the high side.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ const MARKERS: [&str; 12] = [
 ];
 /// Attributes of one tag: each is compared with all before it.
 const ATTRIBUTES_MAX: usize = 128;
-/// Bytes of tags that are looked through for attributes, as a multiple of the size: tags that seem to
-/// stand within each other are looked through more than once.
+/// Bytes of tags that are looked through for attributes, as a multiple of the size: tags that seem
+/// to stand within each other are looked through more than once.
 const SCAN_FACTOR: usize = 8;
 /// Blocks within a formatting element up to which its end tag surely ends it.
 const BLOCKS_MAX: usize = 7;

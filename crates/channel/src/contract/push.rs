@@ -221,8 +221,8 @@ fn mutations(fixture: &dyn Fixture, judge: &mut Judge) {
     }
 }
 
-/// A post is answered only after the inlet has it; one that is cancelled before is offered again, and
-/// is the same then.
+/// A post is answered only after the inlet has it; one that is cancelled before is offered again,
+/// and is the same then.
 async fn cancelled(fixture: &dyn Fixture, judge: &mut Judge) {
     judge.check = "cancelled";
     let adapter = fixture.adapter();

@@ -57,7 +57,7 @@ async fn refused_event_gets_its_problem() {
     assert_eq!(Answer::of(house.send(unsigned).await).await.problem(401), "signature_invalid");
     let none = house.push("nowhere", &json!({})).await;
     assert_eq!(none.problem(404), "channel_not_found");
-    assert_eq!(house.push("NO SUCH", &json!({})).await.status, 404);
+    assert_eq!(house.push("NO%20SUCH", &json!({})).await.status, 404);
     assert_eq!(house.push("mail", &json!({})).await.problem(405), "method_not_allowed");
     let broken = Request::post("/v1/channels/site/events")
         .header("x-good", "yes")

@@ -190,6 +190,7 @@ async fn wrong_body_is_refused_with_pointers() {
         ("merge", json!({ "into": "x" }), vec!["/into"]),
         ("claim", json!({ "agent": "ada" }), vec!["/agent"]),
         ("resolve", json!([]), vec![""]),
+        ("notes", json!(["text"]), vec![""]),
     ] {
         let answer =
             house.post("ada", &format!("/v1/conversations/{id}/{what}"), body.clone()).await;

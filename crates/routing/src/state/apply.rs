@@ -48,7 +48,6 @@ impl State {
             }
             _ => {}
         }
-        self.change(id, |open| open.version += 1);
         match body {
             EventBody::ConversationAssigned { agent, cost, .. } => {
                 self.assign(at, id, agent, *cost);
@@ -103,7 +102,10 @@ impl State {
                 };
                 self.deliveries.insert(*message, delivery);
             }
-            _ => self.apply_delivery(at, id, body),
+            _ => {
+                self.change(id, |_| {});
+                self.apply_delivery(at, id, body);
+            }
         }
     }
 
@@ -186,10 +188,11 @@ impl State {
     }
 
     fn assign(&mut self, at: Timestamp, id: ConversationId, agent: &AgentId, cost: u16) {
-        let Some(ix) = self.agent_ix.get(agent).copied() else {
+        let ix = self.agent_ix.get(agent).copied();
+        self.change(id, |open| open.owner = ix.or(open.owner));
+        let Some(ix) = ix else {
             return;
         };
-        self.change(id, |open| open.owner = Some(ix));
         self.change_agent(ix, |agent| {
             agent.load = agent.load.saturating_add(u32::from(cost));
             agent.idle_since = at;

@@ -6,6 +6,7 @@
 //! of everything else.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{ConversationId, QueueId, Status, Timestamp};
@@ -30,12 +31,55 @@ pub(crate) struct AvailableKey {
 /// The order of waiting: the higher priority first, then the longer wait; the id breaks ties.
 pub(crate) type WaitKey = (Reverse<u8>, Timestamp, ConversationId);
 
+/// Conversations that wait for the same, in the order of waiting; never empty. The first stands by
+/// itself, so that looking at the first of many lines reads little memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    first: WaitKey,
+    others: BTreeSet<WaitKey>,
+}
+
+impl Line {
+    fn new(first: WaitKey) -> Self {
+        Self { first, others: BTreeSet::new() }
+    }
+
+    pub(crate) fn first(&self) -> &WaitKey {
+        &self.first
+    }
+
+    fn len(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    fn insert(&mut self, key: WaitKey) {
+        if key < self.first {
+            self.others.insert(std::mem::replace(&mut self.first, key));
+        } else {
+            self.others.insert(key);
+        }
+    }
+
+    /// True if nothing is left; the line then has to go.
+    fn remove(&mut self, key: &WaitKey) -> bool {
+        if *key != self.first {
+            self.others.remove(key);
+            return false;
+        }
+        match self.others.pop_first() {
+            Some(next) => self.first = next,
+            None => return true,
+        }
+        false
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
     pub id: QueueId,
     /// False once the configuration no longer names it.
     pub configured: bool,
-    pub waiting: BTreeMap<Bucket, BTreeSet<WaitKey>>,
+    pub waiting: BTreeMap<Bucket, Line>,
     pub available: BTreeMap<AvailableKey, BTreeSet<(Timestamp, AgentIx)>>,
     /// Everybody who serves it, in the order of the configuration.
     pub members: Vec<AgentIx>,
@@ -53,7 +97,7 @@ impl Queue {
     }
 
     pub(crate) fn waiting_count(&self) -> usize {
-        self.waiting.values().map(BTreeSet::len).sum()
+        self.waiting.values().map(Line::len).sum()
     }
 }
 
@@ -69,16 +113,48 @@ struct Places {
     orphan: bool,
 }
 
+/// What decides whether a conversation is an orphan.
+#[derive(Clone, Copy)]
+struct Configured<'a> {
+    in_force: bool,
+    queues: &'a [Queue],
+    agents: &'a [Agent],
+}
+
+impl Configured<'_> {
+    /// Its queue is no longer configured, or the owner who holds it. Before there are settings
+    /// nothing can be done about it.
+    fn left_behind(self, open: &Open) -> bool {
+        let queue = self.queues.get(open.queue);
+        let owner = open.owner.filter(|_| open.holds_capacity());
+        let owner = owner.and_then(|ix| self.agents.get(ix));
+        self.in_force
+            && (queue.is_none_or(|queue| !queue.configured)
+                || owner.is_some_and(|owner| !owner.configured))
+    }
+
+    fn places(self, id: ConversationId, open: &Open) -> Places {
+        Places {
+            waiting: open.waits().then(|| (open.queue, Bucket::of(open), wait_key(id, open))),
+            deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
+            orphan: self.left_behind(open),
+        }
+    }
+}
+
 impl State {
-    /// Changes a conversation and keeps every index true.
+    /// Changes a conversation by one event and keeps every index true.
     pub(super) fn change(&mut self, id: ConversationId, edit: impl FnOnce(&mut Open)) {
         let Some(open) = self.conversations.get_mut(&id) else {
             return;
         };
-        let was = open.clone();
+        let (in_force, queues, agents) = (self.settings.is_some(), &self.queues, &self.agents);
+        let configured = Configured { in_force, queues, agents };
+        let before = configured.places(id, open);
+        open.version += 1;
         edit(open);
-        let open = open.clone();
-        self.index(id, self.places(id, &was), self.places(id, &open));
+        let after = configured.places(id, open);
+        self.index(id, before, after);
     }
 
     pub(super) fn insert(&mut self, id: ConversationId, open: Open) {
@@ -93,21 +169,8 @@ impl State {
     }
 
     fn places(&self, id: ConversationId, open: &Open) -> Places {
-        Places {
-            waiting: open.waits().then(|| (open.queue, Bucket::of(open), wait_key(id, open))),
-            deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
-            orphan: self.is_orphan(open),
-        }
-    }
-
-    /// Its queue is no longer configured, or the owner who holds it. Before there are settings
-    /// nothing can be done about it.
-    fn is_orphan(&self, open: &Open) -> bool {
-        let queue = self.queues.get(open.queue);
-        let owner = self.owner_of(open).filter(|_| open.holds_capacity());
-        self.settings.is_some()
-            && (queue.is_none_or(|queue| !queue.configured)
-                || owner.is_some_and(|owner| !owner.configured))
+        let (in_force, queues, agents) = (self.settings.is_some(), &self.queues, &self.agents);
+        Configured { in_force, queues, agents }.places(id, open)
     }
 
     fn index(&mut self, id: ConversationId, before: Places, after: Places) {
@@ -118,7 +181,10 @@ impl State {
             if let Some((queue, bucket, key)) = after.waiting
                 && let Some(queue) = self.queues.get_mut(queue)
             {
-                queue.waiting.entry(bucket).or_default().insert(key);
+                match queue.waiting.entry(bucket) {
+                    Entry::Vacant(entry) => drop(entry.insert(Line::new(key))),
+                    Entry::Occupied(mut entry) => entry.get_mut().insert(key),
+                }
             }
         }
         if before.deadline != after.deadline {
@@ -140,11 +206,10 @@ impl State {
         let Some(queue) = self.queues.get_mut(queue) else {
             return;
         };
-        if let Some(waiting) = queue.waiting.get_mut(&bucket) {
-            waiting.remove(key);
-            if waiting.is_empty() {
-                queue.waiting.remove(&bucket);
-            }
+        if let Some(line) = queue.waiting.get_mut(&bucket)
+            && line.remove(key)
+        {
+            queue.waiting.remove(&bucket);
         }
     }
 

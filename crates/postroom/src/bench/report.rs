@@ -1,0 +1,194 @@
+//! What was measured: as JSON for programs, as a table for people.
+
+use serde::Serialize;
+
+use super::stats::rounded;
+use crate::output;
+
+/// Rates are a second; a figure that was measured in several rounds is their median.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) form: &'static str,
+    pub(super) run: Run,
+    pub(super) raw: Raw,
+    pub(super) ingest: Flow,
+    pub(super) routed: Flow,
+    pub(super) seen_by_agent: Seen,
+    pub(super) decide: Decide,
+    /// The same at desks with fewer and more waiting conversations.
+    pub(super) decide_growth: Vec<Growth>,
+    pub(super) rules: RuleCost,
+    pub(super) memory: Memory,
+    pub(super) start: Start,
+    pub(super) rebuild: Rebuild,
+    pub(super) cpu: Cpu,
+    pub(super) ratio: Ratio,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Run {
+    pub(super) messages: u32,
+    pub(super) payload_bytes: u32,
+    pub(super) rounds: u32,
+    pub(super) connections: u32,
+    pub(super) processors: usize,
+    pub(super) seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Raw {
+    pub(super) http_per_s: f64,
+    pub(super) bus_publish_per_s: f64,
+    pub(super) http_to_bus_per_s: f64,
+    pub(super) records_per_s: f64,
+    pub(super) fsync_per_s: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Flow {
+    pub(super) per_s: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Seen {
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    /// Messages a second at which it was measured.
+    pub(super) at_per_s: u32,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Decide {
+    pub(super) per_s: f64,
+    pub(super) ns_p50: u64,
+    pub(super) ns_p99: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Growth {
+    pub(super) waiting: usize,
+    #[serde(flatten)]
+    pub(super) decide: Decide,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RuleCost {
+    /// One rule tried on one message.
+    pub(super) ns_per_rule: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Memory {
+    pub(super) rss_idle_mib: f64,
+    pub(super) bytes_per_open_conversation: f64,
+}
+
+/// Seconds from the start of the process until it is ready.
+#[derive(Debug, Serialize)]
+pub(super) struct Start {
+    pub(super) open_conversations: u64,
+    pub(super) seconds: f64,
+    pub(super) seconds_without_snapshot: f64,
+    pub(super) seconds_empty: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Rebuild {
+    pub(super) events_per_s: f64,
+    pub(super) events: u64,
+}
+
+/// Processor time of the server for one message, in microseconds.
+#[derive(Debug, Serialize)]
+pub(super) struct Cpu {
+    pub(super) http_us: f64,
+    pub(super) http_to_bus_us: f64,
+    /// All of it: taken in, routed and recorded.
+    pub(super) product_us: f64,
+    pub(super) messages_per_envelope: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Ratio {
+    pub(super) ingest_of_http_to_bus: f64,
+    pub(super) routed_of_records: f64,
+}
+
+impl Report {
+    /// The bare figure beside ours, where there is one.
+    pub(super) fn print(&self) {
+        let (raw, ratio) = (&self.raw, &self.ratio);
+        let row = |what: &str, bare: Option<f64>, ours: Option<f64>, ratio: Option<f64>| {
+            let cell = |value: Option<f64>| value.map_or_else(String::new, shown);
+            vec![what.to_owned(), cell(bare), cell(ours), cell(ratio)]
+        };
+        let of = ratio.ingest_of_http_to_bus;
+        output::table(
+            &["a second", "bare", "postroom", "ratio"],
+            vec![
+                row("posts answered", Some(raw.http_per_s), None, None),
+                row("posts stored", Some(raw.http_to_bus_per_s), Some(self.ingest.per_s), Some(of)),
+                row("stored without HTTP", Some(raw.bus_publish_per_s), None, None),
+                row(
+                    "messages recorded",
+                    Some(raw.records_per_s),
+                    Some(self.routed.per_s),
+                    Some(ratio.routed_of_records),
+                ),
+                row("synced appends of 4 KiB", Some(raw.fsync_per_s), None, None),
+                row("decisions of the core", None, Some(self.decide.per_s), None),
+                row("events rebuilt", None, Some(self.rebuild.events_per_s), None),
+            ],
+        );
+        output::say("");
+        let line = |what: &str, p50: f64, p99: f64| {
+            vec![what.to_owned(), shown(p50), shown(p99)]
+        };
+        output::table(
+            &["milliseconds", "median", "99 of 100"],
+            vec![
+                line("until answered, at full load", self.ingest.p50_ms, self.ingest.p99_ms),
+                line("until recorded, at full load", self.routed.p50_ms, self.routed.p99_ms),
+                line(
+                    &format!("until an agent sees it, at {} a second", self.seen_by_agent.at_per_s),
+                    self.seen_by_agent.p50_ms,
+                    self.seen_by_agent.p99_ms,
+                ),
+            ],
+        );
+        output::say("");
+        let (memory, start, cpu) = (&self.memory, &self.start, &self.cpu);
+        output::table(
+            &["", ""],
+            vec![
+                pair("memory of an empty server", &format!("{} MiB", shown(memory.rss_idle_mib))),
+                pair(
+                    "memory for each open conversation",
+                    &format!("{} bytes", shown(memory.bytes_per_open_conversation)),
+                ),
+                pair(
+                    &format!("start with {} open conversations", start.open_conversations),
+                    &format!("{} s", shown(start.seconds)),
+                ),
+                pair(
+                    "the same without a snapshot",
+                    &format!("{} s", shown(start.seconds_without_snapshot)),
+                ),
+                pair("start of an empty server", &format!("{} s", shown(start.seconds_empty))),
+                pair("processor time for a message", &format!("{} µs", shown(cpu.product_us))),
+                pair("one rule tried on one message", &format!("{} ns", shown(self.rules.ns_per_rule))),
+            ],
+        );
+    }
+}
+
+fn pair(what: &str, figure: &str) -> Vec<String> {
+    vec![what.to_owned(), figure.to_owned()]
+}
+
+fn shown(value: f64) -> String {
+    rounded(value).to_string()
+}

@@ -1,0 +1,100 @@
+//! The page that walks one message through: its commands work as they stand.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use postroom_tests::process::{WAIT, binary};
+use tokio::process::{Child, Command};
+
+/// The page's code blocks: whether each starts something that stays, and its text.
+fn blocks(page: &str) -> Vec<(bool, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let stays = line == "```bash server";
+        if line == "```bash" || stays {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push((stays, block.join("\n")));
+        }
+    }
+    blocks
+}
+
+fn bash(script: &str, folder: &Path) -> Command {
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", binary().parent().unwrap().display());
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Another port than the page's, so that a server that already runs does not matter.
+fn free_ports(page: &str) -> String {
+    let free = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
+    let (server, callback) = (free(), free());
+    let page = page.replace("127.0.0.1:8080", &format!("127.0.0.1:{server}"));
+    page.replace("127.0.0.1:9000", &format!("127.0.0.1:{callback}"))
+        .replace("(\"127.0.0.1\", 9000)", &format!("(\"127.0.0.1\", {callback})"))
+}
+
+#[tokio::test]
+async fn commands_of_the_walkthrough_work_as_they_stand() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/walkthrough.md");
+    let page = free_ports(&std::fs::read_to_string(page).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut running: Vec<Child> = Vec::new();
+    let mut script = String::new();
+    for (stays, block) in blocks(&page) {
+        if !stays {
+            script.push_str(&block);
+            script.push('\n');
+            continue;
+        }
+        // What came before it must have run before it starts.
+        run(&script, folder.path()).await;
+        script.clear();
+        let block = format!("exec {block}");
+        running.push(bash(&block, folder.path()).spawn().unwrap());
+    }
+    wait_for(&page, "server").await;
+    let said = run(&script, folder.path()).await;
+    assert!(said.contains("accepted"), "{said}");
+    assert!(said.contains("Billing"), "{said}");
+    assert!(said.contains("0 unaccounted"), "{said}");
+    let arrived = async {
+        while !folder.path().join("walk/answer.json").exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT, arrived).await.expect("the answer arrives");
+    drop(running);
+}
+
+async fn run(script: &str, folder: &Path) -> String {
+    let output = tokio::time::timeout(WAIT, bash(script, folder).output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{script}\n{said}\n{words}");
+    said
+}
+
+/// Until both programs listen.
+async fn wait_for(page: &str, _what: &str) {
+    let mut ports: Vec<&str> = page.split("http://127.0.0.1:").skip(1).collect();
+    for port in &mut ports {
+        *port = port.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    let wait = async {
+        for port in ports {
+            while tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, wait).await.expect("server and listener start");
+}
