@@ -9,7 +9,8 @@ help: ## Lists these commands
 run: tools ## Starts Postroom: everything in one process, data in ./data
 	cargo run --release -p postroom -- serve
 
-test: tools ## Runs every test; installs a C compiler first if there is none
+test: ## Runs every test; installs first what tests need and is missing
+	@.ci/tools test
 	cargo build --workspace --all-targets
 	@if cargo nextest --version >/dev/null 2>&1; then set -x; \
 		cargo nextest run --workspace; else set -x; \

@@ -45,7 +45,8 @@ async fn message_goes_all_the_way_and_the_answer_comes_back() {
     let checked = verify(&[secret], &got.headers, &got.raw, SystemClock.now());
     assert!(checked.is_ok(), "{checked:?}");
     let keys: Vec<&str> = got.body.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut wanted = vec!["id", "conversation", "thread", "to", "text", "html", "attachments", "sent_at"];
+    let mut wanted =
+        vec!["id", "conversation", "thread", "to", "text", "html", "attachments", "sent_at"];
     wanted.sort_unstable();
     assert_eq!(keys, wanted);
     assert_eq!(got.body["text"], "It is on its way.");
@@ -106,12 +107,14 @@ async fn second_of_two_claims_learns_the_owner() {
     let server = house.serve().await;
     let client = server.client();
     let admin = house.token("admin", None).await;
-    let (ada, bob) = (house.token("agent", Some("ada")).await, house.token("agent", Some("bob")).await);
+    let (ada, bob) =
+        (house.token("agent", Some("ada")).await, house.token("agent", Some("bob")).await);
     let message = client.says("t1", "m1", "hello").await;
     let conversation = client.routed(&message, &admin).await;
     let path = format!("/v1/conversations/{}/claim", conversation["id"].as_str().unwrap());
     let body = json!({});
-    let (first, second) = tokio::join!(client.post(&path, &ada, &body), client.post(&path, &bob, &body));
+    let (first, second) =
+        tokio::join!(client.post(&path, &ada, &body), client.post(&path, &bob, &body));
     let (won, lost) = if first.status == 200 { (first, second) } else { (second, first) };
     assert_eq!((won.status, lost.status), (200, 409), "{} {}", won.text(), lost.text());
     assert_eq!(lost.code(), "already_claimed");

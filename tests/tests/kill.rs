@@ -153,7 +153,10 @@ async fn timeline_of(client: &Client, admin: &str, thread: &str) -> Vec<String> 
         if let Some(found) = items.into_iter().find(|item| item["thread"] == thread) {
             break found["id"].as_str().unwrap().to_owned();
         }
-        page["next_cursor"].as_str().expect("the thread has a conversation").clone_into(&mut cursor);
+        page["next_cursor"]
+            .as_str()
+            .expect("the thread has a conversation")
+            .clone_into(&mut cursor);
     };
     let mut ids = Vec::new();
     let mut cursor = String::new();

@@ -6,18 +6,9 @@ use postroom_model::{Role, Timestamp};
 use crate::{AccessStore, Credential, CredentialKind, Principal};
 
 fn credential(kind: CredentialKind, name: &str) -> Credential {
-    let principal = Principal {
-        role: Role::Admin,
-        agent: None,
-        name: name.to_owned(),
-        channels: vec![],
-    };
-    Credential {
-        kind,
-        principal,
-        created_at: Timestamp::from_millis(1),
-        expires_at: None,
-    }
+    let principal =
+        Principal { role: Role::Admin, agent: None, name: name.to_owned(), channels: vec![] };
+    Credential { kind, principal, created_at: Timestamp::from_millis(1), expires_at: None }
 }
 
 /// Runs the suite; panics where the store does not conform.
@@ -25,36 +16,15 @@ fn credential(kind: CredentialKind, name: &str) -> Credential {
 pub async fn run(store: &dyn AccessStore) {
     let (token, link) = (Digest::of(b"token"), Digest::of(b"link"));
     assert_eq!(store.get(token).await.unwrap(), None);
-    store
-        .put(token, credential(CredentialKind::Token, "one"))
-        .await
-        .unwrap();
-    store
-        .put(token, credential(CredentialKind::Token, "two"))
-        .await
-        .unwrap();
-    store
-        .put(link, credential(CredentialKind::Link, "three"))
-        .await
-        .unwrap();
-    assert_eq!(
-        store.get(token).await.unwrap().unwrap().principal.name,
-        "two"
-    );
+    store.put(token, credential(CredentialKind::Token, "one")).await.unwrap();
+    store.put(token, credential(CredentialKind::Token, "two")).await.unwrap();
+    store.put(link, credential(CredentialKind::Link, "three")).await.unwrap();
+    assert_eq!(store.get(token).await.unwrap().unwrap().principal.name, "two");
 
     let tokens = store.list(CredentialKind::Token).await.unwrap();
-    assert_eq!(
-        tokens.iter().map(|(hash, _)| *hash).collect::<Vec<_>>(),
-        [token]
-    );
+    assert_eq!(tokens.iter().map(|(hash, _)| *hash).collect::<Vec<_>>(), [token]);
 
-    assert!(
-        store.take(link).await.unwrap().is_some(),
-        "the first taker gets it"
-    );
-    assert!(
-        store.take(link).await.unwrap().is_none(),
-        "the second does not"
-    );
+    assert!(store.take(link).await.unwrap().is_some(), "the first taker gets it");
+    assert!(store.take(link).await.unwrap().is_none(), "the second does not");
     assert_eq!(store.get(link).await.unwrap(), None);
 }

@@ -29,11 +29,7 @@ pub struct Principal {
 
 impl Principal {
     pub fn actor(&self) -> Actor {
-        Actor {
-            role: self.role,
-            agent: self.agent.clone(),
-            name: self.name.clone(),
-        }
+        Actor { role: self.role, agent: self.agent.clone(), name: self.name.clone() }
     }
 }
 

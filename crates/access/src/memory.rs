@@ -34,12 +34,7 @@ impl AccessStore for MemoryAccess {
 
     async fn list(&self, kind: CredentialKind) -> Result<Vec<(Digest, Credential)>, AccessError> {
         let of_kind = |entry: &(&Digest, &Credential)| entry.1.kind == kind;
-        Ok(self
-            .map()
-            .iter()
-            .filter(of_kind)
-            .map(|(hash, found)| (*hash, found.clone()))
-            .collect())
+        Ok(self.map().iter().filter(of_kind).map(|(hash, found)| (*hash, found.clone())).collect())
     }
 }
 

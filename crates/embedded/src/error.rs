@@ -37,10 +37,12 @@ impl EmbeddedError {
         matches!(self, Self::Unavailable { .. })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over whole")]
     pub(crate) fn damaged(path: &Path, detail: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), detail: detail.to_string() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over whole")]
     pub(crate) fn unavailable(path: &Path, detail: impl ToString) -> Self {
         Self::Unavailable { path: path.to_owned(), detail: detail.to_string() }
     }

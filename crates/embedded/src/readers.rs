@@ -53,7 +53,11 @@ impl Pool {
         idle.map_or_else(|| Ok(file::connect_reader(&self.path, self.busy_wait)?), Ok)
     }
 
+    /// A connection that could not end its transaction would show the same moment for ever.
     fn give_back(&self, db: Connection) {
+        if !db.is_autocommit() {
+            return;
+        }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
     }
 }
@@ -64,7 +68,9 @@ fn in_transaction<T>(
 ) -> Result<T, Failure> {
     db.prepare_cached("BEGIN")?.execute([])?;
     let found = read(db);
-    // A connection that cannot end its transaction would show the same moment for ever.
-    db.prepare_cached("ROLLBACK")?.execute([])?;
+    // After some failures SQLite has ended it by itself.
+    if !db.is_autocommit() {
+        db.prepare_cached("ROLLBACK")?.execute([])?;
+    }
     found
 }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
 use crate::feed::Feed;
+use crate::lookup::Lookup;
 use crate::{GatewayMetrics, api, frame};
 
 /// The channels by their ids. A changed configuration sends a new map.
@@ -157,9 +158,10 @@ pub(crate) struct Inner {
     pub(crate) parts: GatewayParts,
     pub(crate) feed: Arc<Feed>,
     pub(crate) auth: Auth,
+    pub(crate) lookup: Lookup,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) large_bodies: Arc<Semaphore>,
-    /// Ends the feed and every event stream.
+    /// Ends every event stream.
     pub(crate) stop: CancellationToken,
     pub(crate) docs_base: String,
     /// Scheme, host and port of the public URL, as a browser writes an origin.
@@ -191,7 +193,10 @@ impl App {
 /// The gateway, with its feed running. It ends when it is dropped or when `serve` ends.
 pub struct Gateway {
     pub(crate) app: App,
-    pub(crate) tasks: TaskTracker,
+    pub(crate) connections: TaskTracker,
+    /// The feed and the look-ups, which open requests need until their end.
+    pub(crate) background: TaskTracker,
+    pub(crate) finish: CancellationToken,
 }
 
 impl fmt::Debug for Gateway {
@@ -203,17 +208,15 @@ impl fmt::Debug for Gateway {
 impl Gateway {
     /// Starts the feed, and therefore wants to be called inside a runtime.
     pub fn new(parts: GatewayParts) -> Self {
-        let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
+        let (background, finish) = (TaskTracker::new(), CancellationToken::new());
         let feed = Arc::new(Feed::new(Arc::clone(&parts.ledger), &parts.limits));
         let following = Arc::clone(&feed);
-        let until = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = until.cancelled() => {}
-                () = following.follow() => {}
-            }
-        });
+        background.spawn(finish.clone().run_until_cancelled_owned(async move {
+            following.follow().await;
+        }));
+        let seen_wait = Duration::from_millis(parts.limits.seen_wait_ms);
+        let (lookup, asking) = Lookup::new(Arc::clone(&parts.records), seen_wait);
+        background.spawn(finish.clone().run_until_cancelled_owned(asking));
         let auth = Auth::new(Arc::clone(&parts.access), Arc::clone(&parts.clock), &parts.limits);
         let docs = parts.docs_url.as_ref().map_or_else(
             || format!("{}/docs", parts.public_url.as_str().trim_end_matches('/')),
@@ -221,15 +224,16 @@ impl Gateway {
         );
         let app = App(Arc::new(Inner {
             feed,
+            lookup,
             auth,
             streams: Arc::new(Semaphore::new(parts.limits.streams_max)),
             large_bodies: Arc::new(Semaphore::new(parts.limits.large_bodies_max)),
-            stop,
+            stop: CancellationToken::new(),
             docs_base: docs,
             origin: parts.public_url.origin().ascii_serialization(),
             parts,
         }));
-        Self { app, tasks }
+        Self { app, connections: TaskTracker::new(), background, finish }
     }
 
     /// All routes, for tests without a socket and for [`Gateway::serve`].
@@ -246,5 +250,6 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.app.stop.cancel();
+        self.finish.cancel();
     }
 }

@@ -10,6 +10,7 @@ mod body;
 mod feed;
 mod frame;
 mod gateway;
+mod lookup;
 mod metrics;
 mod openapi;
 mod problem;

@@ -1,11 +1,13 @@
 //! The description of the API, made from the handlers, so that it cannot say what they do not do.
 
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    Components, ContentBuilder, Info, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder, Schema,
+    Components, ContentBuilder, Info, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
+    ResponseBuilder, Schema,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -50,6 +52,10 @@ pub fn openapi() -> String {
     let (_, mut document) = api::routes().split_for_parts();
     for (path, item) in &mut document.paths.paths {
         let open = OPEN.contains(&path.as_str());
+        let changes = [&mut item.put, &mut item.post].into_iter().flatten();
+        for change in changes.filter(|_| !open && path != "/v1/sign-out") {
+            change.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+        }
         let operations = [&mut item.get, &mut item.put, &mut item.post];
         for operation in operations.into_iter().flatten() {
             complete(operation, open);
@@ -57,6 +63,16 @@ pub fn openapi() -> String {
     }
     let text = document.to_pretty_json().unwrap_or_default();
     text + "\n"
+}
+
+fn idempotency_key() -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("The same key gives the same outcome; 1 to 255 characters"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 /// What every operation has in common.

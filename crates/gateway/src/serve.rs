@@ -34,7 +34,7 @@ impl Gateway {
             let connection = http.serve_connection(TokioIo::new(stream), service.clone());
             let connections = self.app.metrics.connections.clone();
             let (shutdown, last_moment) = (shutdown.clone(), last_moment.clone());
-            self.tasks.spawn(async move {
+            self.connections.spawn(async move {
                 connections.inc();
                 let mut connection = std::pin::pin!(connection);
                 // A connection that breaks off concerns only its other end.
@@ -55,13 +55,16 @@ impl Gateway {
         }
         drop(listener);
         self.app.stop.cancel();
-        self.tasks.close();
+        self.connections.close();
         let grace = Duration::from_millis(limits.shutdown_grace_ms);
-        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.connections.wait()).await.is_err() {
             tracing::warn!("connections did not end in time and are cut off");
             last_moment.cancel();
-            self.tasks.wait().await;
+            self.connections.wait().await;
         }
+        self.finish.cancel();
+        self.background.close();
+        self.background.wait().await;
     }
 }
 

@@ -25,9 +25,6 @@ pub struct BlobRef {
 
 impl BlobRef {
     pub fn of(content: &[u8]) -> Self {
-        Self {
-            sha256: Digest::of(content),
-            size_bytes: content.len() as u64,
-        }
+        Self { sha256: Digest::of(content), size_bytes: content.len() as u64 }
     }
 }

@@ -59,20 +59,12 @@ pub struct Actor {
 
 impl Actor {
     pub fn agent(agent: &AgentId) -> Self {
-        Self {
-            role: Role::Agent,
-            agent: Some(agent.clone()),
-            name: agent.to_string(),
-        }
+        Self { role: Role::Agent, agent: Some(agent.clone()), name: agent.to_string() }
     }
 
     /// The operator at the command line.
     pub fn operator() -> Self {
-        Self {
-            role: Role::Admin,
-            agent: None,
-            name: "operator".to_owned(),
-        }
+        Self { role: Role::Admin, agent: None, name: "operator".to_owned() }
     }
 }
 

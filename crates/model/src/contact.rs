@@ -131,10 +131,7 @@ mod tests {
     fn address_of_mail_has_its_domain_in_lower_case() {
         let address = Address::mail("Ada.L@Example.COM").unwrap();
         assert_eq!(address.as_str(), "mailto:Ada.L@example.com");
-        assert_eq!(
-            (address.scheme(), address.name()),
-            ("mailto", "Ada.L@example.com")
-        );
+        assert_eq!((address.scheme(), address.name()), ("mailto", "Ada.L@example.com"));
         for bad in ["ada", "@example.com", "ada@", "a da@example.com", ""] {
             assert!(Address::mail(bad).is_err(), "{bad}");
         }

@@ -48,12 +48,7 @@ pub enum DeliveryInput {
     /// The host asks to make an attempt.
     Attempt { message: MessageId, epoch: u64 },
     /// What became of a granted attempt.
-    Settle {
-        message: MessageId,
-        epoch: u64,
-        attempt: u32,
-        result: SendResult,
-    },
+    Settle { message: MessageId, epoch: u64, attempt: u32, result: SendResult },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -65,11 +60,7 @@ pub enum SendResult {
         external_id: Option<String>,
     },
     /// Not taken; to be tried again at `retry_at`.
-    Retry {
-        retry_at: Timestamp,
-        code: String,
-        detail: String,
-    },
+    Retry { retry_at: Timestamp, code: String, detail: String },
     /// Not taken, and never will be.
     Failed { code: String, detail: String },
     /// Broken off where it may have been taken.

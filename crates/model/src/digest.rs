@@ -133,10 +133,7 @@ mod tests {
 
     #[test]
     fn fields_do_not_run_into_each_other() {
-        assert_ne!(
-            Digest::of_fields(&[b"ab", b"c"]),
-            Digest::of_fields(&[b"a", b"bc"])
-        );
+        assert_ne!(Digest::of_fields(&[b"ab", b"c"]), Digest::of_fields(&[b"a", b"bc"]));
         assert_eq!(Digest::of_parts(&[b"ab", b"c"]), Digest::of(b"abc"));
     }
 }

@@ -60,10 +60,7 @@ pub struct Envelope {
 
 impl Envelope {
     pub fn event_count(&self) -> u64 {
-        self.transitions
-            .iter()
-            .map(|transition| transition.events.len() as u64)
-            .sum()
+        self.transitions.iter().map(|transition| transition.events.len() as u64).sum()
     }
 
     /// Position of the last event; one below `first_event` if there is none.
@@ -75,12 +72,7 @@ impl Envelope {
     pub fn events(&self) -> impl Iterator<Item = (u64, &Transition, &Event)> {
         self.transitions
             .iter()
-            .flat_map(|transition| {
-                transition
-                    .events
-                    .iter()
-                    .map(move |event| (transition, event))
-            })
+            .flat_map(|transition| transition.events.iter().map(move |event| (transition, event)))
             .zip(self.first_event..)
             .map(|((transition, event), position)| (position, transition, event))
     }
@@ -164,11 +156,8 @@ impl Envelope {
     /// Head and bodies as two JSON texts with the length of the first before them:
     /// 4 bytes big endian, head, bodies.
     pub fn encode(&mut self) -> Result<Encoded, serde_json::Error> {
-        let bodies = if self.bodies.is_empty() {
-            Vec::new()
-        } else {
-            serde_json::to_vec(&self.bodies)?
-        };
+        let bodies =
+            if self.bodies.is_empty() { Vec::new() } else { serde_json::to_vec(&self.bodies)? };
         self.bodies_hash = Digest::of(&bodies);
         let mut bytes = Vec::with_capacity(512 * self.transitions.len() + bodies.len() + 256);
         bytes.extend_from_slice(&[0; 4]);
@@ -183,9 +172,7 @@ impl Envelope {
 
     /// Reads an envelope and gives the hash of its head.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), EnvelopeError> {
-        let (length, rest) = bytes
-            .split_first_chunk::<4>()
-            .ok_or(EnvelopeError::CutOff)?;
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or(EnvelopeError::CutOff)?;
         let length = u32::from_be_bytes(*length) as usize;
         let (head, bodies) = rest.split_at_checked(length).ok_or(EnvelopeError::CutOff)?;
         let mut envelope: Self = match serde_json::from_slice(head) {
@@ -227,14 +214,8 @@ mod tests {
             first_event: 41,
             transitions: vec![],
             bodies_hash: Digest::ZERO,
-            bodies: [(
-                uuid::Uuid::nil(),
-                Body {
-                    text: Some("你好".into()),
-                    ..Body::default()
-                },
-            )]
-            .into(),
+            bodies: [(uuid::Uuid::nil(), Body { text: Some("你好".into()), ..Body::default() })]
+                .into(),
         }
     }
 
@@ -255,10 +236,7 @@ mod tests {
             bytes[at] ^= 1;
             let same = Envelope::decode(&bytes).is_ok_and(|(_, hash)| hash == encoded.head_hash);
             assert!(!same, "byte {at}");
-            assert!(
-                Envelope::decode(&encoded.bytes[..at]).is_err(),
-                "cut at {at}"
-            );
+            assert!(Envelope::decode(&encoded.bytes[..at]).is_err(), "cut at {at}");
         }
     }
 
@@ -267,9 +245,6 @@ mod tests {
         let mut later = envelope();
         later.v = 2;
         let bytes = later.encode().unwrap().bytes;
-        assert!(matches!(
-            Envelope::decode(&bytes),
-            Err(EnvelopeError::FutureVersion(2))
-        ));
+        assert!(matches!(Envelope::decode(&bytes), Err(EnvelopeError::FutureVersion(2))));
     }
 }

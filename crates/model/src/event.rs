@@ -21,17 +21,11 @@ pub struct Event {
 
 impl Event {
     pub fn on(conversation: ConversationId, body: EventBody) -> Self {
-        Self {
-            conversation: Some(conversation),
-            body,
-        }
+        Self { conversation: Some(conversation), body }
     }
 
     pub fn global(body: EventBody) -> Self {
-        Self {
-            conversation: None,
-            body,
-        }
+        Self { conversation: None, body }
     }
 }
 
@@ -64,17 +58,9 @@ pub enum EventBody {
     #[serde(rename = "conversation.woken")]
     ConversationWoken { reason: Reason },
     #[serde(rename = "conversation.assigned")]
-    ConversationAssigned {
-        agent: AgentId,
-        cost: u16,
-        reason: Reason,
-    },
+    ConversationAssigned { agent: AgentId, cost: u16, reason: Reason },
     #[serde(rename = "conversation.released")]
-    ConversationReleased {
-        agent: AgentId,
-        cost: u16,
-        reason: Reason,
-    },
+    ConversationReleased { agent: AgentId, cost: u16, reason: Reason },
     #[serde(rename = "conversation.transferred")]
     ConversationTransferred { queue: QueueId, reason: Reason },
     #[serde(rename = "conversation.snoozed")]
@@ -125,31 +111,15 @@ pub enum EventBody {
     #[serde(rename = "note.added")]
     NoteAdded { id: NoteId, by: Actor },
     #[serde(rename = "reply.queued")]
-    ReplyQueued {
-        id: MessageId,
-        channel: ChannelId,
-        by: Actor,
-        message: Box<Message>,
-    },
+    ReplyQueued { id: MessageId, channel: ChannelId, by: Actor, message: Box<Message> },
 
     /// A host may send for a channel, until another one may.
     #[serde(rename = "delivery.owned")]
-    DeliveryOwned {
-        channel: ChannelId,
-        host: HostId,
-        epoch: u64,
-    },
+    DeliveryOwned { channel: ChannelId, host: HostId, epoch: u64 },
     #[serde(rename = "delivery.attempted")]
-    DeliveryAttempted {
-        message: MessageId,
-        epoch: u64,
-        attempt: u32,
-    },
+    DeliveryAttempted { message: MessageId, epoch: u64, attempt: u32 },
     #[serde(rename = "delivery.settled")]
-    DeliverySettled {
-        message: MessageId,
-        result: SendResult,
-    },
+    DeliverySettled { message: MessageId, result: SendResult },
     /// Somebody asked to send again what had failed or was uncertain.
     #[serde(rename = "delivery.requeued")]
     DeliveryRequeued { message: MessageId, channel: ChannelId, attempts: u32, by: Actor },
@@ -163,26 +133,13 @@ pub enum EventBody {
     },
 
     #[serde(rename = "agent.status_changed")]
-    AgentStatusChanged {
-        agent: AgentId,
-        status: AgentStatus,
-        by: Actor,
-    },
+    AgentStatusChanged { agent: AgentId, status: AgentStatus, by: Actor },
 
     #[serde(rename = "input.parked")]
-    InputParked {
-        id: ParkedId,
-        code: String,
-        detail: String,
-        input: Box<Input>,
-    },
+    InputParked { id: ParkedId, code: String, detail: String, input: Box<Input> },
     /// An input that was set aside was decided after all, or given up.
     #[serde(rename = "input.unparked")]
-    InputUnparked {
-        id: ParkedId,
-        dropped: bool,
-        by: Actor,
-    },
+    InputUnparked { id: ParkedId, dropped: bool, by: Actor },
 }
 
 /// Capacity that an owner has back. The owner stays named on the conversation.

@@ -26,11 +26,7 @@ fn check_slug(text: &str) -> Result<(), NotASlug> {
     if !letter(first) || text.len() > SLUG_CHARS_MAX {
         return Err(NotASlug);
     }
-    if text.bytes().all(|c| letter(c) || c == b'-' || c == b'_') {
-        Ok(())
-    } else {
-        Err(NotASlug)
-    }
+    if text.bytes().all(|c| letter(c) || c == b'-' || c == b'_') { Ok(()) } else { Err(NotASlug) }
 }
 
 macro_rules! slug_ids {
@@ -182,20 +178,14 @@ uuid_ids! {
 impl MessageId {
     /// The id of a message from outside, the same whoever asks and however often (P3).
     pub fn of_external(workspace: &WorkspaceId, channel: &ChannelId, external_id: &str) -> Self {
-        Self(hashed(
-            b"message",
-            &[workspace.as_str(), channel.as_str(), external_id],
-        ))
+        Self(hashed(b"message", &[workspace.as_str(), channel.as_str(), external_id]))
     }
 }
 
 impl InputId {
     /// The id of a report from outside that is not a message (a receipt, an unreadable post).
     pub fn of_report(workspace: &WorkspaceId, channel: &ChannelId, content: &str) -> Self {
-        Self(hashed(
-            b"report",
-            &[workspace.as_str(), channel.as_str(), content],
-        ))
+        Self(hashed(b"report", &[workspace.as_str(), channel.as_str(), content]))
     }
 }
 
@@ -281,18 +271,9 @@ mod tests {
     #[test]
     fn decided_id_is_the_same_for_the_same_decision_and_ordered_by_time() {
         let at = Timestamp::from_millis(1_700_000_000_000);
-        assert_eq!(
-            decided(at, "conversation", &[7, 0]),
-            decided(at, "conversation", &[7, 0])
-        );
-        assert_ne!(
-            decided(at, "conversation", &[7, 0]),
-            decided(at, "conversation", &[7, 1])
-        );
-        assert_ne!(
-            decided(at, "conversation", &[7, 0]),
-            decided(at, "contact", &[7, 0])
-        );
+        assert_eq!(decided(at, "conversation", &[7, 0]), decided(at, "conversation", &[7, 0]));
+        assert_ne!(decided(at, "conversation", &[7, 0]), decided(at, "conversation", &[7, 1]));
+        assert_ne!(decided(at, "conversation", &[7, 0]), decided(at, "contact", &[7, 0]));
         let later = decided(at.plus_millis(1), "conversation", &[7, 0]);
         assert!(decided(at, "conversation", &[7, 0]) < later);
         assert_eq!(later.get_version_num(), 7);

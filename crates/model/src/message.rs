@@ -72,11 +72,7 @@ pub struct Message {
 impl Message {
     /// Text, visible text and HTML together, in bytes.
     pub fn body_bytes(&self) -> usize {
-        [&self.text, &self.visible_text, &self.html]
-            .into_iter()
-            .flatten()
-            .map(String::len)
-            .sum()
+        [&self.text, &self.visible_text, &self.html].into_iter().flatten().map(String::len).sum()
     }
 }
 
@@ -170,10 +166,7 @@ pub struct Attachment {
 impl Attachment {
     /// The stored content, if it is held.
     pub fn blob(&self) -> Option<BlobRef> {
-        Some(BlobRef {
-            sha256: self.sha256?,
-            size_bytes: self.size_bytes?,
-        })
+        Some(BlobRef { sha256: self.sha256?, size_bytes: self.size_bytes? })
     }
 }
 

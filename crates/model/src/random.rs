@@ -32,14 +32,9 @@ impl Default for SystemRandom {
 }
 
 impl Random for SystemRandom {
-    #[expect(
-        clippy::expect_used,
-        reason = "without randomness no secret may be made"
-    )]
+    #[expect(clippy::expect_used, reason = "without randomness no secret may be made")]
     fn fill(&self, buffer: &mut [u8]) {
-        self.0
-            .fill(buffer)
-            .expect("the operating system gives random bytes");
+        self.0.fill(buffer).expect("the operating system gives random bytes");
     }
 }
 
@@ -65,10 +60,7 @@ impl SeededRandom {
 
 impl Random for SeededRandom {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut state = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for chunk in buffer.chunks_mut(8) {
             *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = *state;

@@ -91,8 +91,7 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-                text.parse()
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Visitor)
@@ -147,15 +146,7 @@ mod tests {
 
     #[test]
     fn far_away_time_is_clamped_and_still_written() {
-        assert!(
-            Timestamp::from_millis(i64::MAX)
-                .to_string()
-                .starts_with("9999-")
-        );
-        assert!(
-            Timestamp::from_millis(i64::MIN)
-                .to_string()
-                .contains("0000-01-01")
-        );
+        assert!(Timestamp::from_millis(i64::MAX).to_string().starts_with("9999-"));
+        assert!(Timestamp::from_millis(i64::MIN).to_string().contains("0000-01-01"));
     }
 }

@@ -12,7 +12,8 @@ use crate::file;
 use crate::hints::Hints;
 use crate::writer::{About, Work};
 
-type Answers = Arc<Mutex<Vec<(&'static str, Result<(), Failure>)>>>;
+type Answer = (&'static str, Result<(), Failure>);
+type Answers = Arc<Mutex<Vec<Answer>>>;
 
 /// Writes `bytes` zeros into the inlet, and then fails if it is told to.
 struct Piece {
@@ -71,7 +72,7 @@ impl Bench {
     }
 
     /// The sizes that are stored, and the names with their answers in alphabetical order.
-    fn found(&self) -> (Vec<i64>, Vec<(&'static str, Result<(), Failure>)>) {
+    fn found(&self) -> (Vec<i64>, Vec<Answer>) {
         let mut sizes = self.db.prepare("SELECT length(batch) FROM inlet ORDER BY 1").unwrap();
         let sizes = sizes.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let mut answers = self.answers.lock().unwrap().clone();

@@ -12,7 +12,7 @@ use crate::numbers;
 /// so that one statement and one page serve many.
 pub(super) fn load(db: &Connection, keys: &[Key]) -> Result<Vec<Option<Row>>, Failure> {
     let mut sorted: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
-    sorted.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
+    sorted.sort_unstable_by_key(|(_, key)| *key);
     let mut found: Vec<Option<Row>> = Vec::new();
     found.resize_with(keys.len(), || None);
     let mut held: Option<(usize, CachedStatement<'_>)> = None;

@@ -48,7 +48,7 @@ impl AgentItem {
 
 /// Every agent, in the order of the configuration.
 #[utoipa::path(
-    get, path = "/v1/agents", tag = "agents",
+    get, operation_id = "list_agents", path = "/v1/agents", tag = "agents",
     responses((status = 200, description = "All agents", body = PageOf<AgentItem>))
 )]
 pub(crate) async fn list(

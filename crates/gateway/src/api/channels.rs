@@ -4,7 +4,6 @@
 //! This is the hot path: one pass over the body, one look-up, one publish.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,9 +14,8 @@ use postroom_channel::{Adapter, Push, PushRequest, PushResponse, Received};
 use postroom_model::limits::INLINE_BODY_BYTES_MAX;
 use postroom_model::{
     Body as Words, ChannelId, Inbound, InboundReceipt, Input, InputBody, InputId, Message,
-    MessageId, OutcomeKind,
+    MessageId,
 };
-use postroom_records::{Key, Row};
 use serde::Serialize;
 
 use crate::body::{Segments, read_body};
@@ -126,7 +124,8 @@ async fn take_in(app: &App, channel: &ChannelId, received: Received) -> Result<R
         .iter()
         .map(|one| MessageId::of_external(&app.workspace, channel, &one.message.external_id))
         .collect();
-    let known = already_decided(app, &messages).await;
+    let inputs = messages.iter().map(|id| InputId(id.0)).collect();
+    let known = app.lookup.decided(inputs).await;
     let status = if !known.is_empty() && known.iter().all(|known| *known) {
         Acceptance::Duplicate
     } else {
@@ -168,29 +167,6 @@ fn taken(messages: &[MessageId], status: Acceptance) -> Response {
     let ids = if messages.len() > 1 { messages.to_vec() } else { Vec::new() };
     let body = Taken { id: messages.first().copied(), status, ids };
     (StatusCode::ACCEPTED, axum::Json(body)).into_response()
-}
-
-/// Which messages were decided before. Where the records do not say in time, none: accepting goes on
-/// without them, and the router has the last word.
-async fn already_decided(app: &App, messages: &[MessageId]) -> Vec<bool> {
-    if messages.is_empty() {
-        return Vec::new();
-    }
-    let keys: Vec<Key> = messages.iter().map(|id| Key::Seen(InputId(id.0))).collect();
-    let wait = Duration::from_millis(app.limits.seen_wait_ms);
-    let looked_up = tokio::time::timeout(wait, app.records.load(&keys)).await;
-    let Ok(Ok(rows)) = looked_up else { return vec![false; messages.len()] };
-    let mut known: Vec<bool> = rows.iter().map(|row| row.as_ref().is_some_and(decided)).collect();
-    known.resize(messages.len(), false);
-    known
-}
-
-fn decided(row: &Row) -> bool {
-    let Row::Seen(seen) = row else { return false };
-    match seen.outcome.kind {
-        OutcomeKind::Routed | OutcomeKind::Parked | OutcomeKind::Rejected => true,
-        OutcomeKind::Duplicate => false,
-    }
 }
 
 /// Moves the words of a large message to the blob store.

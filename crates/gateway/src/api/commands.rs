@@ -441,7 +441,7 @@ pub(crate) async fn merge(
 
 /// What became of a change, by the id that its answer gave.
 #[utoipa::path(
-    get, path = "/v1/commands/{id}", tag = "commands",
+    get, operation_id = "get_command", path = "/v1/commands/{id}", tag = "commands",
     params(("id" = String, Path, description = "Id of the change")),
     responses((status = 200, description = "As far as it is known", body = CommandStatus))
 )]

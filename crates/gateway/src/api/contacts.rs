@@ -14,7 +14,7 @@ use crate::reach;
 
 /// One contact.
 #[utoipa::path(
-    get, path = "/v1/contacts/{id}", tag = "contacts",
+    get, operation_id = "get_contact", path = "/v1/contacts/{id}", tag = "contacts",
     params(("id" = String, Path, description = "Id of the contact")),
     responses((status = 200, description = "The contact", body = Contact))
 )]

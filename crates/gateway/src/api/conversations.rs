@@ -49,7 +49,7 @@ pub(crate) struct ListParams {
 
 /// Conversations that the caller may see, the one with the newest message first.
 #[utoipa::path(
-    get, path = "/v1/conversations", tag = "conversations", params(ListParams),
+    get, operation_id = "list_conversations", path = "/v1/conversations", tag = "conversations", params(ListParams),
     responses((status = 200, description = "A page", body = PageOf<Conversation>))
 )]
 pub(crate) async fn list(
@@ -124,7 +124,7 @@ fn query(
 
 /// One conversation.
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}", tag = "conversations",
+    get, operation_id = "get_conversation", path = "/v1/conversations/{id}", tag = "conversations",
     params(("id" = String, Path, description = "Id of the conversation")),
     responses((status = 200, description = "The conversation", body = Conversation))
 )]
@@ -138,7 +138,7 @@ pub(crate) async fn show(
 
 /// Why the conversation is where it is: what `postroom explain` prints.
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}/explanation", tag = "conversations",
+    get, operation_id = "explain_conversation", path = "/v1/conversations/{id}/explanation", tag = "conversations",
     params(("id" = String, Path, description = "Id of the conversation")),
     responses((status = 200, description = "Rules tried, queue, agents passed over and why", body = Object))
 )]

@@ -29,7 +29,7 @@ pub(crate) struct ParkedParams {
 
 /// Inputs set aside, the oldest first.
 #[utoipa::path(
-    get, path = "/v1/parked", tag = "operators", params(ParkedParams),
+    get, operation_id = "list_parked", path = "/v1/parked", tag = "operators", params(ParkedParams),
     responses((status = 200, description = "A page of `{id, at, code, detail, input}`", body = PageOf<Object>))
 )]
 pub(crate) async fn list(
@@ -53,7 +53,7 @@ pub(crate) async fn list(
 
 /// One input set aside.
 #[utoipa::path(
-    get, path = "/v1/parked/{id}", tag = "operators",
+    get, operation_id = "get_parked", path = "/v1/parked/{id}", tag = "operators",
     params(("id" = String, Path, description = "Id of the input set aside")),
     responses((status = 200, description = "`{id, at, code, detail, input}`", body = Object))
 )]
@@ -72,7 +72,7 @@ pub(crate) async fn show(
 
 /// Decides the input once more.
 #[utoipa::path(
-    post, path = "/v1/parked/{id}/retry", tag = "operators",
+    post, operation_id = "retry_parked", path = "/v1/parked/{id}/retry", tag = "operators",
     params(("id" = String, Path, description = "Id of the input set aside")),
     responses((status = 200, description = "Decided", body = CommandStatus),
         (status = 202, description = "No outcome yet", body = CommandStatus))
@@ -91,7 +91,7 @@ pub(crate) async fn retry(
 
 /// Gives the input up.
 #[utoipa::path(
-    post, path = "/v1/parked/{id}/drop", tag = "operators",
+    post, operation_id = "drop_parked", path = "/v1/parked/{id}/drop", tag = "operators",
     params(("id" = String, Path, description = "Id of the input set aside")),
     responses((status = 200, description = "Given up", body = CommandStatus),
         (status = 202, description = "No outcome yet", body = CommandStatus))

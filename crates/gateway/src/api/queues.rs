@@ -21,7 +21,7 @@ pub(crate) struct QueueItem {
 
 /// Every queue, in the order of the configuration.
 #[utoipa::path(
-    get, path = "/v1/queues", tag = "agents",
+    get, operation_id = "list_queues", path = "/v1/queues", tag = "agents",
     responses((status = 200, description = "All queues", body = PageOf<QueueItem>))
 )]
 pub(crate) async fn list(

@@ -55,7 +55,7 @@ impl Reader {
                     event: field("event").unwrap().to_owned(),
                     data: serde_json::from_str(field("data").unwrap()).unwrap(),
                 });
-                self.text = rest.to_owned();
+                self.text = rest.to_string();
                 match told {
                     Some(told) => return Some(told),
                     None => continue,

@@ -1,5 +1,12 @@
 //! The gateway from outside: its routes over memory backends and a small router of the tests' own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
 mod channels;
 mod commands;
 mod conversations;
@@ -10,3 +17,4 @@ mod meta;
 mod router;
 mod serve;
 mod session;
+mod zz_perf;

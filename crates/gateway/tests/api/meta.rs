@@ -175,6 +175,23 @@ async fn description_is_served_as_it_is_generated() {
     assert_eq!(Answer::of(house.send(request).await).await.body, served.body);
 }
 
+#[test]
+fn description_has_unique_operations_and_no_reference_into_nowhere() {
+    let document: serde_json::Value = serde_json::from_str(&postroom_gateway::openapi()).unwrap();
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "{method} {path}: {id} is taken");
+        }
+    }
+    let text = document.to_string();
+    for reference in text.split("\"#/").skip(1) {
+        let pointer = format!("/{}", reference.split('"').next().unwrap());
+        assert!(document.pointer(&pointer).is_some(), "{pointer}");
+    }
+}
+
 /// Whoever changes the API sees the change in review.
 #[test]
 fn description_of_the_api() {

@@ -7,6 +7,7 @@ mod bare;
 mod child;
 mod core;
 mod drive;
+mod later;
 mod product;
 mod recorded;
 mod report;
@@ -19,27 +20,25 @@ mod wire;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use indicatif::ProgressBar;
 use tempfile::TempDir;
 
-use self::report::{
-    Decide, Flow, Growth, Memory, Ratio, Raw, Rebuild, Report, RuleCost, Run, Seen, Start,
-};
-use self::rounds::{Product, Round};
-use self::stats::{Stopwatch, float, median, percentile_ms, rounded};
-use self::traffic::Mix;
+use self::drive::Pace;
+use self::report::{Cpu, Decide, Flow, Growth, Memory, Ratio, Raw, Report, RuleCost, Run};
+use self::rounds::{Round, Times};
+use self::stats::{Stopwatch, float, median, rounded};
 use crate::cli::{Bench, Form, Shared};
 use crate::failure::Failure;
 use crate::output;
 
-/// Messages a second, and for how many seconds, while an agent looks on.
-const SEEN_PER_S: u32 = 1_000;
-const SEEN_SECONDS: u32 = 10;
-/// The desks at which decisions are measured; the second is the one that is reported.
+/// The desks at which decisions are measured, by conversations that wait.
 const WAITING: [usize; 3] = [1_000, 100_000, 300_000];
+/// The one that is reported as `decide`.
+const DESK: usize = 100_000;
 const MIB: f64 = 1024.0 * 1024.0;
+/// Steps of the progress bar after the rounds.
+const STEPS: u64 = 5;
 
 pub(crate) async fn run(shared: &Shared, wanted: &Bench) -> Result<ExitCode, Failure> {
     if wanted.form == Form::Clustered {
@@ -47,7 +46,7 @@ pub(crate) async fn run(shared: &Shared, wanted: &Bench) -> Result<ExitCode, Fai
     }
     let folder = workplace(shared.data.as_deref())?;
     let bar = output::progress("measuring");
-    bar.set_length(u64::from(wanted.rounds) * Round::STEPS + 6);
+    bar.set_length(u64::from(wanted.rounds) * rounds::STEPS + STEPS);
     let report = measure(folder.path(), wanted, &bar).await?;
     bar.finish_and_clear();
     if shared.json {
@@ -79,42 +78,40 @@ fn step(bar: &ProgressBar, what: &'static str) {
 
 async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Report, Failure> {
     let watch = Stopwatch::start();
-    let mut rounds: Vec<Round> = Vec::new();
-    let mut product = None;
+    let mut all: Vec<Round> = Vec::new();
+    let mut last = None;
     for number in 1..=wanted.rounds {
-        let (round, kept) = rounds::run(&folder.join(format!("{number}")), wanted, bar).await?;
-        rounds.push(round);
-        product = Some(kept);
+        let folder = folder.join(number.to_string());
+        let (round, product) = rounds::run(&folder, wanted, bar).await?;
+        all.push(round);
+        last = Some(product);
     }
-    let mut product = product.ok_or_else(|| Failure::failed("there was no round"))?;
+    let mut product = last.ok_or_else(|| Failure::failed("there was no round"))?;
     step(bar, "an agent looks on");
-    let seen = seen(&mut product).await?;
+    let seen_by_agent = later::seen_by_agent(&mut product).await?;
     step(bar, "opening conversations");
-    product.fill(wanted.open as usize, wanted.connections as usize).await?;
+    let pace = Pace { connections: wanted.connections as usize, every: None };
+    later::fill(&mut product, wanted.open as usize, pace).await?;
     step(bar, "starting");
-    let (start, rss) = start(product, &rounds, bar).await?;
-    let (start, house) = start;
+    let (start, rss_bytes, house) = later::start(product).await?;
     step(bar, "rebuilding");
-    let rebuild = rebuild(&house).await?;
+    let rebuild = later::rebuild(&house).await?;
     step(bar, "deciding");
-    let decide_growth = growth().await?;
-    let rules = RuleCost { ns_per_rule: rounded(core::ns_per_rule(wanted.payload_bytes as usize)?) };
-    let of = |figure: fn(&Round) -> f64| rounded(median(rounds.iter().map(figure).collect()));
+    let (decide, decide_growth) = decide()?;
+    let ns_per_rule = rounded(core::ns_per_rule(wanted.payload_bytes as usize)?);
+
+    let of = |figure: fn(&Round) -> f64| median_of(&all, figure);
     let raw = Raw {
-        http_per_s: of(|round| round.http_per_s),
+        http_per_s: of(|round| round.http.per_s),
         bus_publish_per_s: of(|round| round.publish_per_s),
-        http_to_bus_per_s: of(|round| round.http_to_bus_per_s),
+        http_to_bus_per_s: of(|round| round.http_to_bus.per_s),
         records_per_s: of(|round| round.records_per_s),
         fsync_per_s: of(|round| round.fsync_per_s),
     };
-    let ingest = flow(&rounds, |round| &round.ingest);
-    let routed = flow(&rounds, |round| &round.routed);
-    let idle = of(|round| round.rss_idle_bytes);
-    let ratio = Ratio {
-        ingest_of_http_to_bus: rounded(ingest.per_s / raw.http_to_bus_per_s),
-        routed_of_records: rounded(routed.per_s / raw.records_per_s),
-    };
-    let decide = decide_growth.get(1).map(|growth| Decide { ..growth.decide });
+    let ingest = flow(&all, |round| round.product.ingest);
+    let routed = flow(&all, |round| round.product.routed);
+    let idle_bytes = median(all.iter().map(|round| round.product.rss_idle_bytes).collect());
+    let held_bytes = (float(rss_bytes) - idle_bytes).max(0.0);
     Ok(Report {
         form: "embedded",
         run: Run {
@@ -125,22 +122,57 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
             processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             seconds: rounded(watch.seconds()),
         },
-        memory: Memory {
-            rss_idle_mib: rounded(idle / MIB),
-            bytes_per_open_conversation: rounded(
-                (float(rss) - idle).max(0.0) / float(start.open_conversations.max(1)),
-            ),
+        ratio: Ratio {
+            ingest_of_http_to_bus: rounded(ingest.per_s / raw.http_to_bus_per_s),
+            routed_of_records: rounded(routed.per_s / raw.records_per_s),
         },
-        decide: decide.ok_or_else(|| Failure::failed("there was no desk"))?,
-        cpu: rounds::cpu(&rounds),
+        cpu: Cpu {
+            http_us: of(|round| round.http.cpu_us),
+            http_to_bus_us: of(|round| round.http_to_bus.cpu_us),
+            product_us: of(|round| round.product.cpu_us),
+        },
+        memory: Memory {
+            rss_idle_mib: rounded(idle_bytes / MIB),
+            bytes_per_open_conversation: rounded(held_bytes / float(start.open_conversations)),
+        },
+        start_empty_seconds: of(|round| round.product.start_seconds),
+        messages_per_envelope: of(|round| round.product.messages_per_envelope),
+        rules: RuleCost { ns_per_rule },
         raw,
         ingest,
         routed,
-        seen_by_agent: seen,
+        seen_by_agent,
+        decide,
         decide_growth,
-        rules,
         start,
         rebuild,
-        ratio,
     })
+}
+
+fn median_of(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
+    rounded(median(rounds.iter().map(figure).collect()))
+}
+
+fn flow(rounds: &[Round], times: fn(&Round) -> Times) -> Flow {
+    Flow {
+        per_s: median_of(rounds, |round| times(round).per_s),
+        p50_ms: median_of(rounds, |round| times(round).p50_ms),
+        p99_ms: median_of(rounds, |round| times(round).p99_ms),
+    }
+}
+
+fn decide() -> Result<(Decide, Vec<Growth>), Failure> {
+    let mut desk = None;
+    let mut growth = Vec::new();
+    for waiting in WAITING {
+        let load = core::decide(waiting)?;
+        let decide =
+            Decide { per_s: rounded(load.per_s), ns_p50: load.ns_p50, ns_p99: load.ns_p99 };
+        if waiting == DESK {
+            desk = Some(decide);
+        }
+        growth.push(Growth { waiting, decide });
+    }
+    let desk = desk.ok_or_else(|| Failure::failed("the desk was not measured"))?;
+    Ok((desk, growth))
 }

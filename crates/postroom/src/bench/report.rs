@@ -20,8 +20,10 @@ pub(super) struct Report {
     pub(super) rules: RuleCost,
     pub(super) memory: Memory,
     pub(super) start: Start,
+    pub(super) start_empty_seconds: f64,
     pub(super) rebuild: Rebuild,
     pub(super) cpu: Cpu,
+    pub(super) messages_per_envelope: f64,
     pub(super) ratio: Ratio,
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Seen {
     pub(super) at_per_s: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Decide {
     pub(super) per_s: f64,
     pub(super) ns_p50: u64,
@@ -92,7 +94,6 @@ pub(super) struct Start {
     pub(super) open_conversations: u64,
     pub(super) seconds: f64,
     pub(super) seconds_without_snapshot: f64,
-    pub(super) seconds_empty: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,7 +109,6 @@ pub(super) struct Cpu {
     pub(super) http_to_bus_us: f64,
     /// All of it: taken in, routed and recorded.
     pub(super) product_us: f64,
-    pub(super) messages_per_envelope: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,7 +177,7 @@ impl Report {
                     "the same without a snapshot",
                     &format!("{} s", shown(start.seconds_without_snapshot)),
                 ),
-                pair("start of an empty server", &format!("{} s", shown(start.seconds_empty))),
+                pair("start of an empty server", &format!("{} s", shown(self.start_empty_seconds))),
                 pair("processor time for a message", &format!("{} µs", shown(cpu.product_us))),
                 pair("one rule tried on one message", &format!("{} ns", shown(self.rules.ns_per_rule))),
             ],

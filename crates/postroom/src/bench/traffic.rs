@@ -75,6 +75,11 @@ impl Traffic {
         (0..count).map(|_| self.post(mix, now)).collect()
     }
 
+    /// Conversations so far; none of them is ever resolved.
+    pub(super) fn open_count(&self) -> usize {
+        self.conversations.len()
+    }
+
     fn post(&mut self, mix: Mix, now: Timestamp) -> Post {
         self.messages += 1;
         let opens = mix == Mix::Openings

@@ -1,0 +1,73 @@
+//! The ledger as one router reaches it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postroom_bus::{BusError, Entry, Ledger, MemoryLedger, ReadLimits};
+use tokio::sync::watch;
+
+use super::line::{Call, Line};
+use super::plan::Sabotage;
+
+/// [`MemoryLedger`] at the end of a line.
+#[derive(Debug)]
+pub(crate) struct LineLedger(pub(crate) Line);
+
+impl LineLedger {
+    fn store(&self) -> Arc<MemoryLedger> {
+        Arc::clone(&self.0.stage.ledger)
+    }
+}
+
+pub(crate) fn no_answer<T>() -> Result<T, BusError> {
+    Err(BusError::Unavailable("no answer".to_owned()))
+}
+
+#[async_trait]
+impl Ledger for LineLedger {
+    async fn append(
+        &self,
+        expected_last: u64,
+        events: (u64, u64),
+        envelope: Bytes,
+    ) -> Result<u64, BusError> {
+        let (store, sabotage) = (self.store(), self.0.stage.plan.sabotage);
+        let appended = async move {
+            let mut expected = expected_last;
+            match sabotage {
+                Sabotage::LedgerWithoutFence => {
+                    expected = store.tail().await?.map_or(0, |tail| tail.seq);
+                }
+                Sabotage::LedgerForgetsAppend if expected_last % 8 == 7 => {
+                    return Ok(expected_last + 1);
+                }
+                _ => {}
+            }
+            store.append(expected, events, envelope).await
+        };
+        self.0.call("append", Call::Changes, appended).await.unwrap_or_else(no_answer)
+    }
+
+    async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
+        let store = self.store();
+        let read = async move { store.read(after, limits).await };
+        self.0.call("ledger.read", Call::Asks, read).await.unwrap_or_else(no_answer)
+    }
+
+    async fn tail(&self) -> Result<Option<Entry>, BusError> {
+        let store = self.store();
+        let tail = async move { store.tail().await };
+        self.0.call("ledger.tail", Call::Asks, tail).await.unwrap_or_else(no_answer)
+    }
+
+    async fn find(&self, position: u64) -> Result<Option<u64>, BusError> {
+        let store = self.store();
+        let found = async move { store.find(position).await };
+        self.0.call("ledger.find", Call::Asks, found).await.unwrap_or_else(no_answer)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.0.stage.ledger.changes()
+    }
+}

@@ -1,0 +1,105 @@
+//! The people, channels and settings of the simulated house.
+
+use std::collections::BTreeMap;
+
+use postroom_model::{
+    AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, QueueId, QueueSettings, Rule,
+    Settings, WorkspaceId,
+};
+
+/// Channels through which customers write.
+pub(crate) const CHANNELS: [&str; 4] = ["chat", "mail", "calls", "late"];
+/// Those through which replies leave.
+pub(crate) const SENDING: [&str; 2] = ["chat", "mail"];
+pub(crate) const AGENTS: [&str; 4] = ["ada", "bob", "cho", "dan"];
+pub(crate) const QUEUES: [&str; 3] = ["support", "billing", "english"];
+
+#[expect(clippy::expect_used, reason = "the names of this file are slugs")]
+pub(crate) fn channel(name: &str) -> ChannelId {
+    ChannelId::new(name).expect("a slug")
+}
+
+#[expect(clippy::expect_used, reason = "the names of this file are slugs")]
+pub(crate) fn queue(name: &str) -> QueueId {
+    QueueId::new(name).expect("a slug")
+}
+
+#[expect(clippy::expect_used, reason = "the names of this file are slugs")]
+pub(crate) fn agent(name: &str) -> AgentId {
+    AgentId::new(name).expect("a slug")
+}
+
+/// The settings that the operator changes between. The first has all but the channel `late`, which
+/// the second brings; others lack an agent or a queue; the last is not valid.
+pub(crate) const SETTINGS: u64 = 6;
+
+pub(crate) fn settings(version: u64) -> Settings {
+    let mut settings = first();
+    match version {
+        1 => settings.channels.push(channel_settings("late", ChannelKind::Webhook, false)),
+        2 => settings.agents.retain(|agent| agent.id.as_str() != "bob"),
+        3 => {
+            settings.queues.retain(|queue| queue.id.as_str() != "billing");
+            settings.rules.clear();
+        }
+        4 => {
+            settings.costs = BTreeMap::from([(ChannelKind::Webhook, 50), (ChannelKind::Email, 10)]);
+            settings.agents.rotate_left(1);
+        }
+        5 => settings.queues.extend(settings.queues.first().cloned()),
+        _ => {}
+    }
+    settings
+}
+
+fn first() -> Settings {
+    Settings {
+        workspace: WorkspaceId::main(),
+        channels: vec![
+            channel_settings("chat", ChannelKind::Webhook, true),
+            channel_settings("mail", ChannelKind::Email, true),
+            channel_settings("calls", ChannelKind::Phone, false),
+        ],
+        queues: QUEUES
+            .iter()
+            .map(|name| QueueSettings { id: queue(name), name: (*name).to_owned() })
+            .collect(),
+        rules: vec![
+            Rule {
+                when: "message.text.contains('refund')".to_owned(),
+                queue: Some(queue("billing")),
+                priority: Some(5),
+                ..Rule::default()
+            },
+            Rule {
+                when: "message.text.contains('hello')".to_owned(),
+                queue: Some(queue("english")),
+                skills: BTreeMap::from([("english".to_owned(), 3)]),
+                tags: vec!["greeting".to_owned()],
+                ..Rule::default()
+            },
+        ],
+        agents: vec![
+            agent_settings("ada", &QUEUES, 5, 100),
+            agent_settings("bob", &["support", "billing"], 0, 45),
+            agent_settings("cho", &["english", "support"], 3, 20),
+            agent_settings("dan", &["billing"], 2, 25),
+        ],
+        costs: Settings::default_costs(),
+    }
+}
+
+fn channel_settings(name: &str, kind: ChannelKind, sends: bool) -> ChannelSettings {
+    ChannelSettings { id: channel(name), kind, dialect: None, queue: None, sends }
+}
+
+fn agent_settings(name: &str, queues: &[&str], english: u8, capacity: u32) -> AgentSettings {
+    AgentSettings {
+        id: agent(name),
+        name: name.to_owned(),
+        email: None,
+        queues: queues.iter().map(|name| queue(name)).collect(),
+        skills: BTreeMap::from([("english".to_owned(), english)]),
+        capacity,
+    }
+}
