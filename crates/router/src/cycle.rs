@@ -17,13 +17,10 @@ use postroom_routing::{RuleFacts, Rules, State, Step, step, step_due};
 use uuid::Uuid;
 
 use crate::batch::{Item, items};
+use crate::codes::{INPUT_POISONOUS, INPUT_UNREADABLE};
 use crate::lookup::{Found, load, lookups, may_open, message_of, preload};
 use crate::recover::{Recovered, Tail, catch_up_until_done, standing_of};
 use crate::{RouterError, RouterParts};
-
-/// Why an input is set aside without asking the core.
-const POISONOUS: &str = "input_poisonous";
-const UNREADABLE: &str = "input_unreadable";
 
 /// A router that decides: the live state and the place of which it is the fold.
 pub(crate) struct Active<'p> {
@@ -160,14 +157,14 @@ impl<'p> Active<'p> {
         let input = match item {
             Item::Input(_, input) if self.poisonous.contains(&position) => {
                 let detail = "the core could not decide it".to_owned();
-                draft.add(parked(position, *input, POISONOUS, detail));
+                draft.add(parked(position, *input, INPUT_POISONOUS, detail));
                 self.parts.metrics.decided(OutcomeKind::Parked);
                 return Ok(());
             }
             Item::Input(_, input) => *input,
             Item::Unreadable(_, raw, cause) => {
                 let input = unreadable(&raw, &cause, self.parts.clock.now());
-                draft.add(parked(position, input, UNREADABLE, cause));
+                draft.add(parked(position, input, INPUT_UNREADABLE, cause));
                 self.parts.metrics.decided(OutcomeKind::Parked);
                 return Ok(());
             }
@@ -316,7 +313,7 @@ fn unreadable(raw: &Bytes, cause: &str, now: Timestamp) -> Input {
     let body = InputBody::Unparsed(Unparsed {
         channel,
         raw,
-        code: UNREADABLE.to_owned(),
+        code: INPUT_UNREADABLE.to_owned(),
         detail: cause.to_owned(),
     });
     Input { id: InputId(Uuid::new_v8(raw.sha256.head())), at: now, body }

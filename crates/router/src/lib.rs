@@ -6,6 +6,7 @@
 
 mod append;
 mod batch;
+mod codes;
 mod cycle;
 mod error;
 mod limits;
