@@ -58,7 +58,12 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tasks = TaskTracker::new();
     let house = House {
-        intake: Intake::start(Arc::clone(&store.inlet), IntakeLimits::default(), &tasks),
+        // Its task ends with the last handle, some of which open connections hold: not waited for.
+        intake: Intake::start(
+            Arc::clone(&store.inlet),
+            IntakeLimits::default(),
+            &TaskTracker::new(),
+        ),
         ids: IdSource::new(Arc::clone(&clock), Arc::clone(&random)),
         store,
         clock,
