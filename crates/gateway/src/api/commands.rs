@@ -1,128 +1,19 @@
-//! `/v1/conversations/{id}/…`: what agents do to conversations, and `/v1/commands/{id}`: what became
-//! of it.
+//! `/v1/conversations/{id}/…`: what agents do to conversations.
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
-use postroom_model::limits::{PRIORITY_MAX, REPLY_BYTES_MAX, TAG_CHARS_MAX, TAGS_MAX};
+use axum::response::Response;
+use http::HeaderMap;
+use postroom_model::limits::{PRIORITY_MAX, TAG_CHARS_MAX, TAGS_MAX};
 use postroom_model::{
-    Action, AgentId, CommandId, Conversation, ConversationId, InputId, NoteId, Outcome,
-    OutcomeKind, QueueId, Timestamp,
+    Action, AgentId, CommandId, Conversation, ConversationId, NoteId, QueueId, Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::outcomes::{CommandStatus, Nothing, change, check_words};
 use crate::auth::Caller;
 use crate::body::{Check, Payload, Segments};
 use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
-use crate::reach;
-use crate::submit::{Settled, command_id, repeated, seen, submit};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CommandState {
-    /// No outcome yet, or none that is remembered.
-    Pending,
-    Done,
-    Rejected,
-    Parked,
-}
-
-/// What became of a change.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct CommandStatus {
-    #[schema(value_type = String, format = "uuid")]
-    pub(crate) id: CommandId,
-    pub(crate) state: CommandState,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<Outcome>,
-}
-
-impl CommandStatus {
-    pub(crate) fn of(id: CommandId, settled: Settled) -> Self {
-        let Settled::Done(outcome) = settled else {
-            return Self { id, state: CommandState::Pending, outcome: None };
-        };
-        let state = match outcome.kind {
-            OutcomeKind::Routed | OutcomeKind::Duplicate => CommandState::Done,
-            OutcomeKind::Rejected => CommandState::Rejected,
-            OutcomeKind::Parked => CommandState::Parked,
-        };
-        Self { id, state, outcome: Some(outcome) }
-    }
-
-    pub(crate) fn accepted(self) -> Response {
-        (StatusCode::ACCEPTED, Json(self)).into_response()
-    }
-}
-
-/// Carried out: go on. Refused: a problem. Not decided or set aside: 202, with the id to ask by.
-pub(crate) fn carried_out(
-    id: CommandId,
-    settled: Settled,
-) -> Result<Result<Outcome, Response>, Problem> {
-    match settled {
-        Settled::Done(outcome) => match outcome.kind {
-            OutcomeKind::Routed | OutcomeKind::Duplicate => Ok(Ok(outcome)),
-            OutcomeKind::Rejected => Err(Problem::of_outcome(&outcome)),
-            OutcomeKind::Parked => {
-                Ok(Err(CommandStatus::of(id, Settled::Done(outcome)).accepted()))
-            }
-        },
-        Settled::Pending => Ok(Err(CommandStatus::of(id, Settled::Pending).accepted())),
-    }
-}
-
-/// The id that stands in an address.
-pub(crate) fn conversation_id(text: &str) -> Result<ConversationId, Problem> {
-    text.parse().map_err(|_| Problem::conversation_not_found())
-}
-
-/// Asks for a change of a conversation and answers with the conversation as it then is.
-async fn change(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-    conversation: &str,
-    action: impl FnOnce(ConversationId, CommandId) -> Action,
-) -> Result<Response, Problem> {
-    caller.staff()?;
-    let id = command_id(app, caller, headers)?;
-    let about = conversation_id(conversation)?;
-    let action = action(about, id.0);
-    let mut named = vec![about];
-    if let Action::Merge { into, .. } = &action {
-        named.push(*into);
-    }
-    // What was done already is answered as it was, even if it moved the conversation out of reach.
-    let settled = match repeated(app, id, &named).await? {
-        Some(settled) => settled,
-        None => {
-            for conversation in named {
-                reach::for_changing(app, &caller.principal, conversation).await?;
-            }
-            submit(app, caller, id.0, action).await?
-        }
-    };
-    match carried_out(id.0, settled)? {
-        Err(response) => Ok(response),
-        Ok(_) => {
-            let now = reach::load(app, about).await?.ok_or_else(Problem::conversation_not_found)?;
-            Ok(Json(*now).into_response())
-        }
-    }
-}
-
-/// A body without fields.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(clippy::empty_structs_with_brackets, reason = "reads {} and refuses anything in it")]
-pub(crate) struct Nothing {}
-
-impl Check for Nothing {
-    fn check(&self, _: &mut Vec<FieldError>) {}
-}
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -133,20 +24,6 @@ pub(crate) struct NoteBody {
 impl Check for NoteBody {
     fn check(&self, errors: &mut Vec<FieldError>) {
         check_words(&self.text, "/text", errors);
-    }
-}
-
-pub(crate) fn check_words(text: &str, pointer: &str, errors: &mut Vec<FieldError>) {
-    if text.trim().is_empty() {
-        errors.push(FieldError::new(pointer, "must not be empty"));
-    }
-    check_length(text, pointer, errors);
-}
-
-pub(crate) fn check_length(text: &str, pointer: &str, errors: &mut Vec<FieldError>) {
-    if text.len() > REPLY_BYTES_MAX {
-        let detail = format!("may have {REPLY_BYTES_MAX} bytes");
-        errors.push(FieldError::new(pointer, detail));
     }
 }
 
@@ -437,34 +314,4 @@ pub(crate) async fn merge(
 ) -> Result<Response, Problem> {
     let merge = |conversation, _| Action::Merge { conversation, into };
     change(&app, &caller, &headers, &id, merge).await
-}
-
-/// What became of a change, by the id that its answer gave.
-#[utoipa::path(
-    get, operation_id = "get_command", path = "/v1/commands/{id}", tag = "commands",
-    params(("id" = String, Path, description = "Id of the change")),
-    responses((status = 200, description = "As far as it is known", body = CommandStatus))
-)]
-pub(crate) async fn show(
-    caller: Caller,
-    State(app): State<App>,
-    Segments(id): Segments<String>,
-) -> Result<Json<CommandStatus>, Problem> {
-    caller.staff()?;
-    let id: CommandId = id.parse().map_err(|_| command_not_found())?;
-    app.settle_records().await;
-    let Some(outcome) = seen(&app, InputId(id.0)).await? else {
-        return Ok(Json(CommandStatus::of(id, Settled::Pending)));
-    };
-    if let Some(conversation) = outcome.conversation {
-        let found = reach::find(&app, &caller.principal, conversation).await;
-        if matches!(found, Ok(reach::Found::Foreign)) {
-            return Err(command_not_found());
-        }
-    }
-    Ok(Json(CommandStatus::of(id, Settled::Done(outcome))))
-}
-
-fn command_not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "command_not_found", "there is no such change")
 }

@@ -9,6 +9,7 @@ pub(crate) mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod events;
 pub(crate) mod meta;
+pub(crate) mod outcomes;
 pub(crate) mod pages;
 pub(crate) mod parked;
 pub(crate) mod queues;
@@ -38,7 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(conversation_routes())
         .merge(command_routes())
         .routes(routes!(attachments::download))
-        .routes(routes!(commands::show))
+        .routes(routes!(outcomes::show))
         .routes(routes!(events::events))
         .routes(routes!(queues::list))
         .routes(routes!(agents::list))

@@ -9,7 +9,7 @@ use postroom_records::{Key, Parked, Row};
 use serde::Deserialize;
 
 use super::PageOf;
-use super::commands::{CommandStatus, Nothing, carried_out};
+use super::outcomes::{CommandStatus, Nothing, carried_out};
 use crate::auth::Caller;
 use crate::body::{Params, Payload, Segments, page_limit};
 use crate::gateway::App;

@@ -11,7 +11,7 @@ use postroom_model::limits::ATTACHMENTS_MAX;
 use postroom_model::{Action, Attachment, DeliveryState, MessageId, Outcome, ReplyDraft};
 use serde::{Deserialize, Serialize};
 
-use super::commands::{Nothing, carried_out, check_length, check_words, conversation_id};
+use super::outcomes::{Nothing, carried_out, check_length, check_words, conversation_id};
 use crate::auth::Caller;
 use crate::body::{Check, Payload, Segments};
 use crate::gateway::App;

@@ -10,7 +10,7 @@ use postroom_records::{Key, Row};
 use serde::{Deserialize, Serialize};
 
 use super::agents::AgentItem;
-use super::commands::carried_out;
+use super::outcomes::carried_out;
 use super::pages;
 use crate::auth::{Caller, SESSION_COOKIE, only_looks};
 use crate::body::{Check, Params, Payload};
@@ -74,7 +74,7 @@ impl Check for StatusBody {
 #[utoipa::path(
     put, path = "/v1/me/status", tag = "session", request_body = StatusBody,
     responses((status = 200, description = "Done", body = Me),
-        (status = 202, description = "No outcome yet", body = super::commands::CommandStatus))
+        (status = 202, description = "No outcome yet", body = super::outcomes::CommandStatus))
 )]
 pub(crate) async fn set_status(
     caller: Caller,

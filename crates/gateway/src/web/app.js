@@ -131,6 +131,13 @@ async function loadList(more) {
   drawList();
 }
 
+// What an agent knows a conversation by: who writes, and about what.
+function titleOf(conversation) {
+  const customer = conversation.customer ?? {};
+  const name = customer.name ?? customer.username ?? customer.address;
+  return [name, conversation.subject].filter(Boolean).join(": ") || say("noSubject");
+}
+
 function drawList() {
   const focused = document.activeElement?.dataset?.id;
   const entries = list.items.map((conversation) => {
@@ -140,7 +147,7 @@ function drawList() {
     if (conversation.id === current?.id) button.setAttribute("aria-current", "true");
     const owner = conversation.assignee ?? say("nobody");
     button.append(
-      element("span", "title", conversation.subject ?? say("noSubject")),
+      element("span", "title", titleOf(conversation)),
       element("span", "facts", [conversation.queue, say(conversation.status), owner, time(conversation.last_message_at)].filter(Boolean).join(" · ")),
     );
     button.addEventListener("click", () => open(conversation.id).catch(tellOf));
@@ -200,7 +207,7 @@ function drawConversation() {
   at("nothing").hidden = true;
   at("open").hidden = false;
   document.querySelector("main").classList.add("reading");
-  at("subject").textContent = conversation.subject ?? say("noSubject");
+  at("subject").textContent = titleOf(conversation);
   at("facts").textContent = [conversation.channel, conversation.queue, say(conversation.status), conversation.assignee ?? say("nobody"), ...conversation.tags].filter(Boolean).join(" · ");
   const mine = me.agent && conversation.assignee === me.agent.id;
   const done = conversation.status === "resolved";

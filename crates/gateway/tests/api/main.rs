@@ -17,4 +17,3 @@ mod meta;
 mod router;
 mod serve;
 mod session;
-mod zz_perf;

@@ -112,13 +112,15 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
     announce(&house, &listener, public_url.as_str()).await?;
+    let doors = stop.doors.clone();
+    let serving = house.tasks.spawn(async move { gateway.serve(listener, doors).await });
     let ended = tokio::select! {
         () = signals::terminated() => None,
         ended = watch_router(routing) => Some(ended),
-        () = gateway.serve(listener, stop.doors.clone()) => None,
         () = reloading => None,
     };
     stop.doors.cancel();
+    drop(serving.await);
     stop.delivery.cancel();
     drop(delivering.await);
     stop.router.cancel();
