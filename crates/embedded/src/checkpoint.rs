@@ -78,7 +78,7 @@ impl Checkpointer {
 
     fn try_look(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let limits = self.limits;
-        let log = checkpoint(db, "PRAGMA wal_checkpoint(NOOP)")?;
+        let log = measure(db)?;
         if log.pages < limits.log {
             self.next_at = limits.log;
             return Ok(());
@@ -92,8 +92,10 @@ impl Checkpointer {
                 copy(db)?;
             }
         } else if rest > 0 && log.pages >= self.next_at {
-            copy(db)?;
-            self.next_at = log.pages + limits.rest;
+            // While the thread copies, the next group tries again.
+            if copy(db)? == Copied::Done {
+                self.next_at = log.pages + limits.rest;
+            }
         }
         Ok(())
     }
@@ -109,13 +111,22 @@ impl Drop for Checkpointer {
     }
 }
 
-/// Copies what no reader holds back. Does nothing if another connection is copying.
-fn copy(db: &Connection) -> rusqlite::Result<()> {
-    checkpoint(db, "PRAGMA wal_checkpoint(PASSIVE)").map(drop)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copied {
+    /// All that no reader holds back.
+    Done,
+    /// Nothing: another connection is copying.
+    Busy,
 }
 
-fn checkpoint(db: &Connection, pragma: &str) -> rusqlite::Result<Log> {
-    let mut statement = db.prepare_cached(pragma)?;
+fn copy(db: &Connection) -> rusqlite::Result<Copied> {
+    let mut statement = db.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
+    let busy: bool = statement.query_row([], |row| row.get(0))?;
+    Ok(if busy { Copied::Busy } else { Copied::Done })
+}
+
+fn measure(db: &Connection) -> rusqlite::Result<Log> {
+    let mut statement = db.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
     statement.query_row([], |row| Ok(Log { pages: row.get(1)?, copied: row.get(2)? }))
 }
 
@@ -123,7 +134,7 @@ fn checkpoint(db: &Connection, pragma: &str) -> rusqlite::Result<Log> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Checkpointer, Limits, checkpoint};
+    use super::{Checkpointer, Limits, measure};
     use crate::file;
 
     #[test]
@@ -134,16 +145,20 @@ mod tests {
         let db = file::connect_writer(&path, wait).unwrap();
         let limits = Limits { log: 40, rest: 20, log_max: 100 };
         let mut checkpointer = Checkpointer::start_with(&path, wait, limits).unwrap();
-        let (mut longest, mut restarts, mut before) = (0, 0, 0);
-        for _ in 0..300 {
+        // How often the thread gets a turn is the machine's affair, so this counts restarts and not
+        // writes; without them the log would have some 9,000 pages at the end.
+        let (mut restarts, mut before) = (0, 0);
+        for _ in 0..3_000 {
             db.execute("INSERT INTO inlet (batch) VALUES (zeroblob(6000))", []).unwrap();
             checkpointer.look(&db);
-            let log = checkpoint(&db, "PRAGMA wal_checkpoint(NOOP)").unwrap();
-            longest = longest.max(log.pages);
-            restarts += i32::from(log.pages < before);
-            before = log.pages;
+            let pages = measure(&db).unwrap().pages;
+            restarts += i32::from(pages < before);
+            before = pages;
+            if restarts == 5 {
+                return;
+            }
         }
-        assert!(longest < 150 && restarts > 1, "longest {longest}, {restarts} restarts");
+        panic!("{restarts} restarts, {before} pages");
     }
 
     #[test]

@@ -2,17 +2,12 @@
 
 use bytes::Bytes;
 use postroom_bus::{BusError, ReadLimits};
-use postroom_embedded::{Embedded, EmbeddedOptions};
 use postroom_model::{AgentId, AgentStatus, ContactId, Presence, Timestamp};
 use postroom_records::{Change, Key, RecordsError, Row, Standing};
 
-const ALL: ReadLimits = ReadLimits { entries_max: 100_000, bytes_max: usize::MAX };
+use crate::fresh;
 
-fn fresh() -> (tempfile::TempDir, Embedded) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
-    (folder, store)
-}
+const ALL: ReadLimits = ReadLimits { entries_max: 100_000, bytes_max: usize::MAX };
 
 fn presence(name: &str) -> (Key, Row) {
     let agent = AgentId::new(name).unwrap();

@@ -1,12 +1,6 @@
 //! The suites that every backend passes, on a fresh data folder each.
 
-use postroom_embedded::{Embedded, EmbeddedOptions};
-
-fn fresh() -> (tempfile::TempDir, Embedded) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
-    (folder, store)
-}
+use crate::fresh;
 
 #[tokio::test]
 async fn embedded_inlet_conforms() {

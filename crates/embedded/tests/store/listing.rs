@@ -1,10 +1,11 @@
 //! What the records do beyond the common suite: pages over many conversations of which few are
 //! wanted, and records of another schema.
 
-use postroom_embedded::{Embedded, EmbeddedOptions};
 use postroom_model::{Conversation, ConversationId, Timestamp};
 use postroom_records::{Change, ConversationQuery, Key, Row, Standing, View};
 use serde_json::json;
+
+use crate::fresh;
 
 fn conversation(number: u32) -> Change {
     let statuses = ["open", "pending", "snoozed", "resolved"];
@@ -31,8 +32,7 @@ fn conversation(number: u32) -> Change {
 
 #[tokio::test]
 async fn search_that_finds_little_goes_on_from_page_to_page() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
+    let (_folder, store) = fresh();
     let records = store.records();
     // All are open, so that a page of either view looks at fewer than there are.
     let changes = (0..=24_000).map(|number| conversation(4 * number)).collect();
@@ -59,8 +59,7 @@ async fn search_that_finds_little_goes_on_from_page_to_page() {
 
 #[tokio::test]
 async fn records_of_another_schema_ask_for_a_rebuild() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
+    let (folder, store) = fresh();
     let records = store.records();
     let standing = Standing { seq: 1, last_event: 1, at: Timestamp::EPOCH };
     records.write(0, standing, vec![conversation(1)]).await.unwrap();
