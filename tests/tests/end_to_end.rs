@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postroom_channel::signature::{Secret, verify};
 use postroom_model::{Clock as _, SystemClock};
-use postroom_tests::process::{Answer, Callback, House, SECRET, config};
+use postroom_tests::process::{Answer, Callback, House, SECRET, again, config};
 use serde_json::{Value, json};
 
 /// The whole way, once: P1, P2, P3, P5, P6 and P7 as an outsider sees them.
@@ -272,8 +272,9 @@ async fn configuration_changes_without_a_restart() {
 
     house.write_config(&config("").replace("queue = \"billing\"", "queue = \"biling\""));
     let refused = async {
+        let mut again = again();
         while !server.log_text().contains("biling") {
-            tokio::task::yield_now().await;
+            again.tick().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), refused).await.expect("the file is refused");

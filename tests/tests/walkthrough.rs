@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use postroom_tests::process::{WAIT, binary};
+use postroom_tests::process::{WAIT, again, binary};
 use tokio::process::{Child, Command};
 
 /// The page's code blocks: whether each starts something that stays, and its text.
@@ -59,14 +59,15 @@ async fn commands_of_the_walkthrough_work_as_they_stand() {
         let block = format!("exec {block}");
         running.push(bash(&block, folder.path()).spawn().unwrap());
     }
-    wait_for(&page, "server").await;
+    wait_for(&page).await;
     let said = run(&script, folder.path()).await;
     assert!(said.contains("accepted"), "{said}");
     assert!(said.contains("Billing"), "{said}");
     assert!(said.contains("0 unaccounted"), "{said}");
     let arrived = async {
+        let mut again = again();
         while !folder.path().join("walk/answer.json").exists() {
-            tokio::task::yield_now().await;
+            again.tick().await;
         }
     };
     tokio::time::timeout(WAIT, arrived).await.expect("the answer arrives");
@@ -82,7 +83,7 @@ async fn run(script: &str, folder: &Path) -> String {
 }
 
 /// Until both programs listen.
-async fn wait_for(page: &str, _what: &str) {
+async fn wait_for(page: &str) {
     let mut ports: Vec<&str> = page.split("http://127.0.0.1:").skip(1).collect();
     for port in &mut ports {
         *port = port.split(|c: char| !c.is_ascii_digit()).next().unwrap();
@@ -90,9 +91,10 @@ async fn wait_for(page: &str, _what: &str) {
     ports.sort_unstable();
     ports.dedup();
     let wait = async {
+        let mut again = again();
         for port in ports {
             while tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_err() {
-                tokio::task::yield_now().await;
+                again.tick().await;
             }
         }
     };

@@ -41,6 +41,10 @@ pub(crate) async fn append(
                 }
                 match error {
                     BusError::TooLarge { .. } => return Err(RouterError::BatchTooLarge),
+                    // The tail that was read may be older than the refusal: the next one tells.
+                    error @ BusError::Fenced { .. } => {
+                        tracing::warn!(%error, "refused, though the tail is ours; trying again");
+                    }
                     error if !error.retryable() => return Err(error.into()),
                     error => tracing::warn!(code = error.code(), "append failed; trying again"),
                 }

@@ -9,15 +9,15 @@ use postroom_bus::Entry;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    BlobRef, Bodies, ChannelId, Envelope, Event, EventBody, Input, InputBody, InputId, Outcome,
-    OutcomeKind, ParkedId, Position, Timestamp, Transition, Unparsed, ids,
+    Bodies, Envelope, Event, EventBody, Input, Outcome, OutcomeKind, ParkedId, Position,
+    Transition, ids,
 };
 use postroom_records::{RecordsError, Sheet, Standing};
 use postroom_routing::{RuleFacts, Rules, State, Step, step, step_due};
 use uuid::Uuid;
 
 use crate::batch::{Item, items};
-use crate::codes::{INPUT_POISONOUS, INPUT_UNREADABLE};
+use crate::codes::INPUT_POISONOUS;
 use crate::lookup::{Found, load, lookups, may_open, message_of, preload};
 use crate::recover::{Recovered, Tail, catch_up_until_done, standing_of};
 use crate::{RouterError, RouterParts};
@@ -84,7 +84,7 @@ impl<'p> Active<'p> {
     /// the ledger and must be thrown away.
     pub(crate) async fn cycle(&mut self, entries: &[Entry]) -> Result<usize, RouterError> {
         let started = tokio::time::Instant::now();
-        let items = items(entries);
+        let items = items(entries, self.parts.clock.now());
         self.keep_unreadable(&items).await?;
         let mut draft = Draft {
             transitions: Vec::with_capacity(items.len()),
@@ -92,11 +92,7 @@ impl<'p> Active<'p> {
             sheet: Sheet::new(),
             next_event: self.tail.last_event + 1,
         };
-        let inputs = items.iter().filter_map(|item| match item {
-            Item::Input(_, input) => Some(&**input),
-            Item::Unreadable(..) => None,
-        });
-        self.preload(&mut draft.sheet, inputs).await?;
+        self.preload(&mut draft.sheet, items.iter().map(|item| &*item.input)).await?;
         let count = items.len();
         for item in items {
             self.decide(item, &mut draft)?;
@@ -105,10 +101,13 @@ impl<'p> Active<'p> {
         if entries.is_empty() && draft.transitions.is_empty() {
             return Ok(0);
         }
-        let inlet_seq = entries.last().map_or(self.tail.inlet_seq, |entry| entry.seq);
+        let outcomes = draft.transitions.iter().filter_map(|one| one.outcome.as_ref());
+        let kinds: Vec<OutcomeKind> = outcomes.map(|outcome| outcome.kind).collect();
+        let (inlet_seq, before) =
+            (entries.last().map_or(self.tail.inlet_seq, |entry| entry.seq), self.tail.last_event);
         self.commit(draft, inlet_seq).await?;
-        let events = self.tail.last_event;
-        self.parts.metrics.appended(count, events, started.elapsed().as_secs_f64());
+        let events = self.tail.last_event - before;
+        self.parts.metrics.appended(&kinds, events, started.elapsed().as_secs_f64());
         Ok(count)
     }
 
@@ -120,7 +119,7 @@ impl<'p> Active<'p> {
     ) -> Result<(), RouterError> {
         loop {
             let records = self.parts.records.as_ref();
-            match preload(records, sheet, inputs.clone()).await {
+            match preload(records, self.tail, sheet, inputs.clone()).await {
                 Err(error) if error.retryable() => {
                     tracing::warn!(code = error.code(), "look-up failed; trying again");
                     *sheet = Sheet::new();
@@ -144,52 +143,27 @@ impl<'p> Active<'p> {
 
     /// What could not be read is durable as a blob before it is parked.
     async fn keep_unreadable(&self, items: &[Item]) -> Result<(), RouterError> {
-        for item in items {
-            if let Item::Unreadable(_, raw, _) = item {
-                self.parts.blobs.put(raw.clone()).await?;
-            }
+        for raw in items.iter().filter_map(|item| item.raw.as_ref()) {
+            self.parts.blobs.put(raw.clone()).await?;
         }
         Ok(())
     }
 
     fn decide(&mut self, item: Item, draft: &mut Draft) -> Result<(), RouterError> {
-        let position = item.position();
-        let input = match item {
-            Item::Input(_, input) if self.poisonous.contains(&position) => {
-                let detail = "the core could not decide it".to_owned();
-                draft.add(parked(position, *input, INPUT_POISONOUS, detail));
-                self.parts.metrics.decided(OutcomeKind::Parked);
-                return Ok(());
-            }
-            Item::Input(_, input) => *input,
-            Item::Unreadable(_, raw, cause) => {
-                let input = unreadable(&raw, &cause, self.parts.clock.now());
-                draft.add(parked(position, input, INPUT_UNREADABLE, cause));
-                self.parts.metrics.decided(OutcomeKind::Parked);
-                return Ok(());
-            }
-        };
-        let mut found = Found::of(&input, &draft.sheet);
-        if let Some(inbound) = message_of(&input, &draft.sheet)
-            && may_open(inbound, &draft.sheet)
-        {
-            self.compile_rules();
-            let channel = self.state.settings().and_then(|all| all.channel(&inbound.channel));
-            if let (Some(rules), Some(channel)) = (&self.rules, channel) {
-                let facts = RuleFacts { message: &inbound.message, channel };
-                found.routed = Some(rules.route(facts));
-            }
+        let Item { position, input, .. } = item;
+        let seen = draft.sheet.seen(input.id).is_some();
+        if !seen && self.poisonous.contains(&position) {
+            let detail = "the core could not decide it".to_owned();
+            draft.add(parked(position, *input, INPUT_POISONOUS, detail));
+            return Ok(());
         }
-        let step = {
-            let lookups = lookups(&input, &draft.sheet, &found);
-            let state = &mut self.state;
-            catch_unwind(AssertUnwindSafe(|| step(state, position, input, &lookups)))
-        };
-        let step = step.map_err(|_| RouterError::Poisoned(position))?;
-        if let Some(outcome) = &step.transition.outcome {
-            self.parts.metrics.decided(outcome.kind);
-        }
-        draft.add(step);
+        self.compile_rules();
+        let sheet = &draft.sheet;
+        let (state, rules) = (&mut self.state, self.rules.as_ref());
+        // What it has made of the state by then is thrown away.
+        let step =
+            catch_unwind(AssertUnwindSafe(|| decide_one(state, rules, position, *input, sheet)));
+        draft.add(step.map_err(|_| RouterError::Poisoned(position))?);
         Ok(())
     }
 
@@ -208,14 +182,11 @@ impl<'p> Active<'p> {
         self.rules_of = settings.cloned();
     }
 
+    /// What time has brought, as much as one envelope takes; the next cycle goes on.
     fn time(&mut self, draft: &mut Draft) {
         let now = self.parts.clock.now();
-        while self.state.next_deadline().is_some_and(|at| at <= now) {
-            let steps = step_due(&mut self.state, now);
-            if steps.is_empty() {
-                return;
-            }
-            for step in steps {
+        if self.state.next_deadline().is_some_and(|at| at <= now) {
+            for step in step_due(&mut self.state, now) {
                 draft.add(step);
             }
         }
@@ -243,8 +214,9 @@ impl<'p> Active<'p> {
         let events = (envelope.first_event, envelope.last_event());
         let (ledger, limits) = (parts.ledger.as_ref(), &parts.limits);
         let seq = crate::append::append(ledger, limits, self.tail.seq, events, &bytes).await?;
+        let before = self.tail;
         self.tail = Tail::after(seq, encoded.head_hash, &envelope);
-        if let Err(error) = self.project(draft.sheet, seq, &envelope).await {
+        if let Err(error) = self.project(draft.sheet, before, seq, &envelope).await {
             if !error.retryable() {
                 return Err(error);
             }
@@ -254,9 +226,11 @@ impl<'p> Active<'p> {
         Ok(())
     }
 
+    /// Writes what the envelope makes of the records, which stand at `before`.
     async fn project(
         &mut self,
         mut sheet: Sheet,
+        before: Tail,
         seq: u64,
         envelope: &Envelope,
     ) -> Result<(), RouterError> {
@@ -267,7 +241,7 @@ impl<'p> Active<'p> {
             if keys.is_empty() {
                 break;
             }
-            load(records, &mut sheet, keys).await?;
+            load(records, before, &mut sheet, keys).await?;
             sheet.settle();
         }
         let to = standing_of(seq, envelope);
@@ -279,6 +253,27 @@ impl<'p> Active<'p> {
         }
         Ok(())
     }
+}
+
+/// Asks the rules, where they matter, and the core.
+fn decide_one(
+    state: &mut State,
+    rules: Option<&Rules>,
+    position: Position,
+    input: Input,
+    sheet: &Sheet,
+) -> Step {
+    let mut found = Found::of(&input, sheet);
+    if let Some(inbound) = message_of(&input, sheet)
+        && may_open(inbound, sheet)
+    {
+        let channel = state.settings().and_then(|all| all.channel(&inbound.channel));
+        if let (Some(rules), Some(channel)) = (rules, channel) {
+            found.routed = Some(rules.route(RuleFacts { message: &inbound.message, channel }));
+        }
+    }
+    let lookups = lookups(&input, sheet, &found);
+    step(state, position, input, &lookups)
 }
 
 /// Sets an input aside without asking the core.
@@ -303,18 +298,4 @@ fn parked(position: Position, input: Input, code: &str, detail: String) -> Step 
     });
     let transition = Transition { outcome: Some(outcome), at, events: vec![event] };
     Step { transition, bodies: vec![] }
-}
-
-/// What stands for bytes that are not an input.
-#[expect(clippy::expect_used, reason = "the text is a slug")]
-fn unreadable(raw: &Bytes, cause: &str, now: Timestamp) -> Input {
-    let raw = BlobRef::of(raw);
-    let channel = ChannelId::new("unknown").expect("a slug");
-    let body = InputBody::Unparsed(Unparsed {
-        channel,
-        raw,
-        code: INPUT_UNREADABLE.to_owned(),
-        detail: cause.to_owned(),
-    });
-    Input { id: InputId(Uuid::new_v8(raw.sha256.head())), at: now, body }
 }

@@ -6,15 +6,17 @@
 use std::collections::BTreeSet;
 
 use postroom_model::{
-    Action, Address, ContactId, DeliveryInput, Inbound, Input, InputBody, MessageId,
+    Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, Input, InputBody, MessageId,
 };
-use postroom_records::{Key, Records, Sheet};
+use postroom_records::{Key, Records, RecordsError, Row, Sheet, Totals};
 use postroom_routing::{Lookups, Routed};
 
 use crate::RouterError;
+use crate::recover::Tail;
 
-/// No chain of rows is longer: parked input, thread, conversation, contact.
-const ROUNDS_MAX: usize = 5;
+/// Rows lead to rows: a parked input to its thread, that to a conversation, that to the one it was
+/// merged into, and so on. No chain of merges in use comes near.
+const ROUNDS_MAX: usize = 64;
 
 /// The addresses of the sender: the one it wrote from, then others that the adapter knows. A user of a
 /// webhook channel is one within that channel only: two programs may both have a user 42.
@@ -37,9 +39,10 @@ pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
     addresses
 }
 
-/// Loads all that the inputs need into the sheet.
+/// Loads all that the inputs need into the sheet, as of `tail`.
 pub(crate) async fn preload(
     records: &dyn Records,
+    tail: Tail,
     sheet: &mut Sheet,
     inputs: impl Iterator<Item = &Input> + Clone,
 ) -> Result<(), RouterError> {
@@ -52,22 +55,38 @@ pub(crate) async fn preload(
         if keys.is_empty() {
             break;
         }
-        load(records, sheet, keys).await?;
+        load(records, tail, sheet, keys).await?;
     }
     Ok(())
 }
 
-/// Loads these rows into the sheet.
+/// Loads these rows into the sheet, as of `tail`: what is decided must never rest on records that
+/// were cleared, set back or brought forward by somebody else.
+///
+/// The totals come in the same answer as the rows and change with every envelope, so that they tell
+/// where the records stood at that moment.
 pub(crate) async fn load(
     records: &dyn Records,
+    tail: Tail,
     sheet: &mut Sheet,
-    keys: Vec<Key>,
+    mut keys: Vec<Key>,
 ) -> Result<(), RouterError> {
+    if !keys.contains(&Key::Totals) {
+        keys.push(Key::Totals);
+    }
     let rows = records.load(&keys).await?;
+    let mut stands = Totals::default();
     for (key, row) in keys.into_iter().zip(rows) {
+        if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
+            stands = *totals;
+        }
         sheet.insert_loaded(key, row);
     }
-    Ok(())
+    if (stands.events, stands.inlet_seq) == (tail.last_event, tail.inlet_seq) {
+        return Ok(());
+    }
+    let actual = records.standing().await?.seq;
+    Err(RecordsError::Moved { expected: tail.seq, actual }.into())
 }
 
 fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
@@ -122,9 +141,7 @@ fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
 fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
     if let Some(thread) = &inbound.message.thread {
         wanted.insert(Key::Thread(inbound.channel.clone(), thread.clone()));
-        if let Some(conversation) = sheet.thread(&inbound.channel, thread) {
-            wanted.insert(Key::Conversation(conversation));
-        }
+        wanted.extend(end_of_thread(inbound, sheet).map(Key::Conversation));
     }
     let mut known = None;
     for address in addresses_of(inbound) {
@@ -132,6 +149,19 @@ fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key
         wanted.insert(Key::Address(address));
     }
     wanted.extend(known.map(Key::Contact));
+}
+
+/// Where the message's thread leads, merges followed as far as they are loaded.
+fn end_of_thread(inbound: &Inbound, sheet: &Sheet) -> Option<ConversationId> {
+    let thread = inbound.message.thread.as_ref()?;
+    let mut id = sheet.thread(&inbound.channel, thread)?;
+    for _ in 0..ROUNDS_MAX {
+        match sheet.conversation(id).and_then(|row| row.merged_into) {
+            Some(into) => id = into,
+            None => break,
+        }
+    }
+    Some(id)
 }
 
 /// What was looked up for one input, as the core wants it.
@@ -188,8 +218,7 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         ..Lookups::default()
     };
     if let Some(inbound) = message_of(input, sheet) {
-        let thread = inbound.message.thread.as_ref();
-        lookups.thread = thread.and_then(|thread| sheet.thread(&inbound.channel, thread));
+        lookups.thread = end_of_thread(inbound, sheet);
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
         let known = found.addresses.iter().find_map(|(_, contact)| *contact);
         lookups.contact = known.and_then(|id| sheet.contact(id));

@@ -62,21 +62,21 @@ impl RouterMetrics {
         metrics
     }
 
-    pub(crate) fn decided(&self, kind: OutcomeKind) {
-        let outcome = match kind {
-            OutcomeKind::Routed => "routed",
-            OutcomeKind::Duplicate => "duplicate",
-            OutcomeKind::Parked => "parked",
-            OutcomeKind::Rejected => "rejected",
-        };
-        self.inputs.get_or_create(&OutcomeLabel { outcome }).inc();
-    }
-
-    pub(crate) fn appended(&self, inputs: usize, events: u64, seconds: f64) {
+    /// One envelope is in the ledger.
+    pub(crate) fn appended(&self, outcomes: &[OutcomeKind], events: u64, seconds: f64) {
+        for kind in outcomes {
+            let outcome = match kind {
+                OutcomeKind::Routed => "routed",
+                OutcomeKind::Duplicate => "duplicate",
+                OutcomeKind::Parked => "parked",
+                OutcomeKind::Rejected => "rejected",
+            };
+            self.inputs.get_or_create(&OutcomeLabel { outcome }).inc();
+        }
         self.envelopes.inc();
         self.events.inc_by(events);
         #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-        self.batch_inputs.observe(inputs as f64);
+        self.batch_inputs.observe(outcomes.len() as f64);
         self.cycle_seconds.observe(seconds);
     }
 

@@ -64,6 +64,8 @@ impl Tail {
 pub(crate) struct Recovered {
     pub(crate) state: State,
     pub(crate) tail: Tail,
+    /// Position of the last event in the snapshot that it began with.
+    pub(crate) snapshot_at: u64,
 }
 
 /// Builds the state at the ledger's tail.
@@ -86,8 +88,10 @@ pub(crate) async fn from_snapshot(
     ledger: &dyn Ledger,
     blobs: &Blobs,
 ) -> Result<Recovered, RouterError> {
+    // In this order: another router may append and make a snapshot in between.
+    let names = blobs.snapshots().await?;
     let last = ledger.tail().await?.map_or(0, |tail| tail.seq);
-    for name in blobs.snapshots().await? {
+    for name in names {
         if name.ledger_seq > last {
             return Err(RouterError::WentBackwards {
                 what: "ledger",
@@ -113,7 +117,8 @@ pub(crate) async fn from_snapshot(
         };
         match tokio::task::spawn_blocking(move || State::from_snapshot(&bytes)).await {
             Ok(Ok(state)) => {
-                return Ok(Recovered { state, tail: Tail::after(entry.seq, hash, &envelope) });
+                let tail = Tail::after(entry.seq, hash, &envelope);
+                return Ok(Recovered { state, tail, snapshot_at: tail.last_event });
             }
             Ok(Err(error)) => {
                 tracing::warn!(seq = name.ledger_seq, %error, "snapshot passed over");
@@ -121,7 +126,7 @@ pub(crate) async fn from_snapshot(
             Err(_) => tracing::warn!(seq = name.ledger_seq, "snapshot passed over"),
         }
     }
-    Ok(Recovered { state: State::new(), tail: Tail::EMPTY })
+    Ok(Recovered { state: State::new(), tail: Tail::EMPTY, snapshot_at: 0 })
 }
 
 /// Folds what the ledger holds after the state, up to and with `through`.

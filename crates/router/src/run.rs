@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits};
+use postroom_bus::{Blobs, Entry, Inlet, Ledger, ReadLimits};
 use postroom_model::{Clock, Envelope, IdSource, Position};
 use postroom_records::Records;
 use tokio::sync::watch;
@@ -17,6 +17,12 @@ use crate::{RouterError, RouterLimits, RouterMetrics, append, snapshot};
 
 /// The longest sleep while nothing is due; a deadline is looked at again after it.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// For how long a router that stands by leaves it to the other to see what time brings.
+const STAND_BY_MAX: Duration = Duration::from_mins(5);
+/// For how long a shutdown waits for what is under way. What is cut off is as after a crash.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// Batches that fit, after which larger ones are tried again.
+const GROW_AFTER: u32 = 1_000;
 /// Publishes that the inlet keeps after they were decided: for `verify` and for looking back.
 const INLET_KEPT: u64 = 200_000;
 /// Publishes that one trim forgets, so that storing never waits long.
@@ -58,7 +64,14 @@ impl Router {
         let mut pause = self.parts.limits.retry_min;
         loop {
             let started = tokio::time::Instant::now();
-            let ended = self.lead(&shutdown).await;
+            let ended = tokio::select! {
+                biased;
+                ended = self.lead(&shutdown) => ended,
+                () = overdue(&shutdown) => {
+                    tracing::warn!("the shutdown did not wait for what was under way");
+                    Ok(())
+                }
+            };
             self.parts.ready.send_replace(false);
             self.parts.metrics.active(false);
             let error = match ended {
@@ -93,6 +106,7 @@ impl Router {
                 pause = self.parts.limits.retry_min;
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
             }
@@ -100,24 +114,18 @@ impl Router {
         }
     }
 
-    fn read_limits(&self) -> ReadLimits {
-        let limits = &self.parts.limits;
-        ReadLimits {
-            entries_max: (limits.batch_entries_max >> self.halved).max(1),
-            bytes_max: (limits.batch_bytes_max >> self.halved).max(1),
-        }
-    }
-
     /// Recovers and decides until shutdown or an error.
-    async fn lead(&self, shutdown: &CancellationToken) -> Result<(), RouterError> {
-        let parts = &self.parts;
+    async fn lead(&mut self, shutdown: &CancellationToken) -> Result<(), RouterError> {
+        let Self { parts, poisonous, halved } = self;
+        let parts = &*parts;
         let (ledger, records) = (parts.ledger.as_ref(), parts.records.as_ref());
         let recovered = recover(ledger, parts.inlet.as_ref(), &parts.blobs).await?;
         let standing = catch_up_until_done(ledger, records, &parts.limits).await?;
         if standing.seq != recovered.tail.seq {
             return Err(RouterError::SteppedDown);
         }
-        let mut active = Active::new(parts, recovered, standing, &self.poisonous);
+        let mut keeper = Keeper::new(recovered.snapshot_at);
+        let mut active = Active::new(parts, recovered, standing, poisonous);
         parts.ready.send_replace(true);
         parts.metrics.active(true);
         tracing::info!(
@@ -125,46 +133,21 @@ impl Router {
             open = active.state.conversation_count(),
             "routing"
         );
-        let mut keeper = Keeper::new(active.tail.last_event);
-        let mut changes = parts.inlet.changes();
-        let mut busy_until = tokio::time::Instant::now();
+        let mut waiting = Waiting::new(parts);
+        let mut fitted = 0;
         loop {
             if shutdown.is_cancelled() {
                 let kept = parts.limits.snapshots_kept;
                 snapshot::store_state(&parts.blobs, &active.state, &active.tail, kept).await?;
                 return Ok(());
             }
-            changes.mark_unchanged();
-            let entries = parts.inlet.read(active.tail.inlet_seq, self.read_limits()).await?;
-            let now = parts.clock.now();
-            let due = active.state.next_deadline();
-            if entries.is_empty() && due.is_none_or(|at| at > now) {
-                let sleep = due.map_or(SLEEP_MAX, |at| {
-                    Duration::from_millis(at.since(now).unsigned_abs()).min(SLEEP_MAX)
-                });
-                tokio::select! {
-                    () = shutdown.cancelled() => {}
-                    changed = changes.changed() => {
-                        if changed.is_err() {
-                            return Ok(());
-                        }
-                        // Under load a moment's wait makes the batch worth its sync.
-                        if busy_until.elapsed() < parts.limits.linger {
-                            tokio::time::sleep(parts.limits.linger).await;
-                        }
-                    }
-                    () = tokio::time::sleep(sleep) => {}
-                }
-                continue;
+            let Some(entries) = waiting.next(&active, *halved, shutdown).await? else { continue };
+            waiting.decided(active.cycle(&entries).await?);
+            fitted += 1;
+            if fitted >= GROW_AFTER {
+                (fitted, *halved) = (0, halved.saturating_sub(1));
             }
-            let decided = active.cycle(&entries).await?;
-            if decided >= parts.limits.linger_below {
-                busy_until = tokio::time::Instant::now();
-            }
-            let last = *changes.borrow();
-            let waiting = active.state.waiting_count();
-            let open = active.state.conversation_count();
-            parts.metrics.stands(active.tail.inlet_seq, last, open, waiting);
+            waiting.tell(&active);
             keeper.look(parts, &active);
         }
     }
@@ -173,32 +156,145 @@ impl Router {
     async fn stand_by(&self, shutdown: &CancellationToken) -> Result<bool, RouterError> {
         let parts = &self.parts;
         let mut changes = parts.ledger.changes();
+        let mut still = Duration::ZERO;
         loop {
             changes.mark_unchanged();
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(true),
                 changed = changes.changed() => {
                     if changed.is_err() {
                         return Ok(true);
                     }
+                    still = Duration::ZERO;
                 }
                 () = tokio::time::sleep(parts.limits.takeover_after) => {
-                    let consumed = match parts.ledger.tail().await? {
-                        Some(tail) => {
-                            let decoded = Envelope::decode(&tail.bytes);
-                            let (envelope, _) = decoded
-                                .map_err(|error| RouterError::damaged(tail.seq, &error))?;
-                            envelope.inlet_seq
+                    still = still.saturating_add(parts.limits.takeover_after);
+                    match self.inputs_wait().await {
+                        Ok(true) => {
+                            tracing::warn!("the other router no longer decides; taking over");
+                            return Ok(false);
                         }
-                        None => 0,
-                    };
-                    if parts.inlet.last().await? > consumed {
-                        tracing::warn!("the other router no longer decides; taking over");
-                        return Ok(false);
+                        // What time brings is not seen from here.
+                        Ok(false) if still >= STAND_BY_MAX => return Ok(false),
+                        Ok(false) => {}
+                        Err(error) if error.retryable() => {
+                            tracing::warn!(code = error.code(), "standing by; trying again");
+                        }
+                        Err(error) => return Err(error),
                     }
                 }
             }
         }
+    }
+
+    /// Whether the inlet holds what no envelope has consumed.
+    async fn inputs_wait(&self) -> Result<bool, RouterError> {
+        let consumed = match self.parts.ledger.tail().await? {
+            Some(tail) => {
+                let decoded = Envelope::decode(&tail.bytes);
+                let (envelope, _) =
+                    decoded.map_err(|error| RouterError::damaged(tail.seq, &error))?;
+                envelope.inlet_seq
+            }
+            None => 0,
+        };
+        Ok(self.parts.inlet.last().await? > consumed)
+    }
+}
+
+/// Returns when a shutdown has waited for long enough.
+async fn overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(SHUTDOWN_GRACE).await;
+}
+
+/// Waits for the next inputs or for what time brings.
+struct Waiting<'p> {
+    parts: &'p RouterParts,
+    changes: watch::Receiver<u64>,
+    /// When the last batch was decided that was worth its sync.
+    busy_at: tokio::time::Instant,
+    /// The pause after the next read that fails.
+    pause: Duration,
+}
+
+impl<'p> Waiting<'p> {
+    fn new(parts: &'p RouterParts) -> Self {
+        Self {
+            parts,
+            changes: parts.inlet.changes(),
+            busy_at: tokio::time::Instant::now(),
+            pause: parts.limits.retry_min,
+        }
+    }
+
+    /// The publishes to decide now, none of them if only time has brought something; nothing where
+    /// it has only waited.
+    async fn next(
+        &mut self,
+        active: &Active<'_>,
+        halved: u32,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Vec<Entry>>, RouterError> {
+        let limits = &self.parts.limits;
+        let read = ReadLimits {
+            entries_max: (limits.batch_entries_max >> halved).max(1),
+            bytes_max: (limits.batch_bytes_max >> halved).max(1),
+        };
+        self.changes.mark_unchanged();
+        let entries = match self.parts.inlet.read(active.tail.inlet_seq, read).await {
+            Ok(entries) => entries,
+            Err(error) if error.retryable() => {
+                tracing::warn!(code = error.code(), "the inlet was not read; trying again");
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(self.pause) => {}
+                }
+                self.pause = append::longer(self.pause, limits);
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.pause = limits.retry_min;
+        let now = self.parts.clock.now();
+        let due = active.state.next_deadline();
+        if entries.is_empty() && due.is_none_or(|at| at > now) {
+            let sleep = due.map_or(SLEEP_MAX, |at| {
+                Duration::from_millis(at.since(now).unsigned_abs()).min(SLEEP_MAX)
+            });
+            self.wait(sleep, shutdown).await;
+            return Ok(None);
+        }
+        Ok(Some(entries))
+    }
+
+    async fn wait(&mut self, sleep: Duration, shutdown: &CancellationToken) {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            // The inlet lives as long as its parts, so that this ends only with a change.
+            _ = self.changes.changed() => {
+                // Under load a moment's wait makes the batch worth its sync.
+                if self.busy_at.elapsed() < self.parts.limits.linger {
+                    tokio::time::sleep(self.parts.limits.linger).await;
+                }
+            }
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+
+    fn decided(&mut self, inputs: usize) {
+        if inputs >= self.parts.limits.linger_below {
+            self.busy_at = tokio::time::Instant::now();
+        }
+    }
+
+    fn tell(&self, active: &Active<'_>) {
+        let last = *self.changes.borrow();
+        let (waiting, open) = (active.state.waiting_count(), active.state.conversation_count());
+        self.parts.metrics.stands(active.tail.inlet_seq, last, open, waiting);
     }
 }
 
@@ -209,8 +305,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(last_event: u64) -> Self {
-        Self { snapshot_at: last_event, running: None }
+    fn new(snapshot_at: u64) -> Self {
+        Self { snapshot_at, running: None }
     }
 
     fn look(&mut self, parts: &RouterParts, active: &Active<'_>) {

@@ -2,27 +2,21 @@
 //!
 //! Rules read bodies, which nothing else in the core does, so they are evaluated apart and their
 //! result is handed to [`crate::decide`]. An expression cannot loop over a loop and sees at most
-//! [`TEXT_BYTES_MAX`] bytes of a text, which bounds its cost; one that fails is skipped and named.
+//! 16 KiB of a text, which bounds its cost; one that fails is skipped and named.
+
+mod check;
+mod facts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
 use cel::{Context, Env, Program, Value};
 use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings};
-use serde::Serialize;
 
-/// Bytes of a text that an expression sees.
-const TEXT_BYTES_MAX: usize = 16 * 1024;
-
-/// Characters of an expression.
-const EXPRESSION_CHARS_MAX: usize = 2_000;
+use self::facts::{ChannelFacts, Facts};
 
 /// Rules in one configuration.
 const RULES_MAX: usize = 2_000;
-
-/// Nodes of one expression's tree.
-const NODES_MAX: usize = 1_000;
 
 /// What the rules say about a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,7 +70,7 @@ impl Rules {
             errors.push(RuleError { index: RULES_MAX, message, offset: None });
         }
         for (index, rule) in settings.rules.iter().enumerate() {
-            match compile(&env, rule) {
+            match check::compile(&env, rule) {
                 Ok(program) => compiled.push((rule.clone(), program)),
                 Err((message, offset)) => errors.push(RuleError { index, message, offset }),
             }
@@ -134,228 +128,4 @@ fn environment() -> Arc<Env> {
     // The extension only adds functions, so it cannot clash with the library alone.
     drop(env.add_extension(cel::extensions::strings));
     Arc::new(env)
-}
-
-fn compile(env: &Env, rule: &Rule) -> Result<Program, (String, Option<usize>)> {
-    if rule.when.chars().count() > EXPRESSION_CHARS_MAX {
-        return Err((format!("longer than {EXPRESSION_CHARS_MAX} characters"), None));
-    }
-    let program = env.compile(&rule.when).map_err(|errors| {
-        let first = errors.errors.first();
-        let message = first.map_or_else(|| "not an expression".to_owned(), |e| e.msg.clone());
-        (message, first.and_then(|error| offset_of(&rule.when, error.pos)))
-    })?;
-    let mut walk = Walk { nodes: 0, bound: vec!["message", "channel"] };
-    walk.check(program.expression(), 0).map_err(|(id, message)| {
-        let at = program.source_info().offset_for(id);
-        let at = at.map(|(start, _)| byte_of(&rule.when, start as usize));
-        (message, at)
-    })?;
-    Ok(program)
-}
-
-/// The byte at which the character of this number begins; the end if there is none.
-fn byte_of(text: &str, character: usize) -> usize {
-    let mut all = text.char_indices();
-    all.nth(character).map_or(text.len(), |(at, _)| at)
-}
-
-/// A byte offset from a line and a column, both counted from 1.
-fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
-    let line = usize::try_from(line).ok()?.checked_sub(1)?;
-    let column = usize::try_from(column).ok()?.checked_sub(1)?;
-    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    Some(before + byte_of(text.get(before..)?, column))
-}
-
-/// Walks an expression: bounds its size, refuses a loop within a loop and names that nothing binds.
-struct Walk<'a> {
-    nodes: usize,
-    /// Names that can be used here.
-    bound: Vec<&'a str>,
-}
-
-/// What is wrong, and the id of the node at which it is.
-type Wrong = (u64, String);
-
-impl<'a> Walk<'a> {
-    fn check(&mut self, node: &'a IdedExpr, loops: usize) -> Result<(), Wrong> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
-            return Err((node.id, "too large an expression".to_owned()));
-        }
-        match &node.expr {
-            Expr::Unspecified | Expr::Literal(_) => Ok(()),
-            Expr::Ident(name) if self.bound.contains(&name.as_str()) => Ok(()),
-            Expr::Ident(name) => {
-                let known = "there are `message` and `channel`";
-                Err((node.id, format!("`{name}` is not known; {known}")))
-            }
-            Expr::Call(call) => {
-                let target = call.target.as_deref();
-                self.check_all(target.into_iter().chain(&call.args), loops)
-            }
-            Expr::Select(select) => self.check(&select.operand, loops),
-            Expr::List(list) => self.check_all(&list.elements, loops),
-            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), loops),
-            Expr::Struct(made) => self.entries(made.entries.iter().map(|entry| &entry.expr), loops),
-            Expr::Comprehension(inner) => self.comprehension(node.id, inner, loops),
-        }
-    }
-
-    fn check_all(
-        &mut self,
-        nodes: impl IntoIterator<Item = &'a IdedExpr>,
-        loops: usize,
-    ) -> Result<(), Wrong> {
-        nodes.into_iter().try_for_each(|node| self.check(node, loops))
-    }
-
-    fn comprehension(
-        &mut self,
-        id: u64,
-        inner: &'a ComprehensionExpr,
-        loops: usize,
-    ) -> Result<(), Wrong> {
-        if loops > 0 {
-            return Err((id, "a loop within a loop could take very long".to_owned()));
-        }
-        self.check_all([&inner.iter_range, &inner.accu_init], loops)?;
-        let outside = self.bound.len();
-        self.bound.push(&inner.accu_var);
-        self.bound.push(&inner.iter_var);
-        self.bound.extend(inner.iter_var2.as_deref());
-        let parts = [&inner.loop_cond, &inner.loop_step, &inner.result];
-        let checked = self.check_all(parts, loops + 1);
-        self.bound.truncate(outside);
-        checked
-    }
-
-    fn entries(
-        &mut self,
-        mut entries: impl Iterator<Item = &'a EntryExpr>,
-        loops: usize,
-    ) -> Result<(), Wrong> {
-        entries.try_for_each(|entry| match entry {
-            EntryExpr::StructField(field) => self.check(&field.value, loops),
-            EntryExpr::MapEntry(entry) => self.check_all([&entry.key, &entry.value], loops),
-        })
-    }
-}
-
-/// The message as an expression sees it. Absent texts are empty, so that `contains` can be asked.
-#[derive(Debug, Serialize)]
-struct Facts<'a> {
-    kind: postroom_model::MessageKind,
-    external_id: &'a str,
-    thread: &'a str,
-    from: PartyFacts<'a>,
-    to: Vec<PartyFacts<'a>>,
-    cc: Vec<PartyFacts<'a>>,
-    reply_to: Vec<PartyFacts<'a>>,
-    sent_at: String,
-    subject: &'a str,
-    text: &'a str,
-    visible_text: &'a str,
-    html: &'a str,
-    in_reply_to: &'a [String],
-    references: &'a [String],
-    attachments: Vec<AttachmentFacts<'a>>,
-    automation: AutomationFacts,
-    attributes: &'a BTreeMap<String, serde_json::Value>,
-}
-
-#[derive(Debug, Serialize)]
-struct PartyFacts<'a> {
-    address: &'a str,
-    name: &'a str,
-    username: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct AttachmentFacts<'a> {
-    name: &'a str,
-    media_type: &'a str,
-    size_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct AutomationFacts {
-    class: postroom_model::AutomationClass,
-    may_answer: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ChannelFacts<'a> {
-    id: &'a str,
-    kind: postroom_model::ChannelKind,
-    dialect: &'a str,
-}
-
-impl<'a> ChannelFacts<'a> {
-    fn of(channel: &'a ChannelSettings) -> Self {
-        Self {
-            id: channel.id.as_str(),
-            kind: channel.kind,
-            dialect: channel.dialect.as_deref().unwrap_or(""),
-        }
-    }
-}
-
-impl<'a> PartyFacts<'a> {
-    fn of(party: &'a postroom_model::Party) -> Self {
-        Self {
-            address: party.address.as_ref().map_or("", |address| address.as_str()),
-            name: party.name.as_deref().unwrap_or(""),
-            username: party.username.as_deref().unwrap_or(""),
-        }
-    }
-
-    fn all(parties: &'a [postroom_model::Party]) -> Vec<Self> {
-        parties.iter().map(Self::of).collect()
-    }
-}
-
-impl<'a> Facts<'a> {
-    fn of(message: &'a Message) -> Self {
-        let nobody = PartyFacts { address: "", name: "", username: "" };
-        let automation = message.automation;
-        Self {
-            kind: message.kind,
-            external_id: &message.external_id,
-            thread: message.thread.as_deref().unwrap_or(""),
-            from: message.from.as_ref().map_or(nobody, PartyFacts::of),
-            to: PartyFacts::all(&message.to),
-            cc: PartyFacts::all(&message.cc),
-            reply_to: PartyFacts::all(&message.reply_to),
-            sent_at: message.sent_at.map(|at| at.to_string()).unwrap_or_default(),
-            subject: message.subject.as_deref().unwrap_or(""),
-            text: head(message.text.as_deref()),
-            visible_text: head(message.visible_text.as_deref()),
-            html: head(message.html.as_deref()),
-            in_reply_to: &message.in_reply_to,
-            references: &message.references,
-            attachments: message
-                .attachments
-                .iter()
-                .map(|attachment| AttachmentFacts {
-                    name: attachment.name.as_deref().unwrap_or(""),
-                    media_type: attachment.media_type.as_deref().unwrap_or(""),
-                    size_bytes: attachment.size_bytes.unwrap_or(0),
-                })
-                .collect(),
-            automation: AutomationFacts {
-                class: automation.map(|automation| automation.class).unwrap_or_default(),
-                may_answer: automation.is_none_or(|automation| automation.may_answer),
-            },
-            attributes: &message.attributes,
-        }
-    }
-}
-
-/// The beginning of a text, cut between characters.
-fn head(text: Option<&str>) -> &str {
-    let text = text.unwrap_or("");
-    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
-    text.get(..end).unwrap_or("")
 }

@@ -1,6 +1,8 @@
 //! What the core decides, case by case: one operation a line, with what it brings.
 //! The form is told in `support/script.rs`.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support {
     pub(crate) mod model;
     pub(crate) mod script;

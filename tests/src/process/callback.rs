@@ -53,7 +53,7 @@ impl Callback {
             while let Ok((stream, _)) = listener.accept().await {
                 let (sender, scripted) = (sender.clone(), Arc::clone(&scripted));
                 connections.spawn(async move {
-                    drop(answer(stream, &sender, &scripted).await);
+                    answer(stream, &sender, &scripted).await;
                 });
             }
         });

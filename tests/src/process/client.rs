@@ -1,14 +1,12 @@
 //! A small HTTP/1.1 client: enough for the tests, with nothing between them and the bytes.
 
-use std::time::Duration;
-
 use postroom_channel::signature::Secret;
 use postroom_model::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::{SECRET, WAIT};
+use super::{SECRET, WAIT, again};
 
 /// Speaks to one server; a connection for each request.
 #[derive(Debug, Clone)]
@@ -173,31 +171,28 @@ impl Client {
     /// The conversation of a message, once it is routed.
     pub async fn routed(&self, message: &str, admin: &str) -> Value {
         let find = async {
+            let mut again = again();
             loop {
+                again.tick().await;
                 let found = self.get(&format!("/v1/commands/{message}"), admin).await.json();
                 if let Some(id) = found["outcome"]["conversation"].as_str() {
                     return self.get(&format!("/v1/conversations/{id}"), admin).await.json();
                 }
-                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(WAIT, find).await.expect("the message is routed")
     }
 
     /// Asks until the answer is as wanted.
-    pub async fn until(
-        &self,
-        path: &str,
-        token: &str,
-        wanted: impl Fn(&Value) -> bool,
-    ) -> Value {
+    pub async fn until(&self, path: &str, token: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let ask = async {
+            let mut again = again();
             loop {
+                again.tick().await;
                 let found = self.get(path, token).await.json();
                 if wanted(&found) {
                     return found;
                 }
-                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(WAIT, ask).await.unwrap_or_else(|_| panic!("{path} stays otherwise"))
@@ -265,8 +260,7 @@ impl Stream {
                 }
             }
         };
-        let wait: Duration = WAIT;
-        tokio::time::timeout(wait, read).await.expect("an event comes")
+        tokio::time::timeout(WAIT, read).await.expect("an event comes")
     }
 
     /// Skips to the next event of this type.

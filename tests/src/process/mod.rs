@@ -12,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::{Interval, MissedTickBehavior};
 
 pub use self::callback::{Answer, Callback, Got};
 pub use self::client::{Client, Reply, Stream, sign};
@@ -21,6 +22,14 @@ pub const SECRET: &str = "whsec_dGVzdHMgbWF5IGtub3cgdGhpcyBzZWNyZXQgd2VsbCE=";
 
 /// How long a server may take to start or to do what it was asked; a test that waits longer fails.
 pub const WAIT: Duration = Duration::from_secs(30);
+
+/// Another process tells nobody when it is done, so it is asked again and again; with a pause that
+/// leaves it the processor.
+pub fn again() -> Interval {
+    let mut interval = tokio::time::interval(Duration::from_millis(5));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
 
 /// A folder with a configuration, and the program beside it.
 #[derive(Debug)]
@@ -157,8 +166,9 @@ impl Server {
     pub async fn ready(&self) {
         let client = self.client();
         let wait = async {
+            let mut again = again();
             while client.get("/readyz", "").await.status != 200 {
-                tokio::task::yield_now().await;
+                again.tick().await;
             }
         };
         tokio::time::timeout(WAIT, wait).await.expect("it becomes ready");
@@ -190,8 +200,11 @@ impl Server {
 /// A whole configuration with one channel, two queues, two rules and three agents. `callback` is a
 /// URL, or empty.
 pub fn config(callback: &str) -> String {
-    let way_out =
-        if callback.is_empty() { String::new() } else { format!("callback_url = \"{callback}\"\n") };
+    let way_out = if callback.is_empty() {
+        String::new()
+    } else {
+        format!("callback_url = \"{callback}\"\n")
+    };
     format!(
         r#"
 [outgoing]

@@ -44,7 +44,12 @@ pub(crate) fn fresh(random: &SeededRandom) -> Uuid {
 }
 
 /// The command as an input; its id is the input's.
-pub(crate) fn input_of(random: &SeededRandom, at: Timestamp, actor: Actor, action: Action) -> Input {
+pub(crate) fn input_of(
+    random: &SeededRandom,
+    at: Timestamp,
+    actor: Actor,
+    action: Action,
+) -> Input {
     let id = fresh(random);
     let command = Command { id: CommandId(id), actor, action };
     Input { id: InputId(id), at, body: InputBody::Command(Box::new(command)) }
@@ -71,7 +76,8 @@ fn command(random: &SeededRandom, view: &View, now: Timestamp) -> Option<Input> 
     } else {
         // Few conversations, so that commands meet.
         let newest = view.conversations.len().saturating_sub(6);
-        let all = if random.chance(70) { view.conversations.get(newest..)? } else { &view.conversations };
+        let all =
+            if random.chance(70) { view.conversations.get(newest..)? } else { &view.conversations };
         on_conversation(random, view, now, *one(random, all)?)?
     };
     Some(input_of(random, now, actor, action))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postroom_bus::{decode_batch, encode_batch, encode_input};
 use postroom_model::{
-    Action, Actor, AgentStatus, Input, InputBody, InputId, Random as _, SeededRandom, Settings,
+    Action, Actor, AgentStatus, Input, InputBody, InputId, SeededRandom, Settings,
 };
 
 use super::agents::{fresh, input_of};

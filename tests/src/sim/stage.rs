@@ -101,10 +101,7 @@ impl Stage {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
             plan,
-            clock: Arc::new(StageClock {
-                begin: Instant::now(),
-                jumped_ms: AtomicI64::new(0),
-            }),
+            clock: Arc::new(StageClock { begin: Instant::now(), jumped_ms: AtomicI64::new(0) }),
             inlet: Arc::default(),
             ledger: Arc::default(),
             records: Arc::default(),

@@ -1,6 +1,8 @@
 //! The pure core by itself: decisions a second at a large desk, and what rules cost.
 
-use postroom_model::{ChannelId, ChannelKind, ChannelSettings, Message, Rule, Settings, WorkspaceId};
+use postroom_model::{
+    ChannelId, ChannelKind, ChannelSettings, Message, Rule, Settings, WorkspaceId,
+};
 use postroom_routing::load::{DecideLoad, Load, LoadShape};
 use postroom_routing::{RuleFacts, Rules};
 

@@ -10,9 +10,9 @@ use super::product::House;
 use super::recorded;
 use super::report::{Rebuild, Seen, Start};
 use super::rounds::Product;
+use super::seen;
 use super::stats::{Stopwatch, float, percentile_ms, rounded};
 use super::traffic::Mix;
-use super::seen;
 use crate::failure::Failure;
 
 /// Messages a second, and for how many seconds, while an agent looks on.

@@ -112,12 +112,12 @@ priority = 5
 tags = ["money"]
 
 [[rules]]
-when = "message.text.matches('\\p{Han}')"
+when = '''message.text.matches("\\p{Han}")'''
 queue = "support"
 tags = ["chinese"]
 
 [[rules]]
-when = "message.subject.contains('return')"
+when = "message.text.contains('send it back')"
 queue = "returns"
 
 [[rules]]

@@ -144,9 +144,7 @@ impl Report {
             ],
         );
         output::say("");
-        let line = |what: &str, p50: f64, p99: f64| {
-            vec![what.to_owned(), shown(p50), shown(p99)]
-        };
+        let line = |what: &str, p50: f64, p99: f64| vec![what.to_owned(), shown(p50), shown(p99)];
         output::table(
             &["milliseconds", "median", "99 of 100"],
             vec![
@@ -179,7 +177,10 @@ impl Report {
                 ),
                 pair("start of an empty server", &format!("{} s", shown(self.start_empty_seconds))),
                 pair("processor time for a message", &format!("{} µs", shown(cpu.product_us))),
-                pair("one rule tried on one message", &format!("{} ns", shown(self.rules.ns_per_rule))),
+                pair(
+                    "one rule tried on one message",
+                    &format!("{} ns", shown(self.rules.ns_per_rule)),
+                ),
             ],
         );
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, Conversation, ConversationId,
-    DeliveryState, Event, EventBody, Freed, Input, InputId, MessageId, Opened, Outbound, Outcome,
-    OutcomeKind, ParkedId, ReceiptStatus, SendResult, Settings, Status, Timestamp,
+    DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId, Opened, Outbound,
+    Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult, Settings, Status, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -158,22 +158,8 @@ impl Model {
                 if row.status == Status::Open {
                     row.status = Status::Pending;
                 }
-                self.outbound.insert(
-                    *message,
-                    Outbound {
-                        id: *message,
-                        channel: channel.clone(),
-                        conversation: id,
-                        thread: words.thread.clone(),
-                        to: words.to.clone(),
-                        message: (**words).clone(),
-                        state: DeliveryState::Queued,
-                        attempts: 0,
-                        next_at: at,
-                        queued_at: at,
-                        epoch: None,
-                    },
-                );
+                let outbound = outbound(at, id, (*message, channel.clone()), words);
+                self.outbound.insert(*message, outbound);
             }
             _ => self.fold_delivery(body),
         }
@@ -280,6 +266,27 @@ impl Model {
                 assignment: None,
             },
         );
+    }
+}
+
+fn outbound(
+    at: Timestamp,
+    conversation: ConversationId,
+    (id, channel): (MessageId, ChannelId),
+    message: &Message,
+) -> Outbound {
+    Outbound {
+        id,
+        channel,
+        conversation,
+        thread: message.thread.clone(),
+        to: message.to.clone(),
+        message: message.clone(),
+        state: DeliveryState::Queued,
+        attempts: 0,
+        next_at: at,
+        queued_at: at,
+        epoch: None,
     }
 }
 

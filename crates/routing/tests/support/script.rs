@@ -26,8 +26,8 @@ use uuid::Uuid;
 use super::words::{self, Names};
 use super::world::{World, turn};
 
-/// Runs a case and compares every line.
-pub(crate) fn check(case: &str) {
+/// Runs a case, compares every line, and gives the snapshot of where it ends.
+pub(crate) fn check(case: &str) -> Vec<u8> {
     let mut script = Script::new();
     for (number, line) in case.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
@@ -46,6 +46,7 @@ pub(crate) fn check(case: &str) {
             (said, expected) => panic!("line {}: {what}: {said:?} {expected:?}", number + 1),
         }
     }
+    script.world.bytes()
 }
 
 /// A line in words: those that stand alone, and `key=value`.
@@ -222,7 +223,7 @@ impl Script {
                     capacity: line.option("capacity").unwrap_or(100),
                 };
                 match settings.agents.iter_mut().find(|known| known.id == agent.id) {
-                    Some(known) if line.options.get("twice").is_none() => *known = agent,
+                    Some(known) if !line.options.contains_key("twice") => *known = agent,
                     _ => settings.agents.push(agent),
                 }
             }
@@ -306,14 +307,15 @@ impl Script {
 
     fn see(&self, line: &Line) -> String {
         let row = &self.world.model.conversations[&self.conversation(line.word(1))];
-        let mut words = serde_json::json!(row.status).as_str().expect("a status").to_owned();
-        words += &format!(" {}", row.queue.as_ref().expect("a queue"));
-        words += &row.assignee.as_ref().map(|agent| format!(" {agent}")).unwrap_or_default();
-        if row.priority > 0 {
-            words += &format!(" priority {}", row.priority);
-        }
-        words += &row.tags.iter().map(|tag| format!(" #{tag}")).collect::<String>();
-        words + &format!(" v{}", row.version)
+        [
+            words_of_status(row),
+            words::each(" ", &row.queue),
+            words::each(" ", &row.assignee),
+            words::each(" priority ", Some(row.priority).filter(|priority| *priority > 0)),
+            words::each(" #", &row.tags),
+            format!(" v{}", row.version),
+        ]
+        .concat()
     }
 
     fn waiting(&self) -> String {
@@ -331,7 +333,7 @@ impl Script {
             _ => line,
         };
         let body = match line.word(0) {
-            "msg" => return (self.message(line), None),
+            "msg" => return (Self::message(line), None),
             "unparsed" => InputBody::Unparsed(Unparsed {
                 channel: line.id(1),
                 raw: postroom_model::BlobRef::of(b"raw"),
@@ -352,7 +354,7 @@ impl Script {
             }),
             "own" => InputBody::Delivery(DeliveryInput::Own {
                 channel: line.id(1),
-                host: HostId(Uuid::from_u128(line.word(2)[1..].parse().expect("h1"))),
+                host: HostId(numbered(line.word(2))),
             }),
             "attempt" => InputBody::Delivery(DeliveryInput::Attempt {
                 message: message_id(line.word(1)),
@@ -374,7 +376,7 @@ impl Script {
         (body, None)
     }
 
-    fn message(&self, line: &Line) -> InputBody {
+    fn message(line: &Line) -> InputBody {
         let from = line.options.get("from").map(|from| Party {
             address: Some(from.parse().expect("an address")),
             name: line.option("name"),
@@ -484,8 +486,14 @@ fn named<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_value(serde_json::json!(name)).unwrap_or_else(|_| panic!("no such: {name}"))
 }
 
+/// The id of `r1` or `h1`.
+fn numbered(name: &str) -> Uuid {
+    let number = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+    Uuid::from_u128(number.parse().expect("a number"))
+}
+
 fn message_id(name: &str) -> MessageId {
-    MessageId(Uuid::from_u128(name[1..].parse().expect("r1")))
+    MessageId(numbered(name))
 }
 
 fn capital(name: &str) -> String {

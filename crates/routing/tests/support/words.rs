@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    ConversationId, Event, EventBody, Freed, OutcomeKind, Reason, SendResult, Transition,
+    ConversationId, Event, EventBody, Freed, Opened, OutcomeKind, Reason, SendResult, Transition,
 };
 
 /// Names of conversations, as a script calls them.
@@ -59,26 +59,10 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         | EventBody::InputParked { .. } => return None,
         EventBody::ContactUpdated { name, addresses, .. } => {
             let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
-            let added = addresses.iter().map(|one| format!(" +{one}")).collect::<String>();
+            let added = each(" +", addresses);
             format!("contact{name}{added}")
         }
-        EventBody::ConversationOpened(opened) => {
-            let mut words = format!("opened {}", opened.queue);
-            if opened.priority > 0 {
-                words += &format!(" priority {}", opened.priority);
-            }
-            for (skill, level) in &opened.skills {
-                words += &format!(" needs {skill} {level}");
-            }
-            words += &opened.tags.iter().map(|tag| format!(" #{tag}")).collect::<String>();
-            if let Some(rule) = opened.route.matched {
-                words += &format!(" by rule {rule}");
-            }
-            for (rule, why) in &opened.route.failed {
-                words += &format!(" (rule {rule} failed: {why})");
-            }
-            words
-        }
+        EventBody::ConversationOpened(opened) => opened_words(opened),
         EventBody::ConversationReopened { opened, reason } => {
             format!("reopened {} ({})", opened.queue, why(reason))
         }
@@ -103,8 +87,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             format!("resolved{}", freed(owner.as_ref()))
         }
         EventBody::ConversationTagged { added, removed, .. } => {
-            let added = added.iter().map(|tag| format!(" +{tag}")).collect::<String>();
-            let removed = removed.iter().map(|tag| format!(" -{tag}")).collect::<String>();
+            let added = each(" +", added);
+            let removed = each(" -", removed);
             format!("tagged{added}{removed}")
         }
         EventBody::ConversationPrioritised { priority, .. } => format!("priority {priority}"),
@@ -134,6 +118,27 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::InputUnparked { dropped: true, .. } => "dropped".to_owned(),
         EventBody::InputUnparked { .. } => "unparked".to_owned(),
     })
+}
+
+fn opened_words(opened: &Opened) -> String {
+    let skills = opened.skills.iter().map(|(skill, level)| format!("{skill} {level}"));
+    let failed = &opened.route.failed;
+    let failed = failed.iter().map(|(rule, why)| format!("(rule {rule} failed: {why})"));
+    [
+        format!("opened {}", opened.queue),
+        each(" priority ", Some(opened.priority).filter(|priority| *priority > 0)),
+        each(" needs ", skills),
+        each(" #", &opened.tags),
+        each(" by rule ", opened.route.matched),
+        each(" ", failed),
+    ]
+    .concat()
+}
+
+/// All of them in a row, each after the same sign.
+pub(crate) fn each(sign: &str, all: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    let all: Vec<String> = all.into_iter().map(|one| format!("{sign}{one}")).collect();
+    all.concat()
 }
 
 fn why(reason: &Reason) -> String {

@@ -196,7 +196,7 @@ impl World {
             && settings.queue(queue).is_some()
             && agent.queues.contains(queue)
             && row.skills.iter().all(|(name, level)| agent.skills.get(name) >= Some(level))
-            && known.load + u32::from(row.cost) <= agent.capacity
+            && agent.capacity.saturating_sub(known.load) >= u32::from(row.cost)
     }
 }
 

@@ -1,0 +1,126 @@
+//! What an expression sees of a message and its channel.
+
+use std::collections::BTreeMap;
+
+use postroom_model::{ChannelSettings, Message};
+use serde::Serialize;
+
+/// Bytes of a text that an expression sees.
+const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// The message as an expression sees it. Absent texts are empty, so that `contains` can be asked.
+#[derive(Debug, Serialize)]
+pub(super) struct Facts<'a> {
+    kind: postroom_model::MessageKind,
+    external_id: &'a str,
+    thread: &'a str,
+    from: PartyFacts<'a>,
+    to: Vec<PartyFacts<'a>>,
+    cc: Vec<PartyFacts<'a>>,
+    reply_to: Vec<PartyFacts<'a>>,
+    sent_at: String,
+    subject: &'a str,
+    text: &'a str,
+    visible_text: &'a str,
+    html: &'a str,
+    in_reply_to: &'a [String],
+    references: &'a [String],
+    attachments: Vec<AttachmentFacts<'a>>,
+    automation: AutomationFacts,
+    attributes: &'a BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct PartyFacts<'a> {
+    address: &'a str,
+    name: &'a str,
+    username: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct AttachmentFacts<'a> {
+    name: &'a str,
+    media_type: &'a str,
+    size_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct AutomationFacts {
+    class: postroom_model::AutomationClass,
+    may_answer: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ChannelFacts<'a> {
+    id: &'a str,
+    kind: postroom_model::ChannelKind,
+    dialect: &'a str,
+}
+
+impl<'a> ChannelFacts<'a> {
+    pub(super) fn of(channel: &'a ChannelSettings) -> Self {
+        Self {
+            id: channel.id.as_str(),
+            kind: channel.kind,
+            dialect: channel.dialect.as_deref().unwrap_or(""),
+        }
+    }
+}
+
+impl<'a> PartyFacts<'a> {
+    fn of(party: &'a postroom_model::Party) -> Self {
+        Self {
+            address: party.address.as_ref().map_or("", |address| address.as_str()),
+            name: party.name.as_deref().unwrap_or(""),
+            username: party.username.as_deref().unwrap_or(""),
+        }
+    }
+
+    fn all(parties: &'a [postroom_model::Party]) -> Vec<Self> {
+        parties.iter().map(Self::of).collect()
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(message: &'a Message) -> Self {
+        let nobody = PartyFacts { address: "", name: "", username: "" };
+        let automation = message.automation;
+        Self {
+            kind: message.kind,
+            external_id: &message.external_id,
+            thread: message.thread.as_deref().unwrap_or(""),
+            from: message.from.as_ref().map_or(nobody, PartyFacts::of),
+            to: PartyFacts::all(&message.to),
+            cc: PartyFacts::all(&message.cc),
+            reply_to: PartyFacts::all(&message.reply_to),
+            sent_at: message.sent_at.map(|at| at.to_string()).unwrap_or_default(),
+            subject: message.subject.as_deref().unwrap_or(""),
+            text: head(message.text.as_deref()),
+            visible_text: head(message.visible_text.as_deref()),
+            html: head(message.html.as_deref()),
+            in_reply_to: &message.in_reply_to,
+            references: &message.references,
+            attachments: message
+                .attachments
+                .iter()
+                .map(|attachment| AttachmentFacts {
+                    name: attachment.name.as_deref().unwrap_or(""),
+                    media_type: attachment.media_type.as_deref().unwrap_or(""),
+                    size_bytes: attachment.size_bytes.unwrap_or(0),
+                })
+                .collect(),
+            automation: AutomationFacts {
+                class: automation.map(|automation| automation.class).unwrap_or_default(),
+                may_answer: automation.is_none_or(|automation| automation.may_answer),
+            },
+            attributes: &message.attributes,
+        }
+    }
+}
+
+/// The beginning of a text, cut between characters.
+fn head(text: Option<&str>) -> &str {
+    let text = text.unwrap_or("");
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    text.get(..end).unwrap_or("")
+}

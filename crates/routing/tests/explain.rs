@@ -1,0 +1,223 @@
+//! What `explain` says agrees with what happened.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use postroom_model::{
+    Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Conversation, ConversationId,
+    PassedOver, PassedOverCause, Presence, QueueSettings, Reason, Rule, RuleTrace, Settings,
+    Status, Timestamp, WorkspaceId,
+};
+use postroom_routing::{Explanation, explain};
+use uuid::Uuid;
+
+fn rule(when: &str) -> Rule {
+    Rule { when: when.to_owned(), ..Rule::default() }
+}
+
+fn agent(id: &str, level: u8) -> AgentSettings {
+    AgentSettings {
+        id: id.parse().unwrap(),
+        name: id.to_uppercase(),
+        email: None,
+        queues: vec!["support".parse().unwrap()],
+        skills: [("german".to_owned(), level)].into(),
+        capacity: 40,
+    }
+}
+
+fn settings() -> Settings {
+    let mut elsewhere = agent("eve", 5);
+    elsewhere.queues = vec!["sales".parse().unwrap()];
+    Settings {
+        workspace: WorkspaceId::main(),
+        channels: vec![ChannelSettings {
+            id: "site".parse().unwrap(),
+            kind: ChannelKind::Webhook,
+            dialect: None,
+            queue: None,
+            sends: true,
+        }],
+        queues: vec![
+            QueueSettings { id: "support".parse().unwrap(), name: "Support".to_owned() },
+            QueueSettings { id: "sales".parse().unwrap(), name: "Sales".to_owned() },
+        ],
+        rules: vec![rule("message.attributes.vip"), rule("false"), rule("true"), rule("true")],
+        agents: vec![agent("ada", 5), agent("bob", 2), agent("cem", 5), agent("dan", 5), elsewhere],
+        costs: Settings::default_costs(),
+    }
+}
+
+fn presence(id: &str, status: AgentStatus, load: u32) -> Presence {
+    Presence {
+        agent: id.parse().unwrap(),
+        status,
+        status_since: Timestamp::EPOCH,
+        load,
+        conversations: load / 20,
+        idle_since: Timestamp::EPOCH,
+    }
+}
+
+fn presences() -> Vec<Presence> {
+    vec![
+        presence("ada", AgentStatus::Away, 0),
+        presence("bob", AgentStatus::Online, 0),
+        presence("cem", AgentStatus::Online, 30),
+    ]
+}
+
+fn conversation() -> Conversation {
+    Conversation {
+        id: ConversationId(Uuid::nil()),
+        status: Status::Open,
+        subject: None,
+        channel: "site".parse().unwrap(),
+        thread: None,
+        queue: Some("support".parse().unwrap()),
+        assignee: None,
+        contact: None,
+        customer: None,
+        priority: 0,
+        skills: [("german".to_owned(), 3)].into(),
+        cost: 20,
+        tags: vec![],
+        targets: vec![],
+        opened_at: Timestamp::EPOCH,
+        last_message_at: Timestamp::EPOCH,
+        waiting_since: Some(Timestamp::EPOCH),
+        snoozed_until: None,
+        merged_into: None,
+        merged_from: vec![],
+        version: 2,
+        message_version: 2,
+        route: RuleTrace {
+            tried: 3,
+            matched: Some(3),
+            when: Some("true".to_owned()),
+            failed: vec![(1, "No such key: vip".to_owned())],
+            config: settings().short_hash(),
+        },
+        assignment: None,
+    }
+}
+
+fn explained(conversation: &Conversation) -> Explanation {
+    let now = Timestamp::from_millis(3_723_000);
+    explain(conversation, &settings(), &presences(), now)
+}
+
+#[test]
+fn rules_are_told_as_they_were_tried() {
+    let told = explained(&conversation());
+    let rules: Vec<_> = told.rules.iter().map(|rule| (rule.number, rule.result)).collect();
+    assert_eq!(rules, [(1, "failed"), (2, "no_match"), (3, "matched"), (4, "not_tried")]);
+    assert_eq!(told.rules[0].error.as_deref(), Some("No such key: vip"));
+    assert_eq!(told.summary[0], "Rule 1 failed and was skipped: No such key: vip.");
+    assert_eq!(told.summary[1], "Rule 3 matched: true. It is in Support.");
+
+    let mut before = conversation();
+    before.route.config = "of another time".to_owned();
+    let told = explained(&before);
+    let rules: Vec<_> = told.rules.iter().map(|rule| (rule.number, rule.result)).collect();
+    assert_eq!(rules, [(3, "matched")], "other rules are not known any more");
+
+    let mut unmatched = conversation();
+    unmatched.route = RuleTrace { tried: 4, ..RuleTrace::default() };
+    let words = "None of 4 rules matched, so the channel's queue or the default was taken. \
+                 It is in Support.";
+    assert_eq!(explained(&unmatched).summary[0], words);
+    unmatched.route = RuleTrace::default();
+    assert_eq!(explained(&unmatched).summary[0], "There were no rules to try. It is in Support.");
+}
+
+#[test]
+fn each_agent_of_the_queue_is_told_with_the_cause() {
+    let told = explained(&conversation());
+    let agents: BTreeMap<_, _> =
+        told.agents.iter().map(|one| (one.agent.as_str(), one.passed_over.clone())).collect();
+    let unavailable = |status| Some(PassedOverCause::Unavailable { status });
+    let skill = PassedOverCause::Skill { skill: "german".to_owned(), needed: 3, has: 2 };
+    let expected = BTreeMap::from([
+        ("ada", unavailable(AgentStatus::Away)),
+        ("bob", Some(skill)),
+        ("cem", Some(PassedOverCause::Capacity { free: 10, cost: 20 })),
+        ("dan", unavailable(AgentStatus::Offline)),
+    ]);
+    assert_eq!(agents, expected);
+    let words = "it needs an agent of the queue who is online, has the skills and has room \
+                 (2 not online, 1 without a skill, 1 without room)";
+    assert_eq!(told.waits_for.as_deref(), Some(words));
+    let last = format!("The customer has waited for 1 h 2 min; {words}.");
+    assert_eq!(told.summary.last(), Some(&last));
+}
+
+#[test]
+fn what_it_waits_for_follows_its_status() {
+    type Change = fn(&mut Conversation);
+    let cases: [(Change, Option<&str>); 5] = [
+        (|row| row.assignee = Some("ada".parse().unwrap()), None),
+        (|row| row.status = Status::Resolved, None),
+        (|row| row.status = Status::Pending, Some("the customer has the next word")),
+        (
+            |row| {
+                row.status = Status::Snoozed;
+                row.snoozed_until = Some(Timestamp::EPOCH);
+            },
+            Some("it is snoozed until 1970-01-01T00:00:00.000Z"),
+        ),
+        (|row| row.queue = Some("gone".parse().unwrap()), Some("no agent serves the queue")),
+    ];
+    for (change, expected) in cases {
+        let mut row = conversation();
+        row.waiting_since = None;
+        change(&mut row);
+        let told = explained(&row);
+        assert_eq!(told.waits_for.as_deref(), expected);
+        let said = expected.map(|what| format!("It waits: {what}."));
+        let last = told.summary.last().filter(|last| last.starts_with("It waits"));
+        assert_eq!(last, said.as_ref());
+    }
+}
+
+#[test]
+fn why_it_has_its_owner_is_told() {
+    let boss = Actor { name: "Boss".to_owned(), ..Actor::operator() };
+    let by = || boss.clone();
+    let over = |agent: &str, cause| PassedOver { agent: agent.parse().unwrap(), cause };
+    let idle = Reason::LongestIdle {
+        queue: "support".parse().unwrap(),
+        passed_over: vec![
+            over("ada", PassedOverCause::Unavailable { status: AgentStatus::Away }),
+            over("bob", PassedOverCause::Skill { skill: "german".to_owned(), needed: 3, has: 2 }),
+            over("cem", PassedOverCause::Capacity { free: 10, cost: 20 }),
+            over("dan", PassedOverCause::LessIdle),
+        ],
+    };
+    let agent = || "ada".parse().unwrap();
+    let cases = [
+        (
+            idle,
+            "It went to the longest idle agent of support who could take it; passed over: \
+             ada (away), bob (german 2, needs 3), cem (room for 10, needs 20), \
+             dan (idle for a shorter time).",
+        ),
+        (Reason::Claimed { by: by() }, "Boss claimed it."),
+        (Reason::Assigned { by: by() }, "Boss assigned it."),
+        (Reason::FirstReply { by: by() }, "Boss answered first and so has it."),
+        (Reason::Released { by: by() }, "Boss gave it back."),
+        (Reason::Returned, "It came back to the agent who had snoozed it."),
+        (Reason::OwnerAway { agent: agent() }, "ada went away and gave it back."),
+        (Reason::OwnerGone { agent: agent() }, "ada is no longer configured."),
+        (Reason::Transferred { by: by() }, "Boss moved it to another queue."),
+        (Reason::CustomerWrote, "The customer wrote again."),
+        (Reason::SnoozeOver, "Its time to wake came."),
+        (Reason::Asked { by: by() }, "Boss asked for it."),
+    ];
+    for (reason, words) in cases {
+        let mut row = conversation();
+        row.assignment = Some(reason);
+        assert!(explained(&row).summary.contains(&words.to_owned()), "{words}");
+    }
+}

@@ -1,0 +1,448 @@
+//! What must hold whatever happens: random histories over few queues, agents and threads, with new
+//! configurations and a clock that also goes backwards. `support/world.rs` checks every step.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support {
+    pub(crate) mod model;
+    pub(crate) mod world;
+}
+
+use postroom_model::{
+    Action, Actor, AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings,
+    Command, CommandId, ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt, Input,
+    InputBody, Message, MessageId, NoteId, OutcomeKind, Party, QueueId, QueueSettings, Receipt,
+    ReceiptStatus, ReplyDraft, Role, Rule, SendResult, Settings, WorkspaceId,
+};
+use postroom_routing::State;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use support::world::World;
+use uuid::Uuid;
+
+const QUEUES: [&str; 3] = ["support", "sales", "billing"];
+const AGENTS: [&str; 4] = ["ada", "bob", "cem", "dan"];
+const CHANNELS: [(&str, ChannelKind); 3] =
+    [("site", ChannelKind::Webhook), ("mail", ChannelKind::Email), ("log", ChannelKind::Phone)];
+const STATUSES: [AgentStatus; 4] =
+    [AgentStatus::Online, AgentStatus::Away, AgentStatus::AwayAndReassign, AgentStatus::Offline];
+
+/// One thing that happens. Numbers are taken modulo what there is.
+#[derive(Debug, Clone)]
+enum Op {
+    Message {
+        channel: usize,
+        thread: u8,
+        words: usize,
+        from: u8,
+    },
+    Status {
+        agent: usize,
+        status: usize,
+    },
+    Act {
+        actor: usize,
+        conversation: usize,
+        what: What,
+    },
+    Deliver {
+        reply: usize,
+        what: Delivery,
+    },
+    Configure(Box<Wanted>),
+    /// The same input once more.
+    Again {
+        before: usize,
+    },
+    /// The clock moves, and what is due happens.
+    Tick {
+        seconds: i64,
+    },
+    /// The clock moves, and time has its turn later.
+    Drift {
+        seconds: i64,
+    },
+    Retry {
+        drop: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Reply,
+    Note,
+    Claim,
+    Release,
+    Assign(usize),
+    Transfer(usize),
+    Resolve,
+    Reopen,
+    Snooze(i64),
+    Tag,
+    Prioritise(u8),
+    Merge(usize),
+    Resend(usize),
+}
+
+#[derive(Debug, Clone)]
+enum Delivery {
+    Own(u8),
+    Attempt,
+    Settle(u8),
+    Receipt(u8),
+}
+
+/// A configuration; `agents` holds queues (bits), capacity and skill of each, or that they are gone.
+#[derive(Debug, Clone)]
+struct Wanted {
+    queues: u8,
+    channels: u8,
+    agents: Vec<Option<(u8, u32, u8)>>,
+    costs: [u16; 3],
+    rules: bool,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let message = (0..3_usize, 0..8_u8, 0..4_usize, 0..4_u8)
+        .prop_map(|(channel, thread, words, from)| Op::Message { channel, thread, words, from });
+    let status = (0..4_usize, prop_oneof![3 => Just(0_usize), 1 => 1..4_usize])
+        .prop_map(|(agent, status)| Op::Status { agent, status });
+    let act = (0..6_usize, 0..8_usize, what()).prop_map(|(actor, conversation, what)| Op::Act {
+        actor,
+        conversation,
+        what,
+    });
+    let delivery = prop_oneof![
+        (0..2_u8).prop_map(Delivery::Own),
+        Just(Delivery::Attempt),
+        (0..4_u8).prop_map(Delivery::Settle),
+        (0..4_u8).prop_map(Delivery::Receipt),
+    ];
+    prop_oneof![
+        10 => message,
+        6 => status,
+        14 => act,
+        4 => (0..4_usize, delivery).prop_map(|(reply, what)| Op::Deliver { reply, what }),
+        2 => wanted().prop_map(|wanted| Op::Configure(Box::new(wanted))),
+        1 => (0..20_usize).prop_map(|before| Op::Again { before }),
+        3 => (0..90_i64).prop_map(|seconds| Op::Tick { seconds }),
+        2 => (-30..60_i64).prop_map(|seconds| Op::Drift { seconds }),
+        1 => any::<bool>().prop_map(|drop| Op::Retry { drop }),
+    ]
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        3 => Just(What::Reply),
+        1 => Just(What::Note),
+        3 => Just(What::Claim),
+        2 => Just(What::Release),
+        2 => (0..4_usize).prop_map(What::Assign),
+        2 => (0..3_usize).prop_map(What::Transfer),
+        4 => Just(What::Resolve),
+        2 => Just(What::Reopen),
+        3 => (-5..60_i64).prop_map(What::Snooze),
+        1 => Just(What::Tag),
+        2 => (0..3_u8).prop_map(What::Prioritise),
+        2 => (0..8_usize).prop_map(What::Merge),
+        1 => (0..4_usize).prop_map(What::Resend),
+    ]
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let agent = prop_oneof![
+        1 => Just(None),
+        4 => (1..8_u8, 0..60_u32, 0..3_u8).prop_map(Some),
+    ];
+    (1..8_u8, 1..8_u8, vec(agent, 4), [0..30_u16, 0..30_u16, 0..30_u16], any::<bool>()).prop_map(
+        |(queues, channels, agents, costs, rules)| Wanted {
+            queues,
+            channels,
+            agents,
+            costs,
+            rules,
+        },
+    )
+}
+
+fn id<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("not an id: {text}"))
+}
+
+fn picked<'a>(bits: u8, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let named = names.iter().enumerate();
+    named.filter(move |(at, _)| bits & (1 << at) != 0).map(|(_, name)| *name)
+}
+
+fn settings(wanted: &Wanted) -> Settings {
+    let names = CHANNELS.map(|(name, _)| name);
+    let channel = |name: &str| ChannelSettings {
+        id: id(name),
+        kind: CHANNELS.iter().find(|(known, _)| *known == name).expect("known").1,
+        dialect: None,
+        queue: None,
+        sends: name != "log",
+    };
+    let queues: Vec<QueueSettings> = picked(wanted.queues, &QUEUES)
+        .map(|name| QueueSettings { id: id(name), name: name.to_owned() })
+        .collect();
+    let agents = AGENTS.iter().zip(&wanted.agents).filter_map(|(name, agent)| {
+        let (bits, capacity, skill) = (*agent)?;
+        Some(AgentSettings {
+            id: id(name),
+            name: (*name).to_owned(),
+            email: None,
+            queues: picked(bits, &QUEUES).map(id::<QueueId>).collect(),
+            skills: [("german".to_owned(), skill)].into(),
+            capacity,
+        })
+    });
+    let german = Rule {
+        when: "message.text.contains('deutsch')".to_owned(),
+        skills: [("german".to_owned(), 2)].into(),
+        ..Rule::default()
+    };
+    let urgent = Rule {
+        when: "message.text.contains('urgent')".to_owned(),
+        queue: queues.last().map(|queue| queue.id.clone()),
+        priority: Some(2),
+        ..Rule::default()
+    };
+    let kinds = [ChannelKind::Webhook, ChannelKind::Email, ChannelKind::Phone];
+    Settings {
+        workspace: WorkspaceId::main(),
+        channels: picked(wanted.channels, &names).map(channel).collect(),
+        rules: if wanted.rules { vec![german, urgent] } else { vec![] },
+        agents: agents.collect(),
+        costs: kinds.into_iter().zip(wanted.costs).collect(),
+        queues,
+    }
+}
+
+/// A history as it goes on.
+struct Run {
+    world: World,
+    inputs: Vec<Input>,
+    replies: Vec<MessageId>,
+    count: u128,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { world: World::new(), inputs: vec![], replies: vec![], count: 0 }
+    }
+
+    fn perform(&mut self, op: &Op) {
+        let body = match op {
+            Op::Tick { seconds } => {
+                self.world.now = self.world.now.plus_millis(seconds * 1_000);
+                self.world.due();
+                return;
+            }
+            Op::Drift { seconds } => {
+                self.world.now = self.world.now.plus_millis(seconds * 1_000);
+                return;
+            }
+            Op::Again { before } => {
+                let Some(input) = self.inputs.iter().rev().nth(*before).cloned() else {
+                    return;
+                };
+                let bytes = self.world.bytes();
+                let taken = self.world.decide(input);
+                let kind = taken.outcome.expect("an outcome").kind;
+                assert_eq!((kind, taken.events), (OutcomeKind::Duplicate, vec![]));
+                assert_eq!(self.world.bytes(), bytes, "a duplicate changes nothing");
+                return;
+            }
+            Op::Configure(wanted) => InputBody::Settings(Box::new(settings(wanted))),
+            Op::Message { channel, thread, words, from } => {
+                self.message(*channel, *thread, *words, *from)
+            }
+            Op::Status { agent, status } => {
+                let agent: AgentId = id(AGENTS[*agent]);
+                let status = STATUSES[*status];
+                command(Actor::agent(&agent), Action::SetStatus { agent, status })
+            }
+            Op::Act { actor, conversation, what } => self.act(*actor, *conversation, what),
+            Op::Deliver { reply, what } => self.deliver(*reply, what),
+            Op::Retry { drop } => {
+                let Some(parked) = self.world.model.parked.keys().next().copied() else {
+                    return;
+                };
+                let action = match drop {
+                    true => Action::DropParked { parked },
+                    false => Action::RetryParked { parked },
+                };
+                command(Actor::operator(), action)
+            }
+        };
+        let input = self.world.input(body);
+        self.inputs.push(input.clone());
+        self.world.decide(input);
+    }
+
+    fn message(&mut self, channel: usize, thread: u8, words: usize, from: u8) -> InputBody {
+        self.count += 1;
+        let texts = ["hello", "deutsch", "urgent", "urgent, deutsch"];
+        let address = format!("tel:{from}").parse().expect("an address");
+        let message = Message {
+            external_id: self.count.to_string(),
+            thread: Some(format!("t{thread}")).filter(|_| thread > 0),
+            from: Some(Party { address: Some(address), ..Party::default() }),
+            text: Some(texts[words].to_owned()),
+            ..Message::default()
+        };
+        let channel: ChannelId = id(CHANNELS[channel].0);
+        InputBody::Inbound(Box::new(Inbound { channel, message }))
+    }
+
+    fn conversation(&self, number: usize) -> ConversationId {
+        let known = &self.world.model.conversations;
+        let newest = known.keys().rev().nth(number.checked_rem(known.len()).unwrap_or(0));
+        newest.copied().unwrap_or(ConversationId(Uuid::nil()))
+    }
+
+    fn reply(&self, number: usize) -> MessageId {
+        let newest = self.replies.iter().rev().nth(number);
+        newest.copied().unwrap_or(MessageId(Uuid::nil()))
+    }
+
+    fn act(&mut self, actor: usize, conversation: usize, what: &What) -> InputBody {
+        let actor = match AGENTS.get(actor) {
+            Some(agent) => Actor::agent(&id(agent)),
+            None => Actor { role: Role::Supervisor, agent: None, name: "boss".to_owned() },
+        };
+        let conversation = self.conversation(conversation);
+        let action = match what {
+            What::Reply => {
+                self.count += 1;
+                let message = MessageId(Uuid::from_u128(self.count));
+                self.replies.push(message);
+                let draft = ReplyDraft { text: "yes".to_owned(), ..ReplyDraft::default() };
+                Action::Reply { conversation, message, draft, if_version: None }
+            }
+            What::Note => {
+                Action::Note { conversation, note: NoteId(Uuid::nil()), text: "hm".to_owned() }
+            }
+            What::Claim => Action::Claim { conversation },
+            What::Release => Action::Release { conversation },
+            What::Assign(agent) => Action::Assign { conversation, agent: id(AGENTS[*agent]) },
+            What::Transfer(queue) => Action::Transfer { conversation, queue: id(QUEUES[*queue]) },
+            What::Resolve => Action::Resolve { conversation },
+            What::Reopen => Action::Reopen { conversation },
+            What::Snooze(seconds) => {
+                let until = self.world.now.plus_millis(seconds * 1_000);
+                Action::Snooze { conversation, until }
+            }
+            What::Tag => Action::Tag { conversation, add: vec!["a".to_owned()], remove: vec![] },
+            What::Prioritise(priority) => Action::Prioritise { conversation, priority: *priority },
+            What::Merge(into) => Action::Merge { conversation, into: self.conversation(*into) },
+            What::Resend(reply) => Action::Resend { conversation, message: self.reply(*reply) },
+        };
+        command(actor, action)
+    }
+
+    fn deliver(&self, reply: usize, what: &Delivery) -> InputBody {
+        let message = self.reply(reply);
+        let row = self.world.model.outbound.get(&message);
+        let epoch = row.and_then(|row| row.epoch);
+        let report = match what {
+            Delivery::Own(host) => DeliveryInput::Own {
+                channel: id("site"),
+                host: HostId(Uuid::from_u128(u128::from(*host))),
+            },
+            Delivery::Attempt => {
+                let epoch = self.epoch();
+                DeliveryInput::Attempt { message, epoch }
+            }
+            Delivery::Settle(result) => DeliveryInput::Settle {
+                message,
+                epoch: epoch.unwrap_or_else(|| self.epoch()),
+                attempt: row.map_or(0, |row| row.attempts),
+                result: self.result(*result, message),
+            },
+            Delivery::Receipt(status) => {
+                let statuses = [
+                    ReceiptStatus::Sent,
+                    ReceiptStatus::Delivered,
+                    ReceiptStatus::Read,
+                    ReceiptStatus::Failed,
+                ];
+                let receipt = Receipt {
+                    external_id: message.to_string(),
+                    status: statuses[usize::from(*status)],
+                    at: None,
+                    code: None,
+                };
+                return InputBody::Receipt(InboundReceipt { channel: id("site"), receipt });
+            }
+        };
+        InputBody::Delivery(report)
+    }
+
+    fn epoch(&self) -> u64 {
+        let snapshot: serde_json::Value =
+            serde_json::from_slice(&self.world.bytes()).expect("JSON");
+        snapshot["owners"]["site"]["epoch"].as_u64().unwrap_or(0)
+    }
+
+    fn result(&self, result: u8, message: MessageId) -> SendResult {
+        let (code, detail) = ("said".to_owned(), String::new());
+        match result {
+            0 => SendResult::Sent { external_id: Some(format!("x-{message}")) },
+            1 => SendResult::Retry { retry_at: self.world.now.plus_millis(5_000), code, detail },
+            2 => SendResult::Failed { code, detail },
+            _ => SendResult::Uncertain { code, detail },
+        }
+    }
+}
+
+fn command(actor: Actor, action: Action) -> InputBody {
+    let id = CommandId(Uuid::nil());
+    InputBody::Command(Box::new(Command { id, actor, action }))
+}
+
+/// The fold of `log`, from nothing and from a snapshot in the middle, gives the same bytes as the
+/// live state (P5).
+fn check_fold(world: &World) {
+    let mut all = State::new();
+    let middle = world.log.len() / 2;
+    let mut tail = None;
+    for (number, (at, event)) in world.log.iter().enumerate() {
+        if number == middle {
+            let bytes = all.to_snapshot().expect("a snapshot");
+            tail = Some(State::from_snapshot(&bytes).expect("a snapshot"));
+        }
+        all.apply(*at, event);
+        if let Some(tail) = &mut tail {
+            tail.apply(*at, event);
+        }
+    }
+    let live = String::from_utf8(world.bytes()).expect("JSON");
+    let text =
+        |state: &State| String::from_utf8(state.to_snapshot().expect("a snapshot")).expect("JSON");
+    assert_eq!(text(&all), live, "the fold from nothing");
+    if let Some(tail) = tail {
+        assert_eq!(text(&tail), live, "the fold from the middle");
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 96, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn histories_keep_the_promises(first in wanted(), ops in vec(op(), 20..100)) {
+        let mut run = Run::new();
+        run.perform(&Op::Configure(Box::new(first)));
+        for op in &ops {
+            run.perform(op);
+        }
+        check_fold(&run.world);
+        run.perform(&Op::Tick { seconds: 3_600 });
+        let snoozed = postroom_model::Status::Snoozed;
+        let mut rows = run.world.model.conversations.values();
+        prop_assert!(rows.all(|row| row.status != snoozed), "an hour wakes all");
+        check_fold(&run.world);
+    }
+}
