@@ -1,9 +1,5 @@
 //! End to end, faults, simulation: what the tests of this package share.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod process;
 pub mod sim;

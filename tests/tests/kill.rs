@@ -47,6 +47,13 @@ struct Found {
     refused: Vec<String>,
 }
 
+/// What is repeated until it is answered.
+#[derive(Debug)]
+enum Request<'a> {
+    Event(&'a Value),
+    Answer { path: &'a str, token: &'a str, key: &'a str, body: &'a Value },
+}
+
 /// Where the server is, and what everybody was told.
 #[derive(Debug, Clone)]
 struct Street {
@@ -65,10 +72,16 @@ impl Street {
     }
 
     /// Repeats until the server acknowledges or refuses, over as many deaths as it takes.
-    async fn insist(&self, ask: impl AsyncFn(Client) -> Reply) -> Reply {
+    async fn insist(&self, request: &Request<'_>) -> Reply {
         let mut again = again();
         loop {
-            let reply = ask(self.client()).await;
+            let client = self.client();
+            let reply = match request {
+                Request::Event(event) => client.event(event).await,
+                Request::Answer { path, token, key, body } => {
+                    client.change("POST", path, token, body, Some(key)).await
+                }
+            };
             if reply.status != 0 && reply.status != 429 && reply.status < 500 {
                 return reply;
             }
@@ -86,7 +99,7 @@ async fn customer(thread: String, street: Street, random: SeededRandom) {
         let from = json!({ "id": thread });
         let event =
             json!({ "id": id, "thread": thread, "from": from, "text": format!("message {n}") });
-        let taken = street.insist(async |client| client.event(&event).await).await;
+        let taken = street.insist(&Request::Event(&event)).await;
         let mut told = street.told.lock().await;
         if taken.status != 202 {
             told.wrong.push(format!("{id}: {} {}", taken.status, taken.text()));
@@ -95,7 +108,7 @@ async fn customer(thread: String, street: Street, random: SeededRandom) {
         told.messages.entry(thread.clone()).or_default().push(id.clone());
         drop(told);
         if random.chance(5) {
-            let repeated = street.insist(async |client| client.event(&event).await).await;
+            let repeated = street.insist(&Request::Event(&event)).await;
             if repeated.json()["id"] != taken.json()["id"] {
                 street.told.lock().await.wrong.push(format!("{id}: another id at a repetition"));
             }
@@ -111,20 +124,19 @@ async fn agent(token: String, street: Street, random: SeededRandom) {
         let mine = street.client().get("/v1/conversations?view=mine", &token).await.json();
         for conversation in mine["items"].as_array().into_iter().flatten() {
             let Some(id) = conversation["id"].as_str() else { continue };
-            let path = format!("/v1/conversations/{id}");
+            let path = format!("/v1/conversations/{id}/replies");
             let key = format!("{id}-{}", conversation["version"]);
             let words = format!("answer {key}");
             let body = json!({ "text": words });
-            let answer = async |client: Client| {
-                client.change("POST", &format!("{path}/replies"), &token, &body, Some(&key)).await
-            };
-            let reply = street.insist(answer).await;
+            let request = Request::Answer { path: &path, token: &token, key: &key, body: &body };
+            let reply = street.insist(&request).await;
             if reply.status == 202 {
                 let id = reply.json()["id"].as_str().unwrap_or_default().to_owned();
                 street.told.lock().await.replies.insert(id, words);
             }
             if random.chance(20) {
-                street.client().post(&format!("{path}/resolve"), &token, &json!({})).await;
+                let path = format!("/v1/conversations/{id}/resolve");
+                street.client().post(&path, &token, &json!({})).await;
             }
         }
     }

@@ -50,7 +50,12 @@ pub(crate) fn progress(what: &'static str) -> ProgressBar {
 pub(crate) fn start_log(filter: Option<&str>) {
     let filter = EnvFilter::try_new(filter.unwrap_or("warn,postroom=info,postroom_router=info"));
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written, as on a full disk, is no reason to stop: told to report that, the
+    // subscriber would write to standard error in a way that panics.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     if std::io::stderr().is_terminal() {
         builder.with_target(false).init();
     } else {

@@ -61,7 +61,10 @@ pub fn explain(
     let waits_for = waits_for(conversation, &agents);
     let failed = conversation.route.failed.iter();
     let mut summary: Vec<String> = failed
-        .map(|(number, error)| format!("Rule {number} failed and was skipped: {error}."))
+        .map(|(number, error)| match number {
+            0 => format!("The rules could not be tried: {error}."),
+            _ => format!("Rule {number} failed and was skipped: {error}."),
+        })
         .collect();
     summary.push(routed_words(conversation, settings));
     summary.extend(conversation.assignment.as_ref().map(reason_words));

@@ -97,6 +97,7 @@ impl Rules {
             .add_variable("message", Facts::of(facts.message))
             .and_then(|()| context.add_variable("channel", ChannelFacts::of(facts.channel)));
         if let Err(error) = bound {
+            // No rule's own fault, so under no rule's number.
             trace.failed.push((0, error.to_string()));
             return Routed { trace, ..Routed::default() };
         }

@@ -5,6 +5,7 @@
 mod callback;
 mod client;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -74,6 +75,10 @@ impl House {
         self.path().join("data")
     }
 
+    fn log(&self) -> PathBuf {
+        self.path().join("serve.log")
+    }
+
     pub fn write_config(&self, config: &str) {
         let head = "[server]\nlisten = \"127.0.0.1:0\"\n";
         std::fs::write(self.path().join("postroom.toml"), format!("{head}{config}"))
@@ -122,17 +127,32 @@ impl House {
 
     /// Starts `serve` and waits until it is ready.
     pub async fn serve(&self) -> Server {
-        let server = self.start().await.expect("it prints its address");
+        let errors = File::options().create(true).append(true).open(self.log());
+        let mut command = self.command(&["serve"]);
+        command.stderr(errors.expect("a log file"));
+        let server = self.start(command).await.expect("it prints its address");
         server.ready().await;
         server
     }
 
-    /// Starts `serve` and reads the address that it prints; none if it ended before.
-    pub async fn start(&self) -> Option<Server> {
-        let log = self.path().join("serve.log");
-        let errors = std::fs::File::options().create(true).append(true).open(&log);
-        let mut command = self.command(&["serve"]);
-        command.stdout(Stdio::piped()).stderr(errors.expect("a log file"));
+    /// Starts `serve` with a limit on what any of its files may hold, as on a full disk, where its log
+    /// cannot be written either.
+    pub async fn serve_within(&self, file_kib_max: u32) -> Server {
+        let plain = self.command(&["serve"]);
+        let mut limited = Command::new("bash");
+        // Without the trap, the first write over the limit would end the process.
+        limited.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\""]);
+        limited.arg(file_kib_max.to_string()).arg(binary()).args(plain.as_std().get_args());
+        limited.current_dir(self.path()).stdin(Stdio::null()).kill_on_drop(true);
+        limited.stderr(File::options().write(true).open("/dev/full").expect("Linux has it"));
+        let server = self.start(limited).await.expect("it prints its address");
+        server.ready().await;
+        server
+    }
+
+    /// Reads the address that `serve` prints; none if it ended before.
+    async fn start(&self, mut command: Command) -> Option<Server> {
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let stdout = child.stdout.take().expect("its output is piped");
         let mut lines = BufReader::new(stdout).lines();
@@ -153,7 +173,7 @@ impl House {
             }
         };
         tokio::time::timeout(WAIT, reading).await.expect("it prints something or ends");
-        Some(Server { child, address: address?, link, log })
+        Some(Server { child, address: address?, link, log: self.log() })
     }
 }
 
