@@ -4,6 +4,7 @@
 //! Customers and agents note what they were told; afterwards a judge compares their notes with the
 //! timelines, with what arrived at the callback, and with what `verify` counts. The judge only
 //! reads; it has a test of its own that shows what it complains of.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,7 +145,7 @@ async fn agent(token: String, street: Street, random: SeededRandom) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
-    let (kills, seed) = (wanted("POSTROOM_KILLS", 12), wanted("POSTROOM_SEED", 1));
+    let (kills, seed) = (wanted("POSTROOM_KILLS", 20), wanted("POSTROOM_SEED", 1));
     println!("POSTROOM_SEED={seed} POSTROOM_KILLS={kills}");
     let random = SeededRandom::new(seed);
     let callback = Callback::start().await;
@@ -185,6 +186,7 @@ async fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
     let report = house.verify().await;
     assert_eq!(report["in_flight"], 0, "{report:#}");
     let uncertain = found.replies.iter().filter(|(_, _, state)| state == "uncertain").count();
+    assert!(uncertain * 2 < found.replies.len(), "uncertain is the exception: {uncertain}");
     println!(
         "{kills} kills, {total} messages, {} replies ({uncertain} uncertain), {} inputs",
         told.replies.len(),

@@ -2,6 +2,12 @@
 //! promises P1 to P9.
 //!
 //! `POSTROOM_SIM_SEED=1234` plays that one history, `POSTROOM_SIM_SEEDS=100000` so many in all.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking, and writing to a string cannot fail"
+)]
 
 use std::fmt::Write as _;
 
@@ -11,8 +17,6 @@ use postroom_tests::sim::{Sabotage, Shelf, Tally, Verdict, play};
 const SEEDS: u64 = 10_000;
 /// Test functions that share them, so that they run beside each other.
 const PARTS: u64 = 4;
-/// Within so many histories each built-in mistake must be seen.
-const SEEDS_FOR_MISTAKE: u64 = 60;
 
 #[expect(clippy::disallowed_methods, reason = "a test asks which history to repeat")]
 fn number(name: &str) -> Option<u64> {

@@ -192,7 +192,8 @@ mod tests {
             ("<a href=\"data:text/html,x\">x</a>", "<a rel=\"noopener noreferrer nofollow\">x</a>"),
             ("<svg><style><img src=x onerror=alert(1)></style></svg>", ""),
             (
-                "<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror=alert(1)&gt;\">",
+                "<math><mtext><table><mglyph><style><!--</style>\
+                 <img title=\"--&gt;&lt;img src=1 onerror=alert(1)&gt;\">",
                 "<table></table>",
             ),
             ("<form action=/x><input name=a></form>", ""),

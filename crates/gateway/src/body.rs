@@ -214,7 +214,8 @@ mod tests {
     fn message_of_the_parser_becomes_a_pointer() {
         for (message, pointer, detail) in [
             (
-                "Failed to deserialize: attachments[0].name: invalid type: integer `3`, expected a string at line 1 column 9",
+                "Failed to deserialize: attachments[0].name: invalid type: integer `3`, \
+                 expected a string at line 1 column 9",
                 "/attachments/0/name",
                 "invalid type: integer `3`, expected a string",
             ),

@@ -3,6 +3,12 @@
 //! It puts the rooms together and starts them; it decides nothing about messages.
 
 mod adapters;
+#[expect(
+    clippy::rc_buffer,
+    clippy::struct_field_names,
+    clippy::format_push_string,
+    reason = "figures carry their units; posts are shared between connections as they are"
+)]
 mod bench;
 mod cli;
 mod commands;

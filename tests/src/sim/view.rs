@@ -96,11 +96,11 @@ impl View {
     }
 
     fn see_delivery(&mut self, at: Timestamp, body: &EventBody) {
-        let message = match body {
-            EventBody::DeliveryAttempted { message, .. }
-            | EventBody::DeliverySettled { message, .. }
-            | EventBody::DeliveryRequeued { message, .. } => message,
-            _ => return,
+        let (EventBody::DeliveryAttempted { message, .. }
+        | EventBody::DeliverySettled { message, .. }
+        | EventBody::DeliveryRequeued { message, .. }) = body
+        else {
+            return;
         };
         let Some(reply) = self.replies.get_mut(message) else { return };
         match body {

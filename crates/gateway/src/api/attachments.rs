@@ -18,7 +18,8 @@ const SANDBOX: HeaderValue =
 
 /// The content of an attachment.
 #[utoipa::path(
-    get, operation_id = "download_attachment", path = "/v1/attachments/{conversation}/{position}/{index}", tag = "conversations",
+    get, operation_id = "download_attachment",
+    path = "/v1/attachments/{conversation}/{position}/{index}", tag = "conversations",
     params(
         ("conversation" = String, Path, description = "Id of the conversation"),
         ("position" = u64, Path, description = "Position of the message"),

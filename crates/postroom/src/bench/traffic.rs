@@ -115,8 +115,10 @@ impl Traffic {
 
     /// Exactly as many bytes as were asked for, unless the fields alone have more.
     fn body(&self, id: &str, conversation: u64, contact: u64, now: Timestamp) -> String {
+        let from = format!(r#"{{"id":"c-{contact}","name":"Customer {contact}"}}"#);
+        let thread = format!("t-{conversation}");
         let head = format!(
-            r#"{{"id":"{id}","thread":"t-{conversation}","from":{{"id":"c-{contact}","name":"Customer {contact}"}},"sent_at":"{now}","text":""#
+            r#"{{"id":"{id}","thread":"{thread}","from":{from},"sent_at":"{now}","text":""#
         );
         let tail = r#""}"#;
         let text_bytes = self.payload_bytes.saturating_sub(head.len() + tail.len()).max(1);

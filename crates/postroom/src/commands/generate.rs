@@ -51,7 +51,12 @@ fn cli_page() -> String {
 }
 
 fn describe(page: &mut String, command: &mut clap::Command, name: &str) {
-    page.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", tidy(command)));
+    let help = tidy(command);
+    *page += "\n## `";
+    *page += name;
+    *page += "`\n\n```text\n";
+    *page += &help;
+    *page += "\n```\n";
     let children: Vec<String> = command
         .get_subcommands()
         .filter(|child| !child.is_hide_set() && child.get_name() != "help")

@@ -44,6 +44,10 @@ struct Live {
     settings: watch::Sender<Arc<Settings>>,
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "the order in which the rooms start and end, in one place"
+)]
 pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     let loader = setup::loader(shared);
     let random: Arc<dyn Random> = Arc::new(SystemRandom::new());
@@ -130,7 +134,7 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     tasks.wait().await;
     drop(store);
     match ended {
-        Some(Err(error)) => Err(error.into()),
+        Some(Err(error)) => Err(error),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
@@ -145,13 +149,11 @@ struct Stop {
 
 async fn watch_router(
     routing: tokio::task::JoinHandle<Result<(), RouterError>>,
-) -> Result<(), RouterError> {
+) -> Result<(), Failure> {
     match routing.await {
-        Ok(ended) => ended,
-        Err(error) => {
-            tracing::error!(%error, "the router ended");
-            Ok(())
-        }
+        Ok(ended) => Ok(ended?),
+        // Whoever watches over the process must see that it did not end as asked.
+        Err(error) => Err(Failure::coded("internal", format!("the router broke down: {error}"))),
     }
 }
 

@@ -63,8 +63,11 @@ impl Desk {
             (EventBody::AgentStatusChanged { agent, status, .. }, _) => {
                 self.statuses.insert(agent.clone(), *status);
             }
-            (EventBody::ConversationOpened(opened), Some(id))
-            | (EventBody::ConversationReopened { opened, .. }, Some(id)) => {
+            (
+                EventBody::ConversationOpened(opened)
+                | EventBody::ConversationReopened { opened, .. },
+                Some(id),
+            ) => {
                 let before = self.conversations.insert(id, Conversation::opened(opened));
                 complaints.unless(before.is_none(), || format!("P6: {id} was open already"));
             }
