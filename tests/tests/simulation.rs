@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::let_underscore_must_use,
+    clippy::print_stdout,
     reason = "a test fails by panicking, and writing to a string cannot fail"
 )]
 
