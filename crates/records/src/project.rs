@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use postroom_model::Envelope;
 
-use crate::{Key, Records, RecordsError, Sheet, Standing, fold};
+use crate::{Key, Records, RecordsError, Row, Sheet, Standing, fold};
 
 /// The keys whose rows must be known before the envelope can be folded, as far as its events name
 /// them. Rows that it makes itself are not among them.
@@ -31,7 +31,7 @@ pub fn fold_envelope(sheet: &mut Sheet, envelope: &Envelope, previous: Standing)
     let mut positions = envelope.first_event..;
     for transition in &envelope.transitions {
         if let Some(outcome) = &transition.outcome {
-            sheet.fold_outcome(outcome, transition.at);
+            sheet.fold_outcome(outcome, envelope.at);
         }
         for (event, position) in transition.events.iter().zip(&mut positions) {
             sheet.fold(position, transition, event, &envelope.bodies);
@@ -78,7 +78,7 @@ where
 {
     let mut sheet = Sheet::new();
     let keys = keys_of_all(envelopes().map(|(_, envelope)| envelope));
-    load(records, &mut sheet, keys).await?;
+    load(records, from, &mut sheet, keys).await?;
     let mut standing = from;
     for (seq, envelope) in envelopes() {
         fold_envelope(&mut sheet, envelope, standing);
@@ -89,25 +89,40 @@ where
         if keys.is_empty() {
             break;
         }
-        load(records, &mut sheet, keys).await?;
+        load(records, from, &mut sheet, keys).await?;
         sheet.settle();
     }
     records.write(from.seq, standing, sheet.into_changes()).await?;
     Ok(standing)
 }
 
+/// Loads rows as of `from`. Somebody may have cleared the records or set them back since they were
+/// asked where they stand, and may bring them forward again before the write: the totals, which come
+/// in the same answer as the rows, tell.
 async fn load(
     records: &dyn Records,
+    from: Standing,
     sheet: &mut Sheet,
-    keys: Vec<Key>,
+    mut keys: Vec<Key>,
 ) -> Result<(), RecordsError> {
+    if !keys.contains(&Key::Totals) {
+        keys.push(Key::Totals);
+    }
     let rows = records.load(&keys).await?;
     if rows.len() != keys.len() {
         let (asked, got) = (keys.len(), rows.len());
         return Err(RecordsError::Damaged(format!("{got} rows came for {asked} keys")));
     }
+    let mut last_event = 0;
     for (key, row) in keys.into_iter().zip(rows) {
+        if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
+            last_event = totals.events;
+        }
         sheet.insert_loaded(key, row);
     }
-    Ok(())
+    if last_event == from.last_event {
+        return Ok(());
+    }
+    let actual = records.standing().await?.seq;
+    Err(RecordsError::Moved { expected: from.seq, actual })
 }

@@ -94,8 +94,9 @@ impl Sheet {
         });
     }
 
-    /// Counts the outcome of an input (P2) and remembers it (P3). `at` is its transition's time. A
-    /// duplicate is counted only: what was answered first stays.
+    /// Counts the outcome of an input (P2) and remembers it (P3). `at` is its envelope's time, not the
+    /// input's, so that one which waited for long is remembered as long as any other. A duplicate is
+    /// counted only: what was answered first stays.
     pub fn fold_outcome(&mut self, outcome: &Outcome, at: Timestamp) {
         let mut counted = Totals::default();
         match outcome.kind {

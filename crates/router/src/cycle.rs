@@ -9,7 +9,7 @@ use postroom_bus::Entry;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Bodies, Envelope, Event, EventBody, Input, Outcome, OutcomeKind, ParkedId, Position,
+    Bodies, Envelope, Event, EventBody, Input, Outcome, OutcomeKind, ParkedId, Position, Timestamp,
     Transition, ids,
 };
 use postroom_records::{RecordsError, Sheet, Standing};
@@ -39,6 +39,8 @@ pub(crate) struct Active<'p> {
 
 /// A batch while it is decided.
 struct Draft {
+    /// When it is decided.
+    at: Timestamp,
     transitions: Vec<Transition>,
     bodies: Bodies,
     sheet: Sheet,
@@ -50,7 +52,7 @@ impl Draft {
         self.bodies.extend(step.bodies);
         let transition = step.transition;
         if let Some(outcome) = &transition.outcome {
-            self.sheet.fold_outcome(outcome, transition.at);
+            self.sheet.fold_outcome(outcome, self.at);
         }
         for event in &transition.events {
             self.sheet.fold(self.next_event, &transition, event, &self.bodies);
@@ -84,9 +86,11 @@ impl<'p> Active<'p> {
     /// the ledger and must be thrown away.
     pub(crate) async fn cycle(&mut self, entries: &[Entry]) -> Result<usize, RouterError> {
         let started = tokio::time::Instant::now();
-        let items = items(entries, self.parts.clock.now());
+        let now = self.parts.clock.now();
+        let items = items(entries, now);
         self.keep_unreadable(&items).await?;
         let mut draft = Draft {
+            at: now,
             transitions: Vec::with_capacity(items.len()),
             bodies: Bodies::new(),
             sheet: Sheet::new(),
@@ -127,6 +131,14 @@ impl<'p> Active<'p> {
                 }
                 other => return other,
             }
+        }
+    }
+
+    /// Looks whether the records still stand at our tail: people read them also while nothing comes.
+    pub(crate) async fn look(&mut self) -> Result<(), RouterError> {
+        match self.parts.records.standing().await {
+            Ok(standing) if standing == self.standing => Ok(()),
+            _ => self.resync().await,
         }
     }
 
@@ -184,9 +196,8 @@ impl<'p> Active<'p> {
 
     /// What time has brought, as much as one envelope takes; the next cycle goes on.
     fn time(&mut self, draft: &mut Draft) {
-        let now = self.parts.clock.now();
-        if self.state.next_deadline().is_some_and(|at| at <= now) {
-            for step in step_due(&mut self.state, now) {
+        if self.state.next_deadline().is_some_and(|at| at <= draft.at) {
+            for step in step_due(&mut self.state, draft.at) {
                 draft.add(step);
             }
         }
@@ -198,7 +209,7 @@ impl<'p> Active<'p> {
             v: ENVELOPE_VERSION,
             epoch: self.epoch,
             writer: self.writer,
-            at: parts.clock.now(),
+            at: draft.at,
             prev_hash: self.tail.hash,
             inlet_seq,
             first_event: self.tail.last_event + 1,

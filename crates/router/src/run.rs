@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cycle::Active;
-use crate::recover::{catch_up_until_done, recover};
+use crate::recover::{catch_up, catch_up_until_done, recover};
 use crate::{RouterError, RouterLimits, RouterMetrics, append, snapshot};
 
-/// The longest sleep while nothing is due; a deadline is looked at again after it.
-const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// The longest sleep while nothing comes and nothing is due; then the records are looked at.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
 /// For how long a router that stands by leaves it to the other to see what time brings.
 const STAND_BY_MAX: Duration = Duration::from_mins(5);
 /// For how long a shutdown waits for what is under way. What is cut off is as after a crash.
@@ -141,7 +141,14 @@ impl Router {
                 snapshot::store_state(&parts.blobs, &active.state, &active.tail, kept).await?;
                 return Ok(());
             }
-            let Some(entries) = waiting.next(&active, *halved, shutdown).await? else { continue };
+            let entries = match waiting.next(&active, *halved, shutdown).await? {
+                Next::Decide(entries) => entries,
+                Next::Look => {
+                    active.look().await?;
+                    continue;
+                }
+                Next::Again => continue,
+            };
             waiting.decided(active.cycle(&entries).await?);
             fitted += 1;
             if fitted >= GROW_AFTER {
@@ -170,7 +177,7 @@ impl Router {
                 }
                 () = tokio::time::sleep(parts.limits.takeover_after) => {
                     still = still.saturating_add(parts.limits.takeover_after);
-                    match self.inputs_wait().await {
+                    match self.left_undone().await {
                         Ok(true) => {
                             tracing::warn!("the other router no longer decides; taking over");
                             return Ok(false);
@@ -188,18 +195,20 @@ impl Router {
         }
     }
 
-    /// Whether the inlet holds what no envelope has consumed.
-    async fn inputs_wait(&self) -> Result<bool, RouterError> {
-        let consumed = match self.parts.ledger.tail().await? {
-            Some(tail) => {
-                let decoded = Envelope::decode(&tail.bytes);
-                let (envelope, _) =
-                    decoded.map_err(|error| RouterError::damaged(tail.seq, &error))?;
-                envelope.inlet_seq
-            }
-            None => 0,
-        };
-        Ok(self.parts.inlet.last().await? > consumed)
+    /// Whether the inlet holds what no envelope has consumed. Records that lag are brought forward
+    /// here and now, which needs no lead.
+    async fn left_undone(&self) -> Result<bool, RouterError> {
+        let parts = &self.parts;
+        let (mut seq, mut consumed) = (0, 0);
+        if let Some(tail) = parts.ledger.tail().await? {
+            let (envelope, _) = Envelope::decode(&tail.bytes)
+                .map_err(|error| RouterError::damaged(tail.seq, &error))?;
+            (seq, consumed) = (tail.seq, envelope.inlet_seq);
+        }
+        if parts.records.standing().await?.seq < seq {
+            catch_up(parts.ledger.as_ref(), parts.records.as_ref(), &|_, _| {}).await?;
+        }
+        Ok(parts.inlet.last().await? > consumed)
     }
 }
 
@@ -207,6 +216,15 @@ impl Router {
 async fn overdue(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(SHUTDOWN_GRACE).await;
+}
+
+/// What is to be done after a wait.
+enum Next {
+    /// These publishes and what time has brought.
+    Decide(Vec<Entry>),
+    /// Nothing has come for long.
+    Look,
+    Again,
 }
 
 /// Waits for the next inputs or for what time brings.
@@ -229,14 +247,12 @@ impl<'p> Waiting<'p> {
         }
     }
 
-    /// The publishes to decide now, none of them if only time has brought something; nothing where
-    /// it has only waited.
     async fn next(
         &mut self,
         active: &Active<'_>,
         halved: u32,
         shutdown: &CancellationToken,
-    ) -> Result<Option<Vec<Entry>>, RouterError> {
+    ) -> Result<Next, RouterError> {
         let limits = &self.parts.limits;
         let read = ReadLimits {
             entries_max: (limits.batch_entries_max >> halved).max(1),
@@ -253,35 +269,35 @@ impl<'p> Waiting<'p> {
                     () = tokio::time::sleep(self.pause) => {}
                 }
                 self.pause = append::longer(self.pause, limits);
-                return Ok(None);
+                return Ok(Next::Again);
             }
             Err(error) => return Err(error.into()),
         };
         self.pause = limits.retry_min;
         let now = self.parts.clock.now();
         let due = active.state.next_deadline();
-        if entries.is_empty() && due.is_none_or(|at| at > now) {
-            let sleep = due.map_or(SLEEP_MAX, |at| {
-                Duration::from_millis(at.since(now).unsigned_abs()).min(SLEEP_MAX)
-            });
-            self.wait(sleep, shutdown).await;
-            return Ok(None);
+        if !entries.is_empty() || due.is_some_and(|at| at <= now) {
+            return Ok(Next::Decide(entries));
         }
-        Ok(Some(entries))
+        let due_in = due.map(|at| Duration::from_millis(at.since(now).unsigned_abs()));
+        Ok(self.wait(due_in.unwrap_or(SLEEP_MAX).min(SLEEP_MAX), shutdown).await)
     }
 
-    async fn wait(&mut self, sleep: Duration, shutdown: &CancellationToken) {
+    async fn wait(&mut self, sleep: Duration, shutdown: &CancellationToken) -> Next {
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => {}
+            () = shutdown.cancelled() => Next::Again,
             // The inlet lives as long as its parts, so that this ends only with a change.
             _ = self.changes.changed() => {
                 // Under load a moment's wait makes the batch worth its sync.
                 if self.busy_at.elapsed() < self.parts.limits.linger {
                     tokio::time::sleep(self.parts.limits.linger).await;
                 }
+                Next::Again
             }
-            () = tokio::time::sleep(sleep) => {}
+            () = tokio::time::sleep(sleep) => {
+                if sleep == SLEEP_MAX { Next::Look } else { Next::Again }
+            }
         }
     }
 

@@ -71,19 +71,23 @@ pub(crate) async fn echo(stage: Arc<Stage>) {
     let inlet = LineInlet(Line::new(&stage, ECHO_LANE, 0));
     for _ in 0..stage.plan.echoes {
         stage.rest(ECHO_LANE, random.below(250)).await;
-        let earlier = {
-            let notes = stage.notes();
-            let count = notes.published.len() as u64;
-            let place = usize::try_from(random.below(count)).unwrap_or(0);
-            notes.published.get(place).cloned()
-        };
-        let Some(batch) = earlier else { continue };
+        let Some(batch) = earlier(&random, &stage) else { continue };
         let batch = if random.chance(50) { batch } else { part_of(&random, &batch) };
         for _ in 0..=random.below(5) {
             inlet.give_raw(batch.clone()).await;
         }
         stage.count("published again");
+        stage.notes().under_way -= 1;
     }
+}
+
+/// A publish of before, which counts as under way from now on.
+fn earlier(random: &SeededRandom, stage: &Stage) -> Option<Bytes> {
+    let mut notes = stage.notes();
+    let place = usize::try_from(random.below(notes.published.len() as u64)).ok()?;
+    let batch = notes.published.get(place).cloned()?;
+    notes.under_way += 1;
+    Some(batch)
 }
 
 /// One input of the batch, in a publish of its own.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::digest::Digest;
-use postroom_model::{InputId, Outcome, OutcomeKind, Position};
+use postroom_model::{InputId, Outcome, OutcomeKind, Position, Timestamp};
 
 use super::{Case, Complaints};
 
@@ -88,18 +88,20 @@ fn one_outcome_each(case: &Case<'_>, complaints: &mut Complaints) {
 
 /// The first outcome of an input is its decision; all later ones are duplicates of it.
 fn decided_once(case: &Case<'_>, complaints: &mut Complaints) {
-    let mut decided: BTreeMap<InputId, Position> = BTreeMap::new();
-    for outcome in case.transitions().filter_map(|(_, transition)| transition.outcome.as_ref()) {
+    let mut decided: BTreeMap<InputId, (Position, Timestamp)> = BTreeMap::new();
+    for (envelope, transition) in case.transitions() {
+        let Some(outcome) = &transition.outcome else { continue };
         let (id, kind, position) = (outcome.input, outcome.kind, outcome.position);
+        let again = (position, envelope.at);
         match decided.get(&id) {
             None => {
                 complaints.unless(kind != OutcomeKind::Duplicate, || {
                     format!("P2: the first outcome of {id} is that of a duplicate")
                 });
-                decided.insert(id, position);
+                decided.insert(id, again);
             }
             Some(first) => complaints.unless(kind == OutcomeKind::Duplicate, || {
-                format!("P2: {id} was decided at {first:?} and again at {position:?} ({kind:?})")
+                format!("P2: {id} was decided at {first:?}, as {kind:?} at {again:?} too")
             }),
         }
     }

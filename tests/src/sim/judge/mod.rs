@@ -74,6 +74,7 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
     let mut tally = notes.tally.clone();
+    tally.add(&stage.notes().tally);
     tally_case(&case, &mut tally);
     let ledger_hash = case.hashes.last().map(Digest::to_string).unwrap_or_default();
     Verdict { complaints: complaints.0, tally, ledger_hash }
