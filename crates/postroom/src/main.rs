@@ -25,6 +25,11 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
+/// Most of what is allocated here is freed on another thread, which this one does in less than half
+/// the time of the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

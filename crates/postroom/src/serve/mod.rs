@@ -1,5 +1,6 @@
 //! `postroom serve`: all roles in one process.
 
+mod behind;
 mod reload;
 mod signals;
 
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::behind::Behind;
 use crate::adapters::Adapters;
 use crate::cli::Shared;
 use crate::commands::token;
@@ -111,8 +113,9 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     // The settings are in the inlet before the doors open: what comes in after them is decided by them.
     house.install(&live.settings.borrow().clone()).await?;
     let stop = Stop::default();
-    let routing = house.tasks.spawn(router.run(stop.router.clone()));
-    let delivering = house.tasks.spawn(delivery.run(stop.delivery.clone()));
+    let behind = Behind::start()?;
+    let routing = house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle());
+    let delivering = house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle());
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
     announce(&house, &listener, public_url.as_str()).await?;
@@ -132,6 +135,7 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     drop(intake);
     tasks.close();
     tasks.wait().await;
+    drop(behind);
     drop(store);
     match ended {
         Some(Err(error)) => Err(error),
