@@ -25,7 +25,7 @@ impl AccessStore for EmbeddedAccess {
             db.prepare_cached(sql)?.execute((&hash.0, kind, &data))?;
             Ok(Written { value: (), hint: None })
         };
-        Ok(self.0.writer.write(About::default(), insert).await?)
+        Ok(self.0.truth.writer.write(About::default(), insert).await?)
     }
 
     async fn get(&self, hash: Digest) -> Result<Option<Credential>, AccessError> {
@@ -35,7 +35,7 @@ impl AccessStore for EmbeddedAccess {
                 statement.query_row([&hash.0], |row| row.get(0)).optional()?;
             data.map(|data| decode(&data)).transpose()
         };
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.truth.readers.read(read).await?)
     }
 
     async fn take(&self, hash: Digest) -> Result<Option<Credential>, AccessError> {
@@ -47,7 +47,7 @@ impl AccessStore for EmbeddedAccess {
             let value = data.map(|data| decode(&data)).transpose()?;
             Ok(Written { value, hint: None })
         };
-        Ok(self.0.writer.write(About::default(), delete).await?)
+        Ok(self.0.truth.writer.write(About::default(), delete).await?)
     }
 
     async fn list(&self, kind: CredentialKind) -> Result<Vec<(Digest, Credential)>, AccessError> {
@@ -62,7 +62,7 @@ impl AccessStore for EmbeddedAccess {
             }
             Ok(found)
         };
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.truth.readers.read(read).await?)
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::file;
+use crate::schema::Part;
 
 /// When the log is brought back, in pages.
 #[derive(Debug, Clone, Copy)]
@@ -49,16 +50,27 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) fn start(path: &Path, busy_wait: Duration) -> std::io::Result<Self> {
-        Self::start_with(path, busy_wait, Limits::default())
+    pub(crate) fn start(
+        path: &Path,
+        part: &'static Part,
+        busy_wait: Duration,
+        begin: fn(),
+    ) -> std::io::Result<Self> {
+        Self::start_with(path, (part, Limits::default()), busy_wait, begin)
     }
 
-    fn start_with(path: &Path, busy_wait: Duration, limits: Limits) -> std::io::Result<Self> {
+    fn start_with(
+        path: &Path,
+        (part, limits): (&'static Part, Limits),
+        busy_wait: Duration,
+        begin: fn(),
+    ) -> std::io::Result<Self> {
         let (ask, asked) = mpsc::sync_channel(1);
         let path = path.to_owned();
         let copy = move || {
+            begin();
             while asked.recv().is_ok() {
-                let copied = file::connect_writer(&path, busy_wait).and_then(|db| copy(&db));
+                let copied = file::connect_writer(&path, part, busy_wait).and_then(|db| copy(&db));
                 if let Err(error) = copied {
                     tracing::warn!(%error, "the log could not be brought into the file");
                 }
@@ -136,15 +148,16 @@ mod tests {
 
     use super::{Checkpointer, Limits, measure};
     use crate::file;
+    use crate::schema::TRUTH;
 
     #[test]
     fn log_is_brought_back_while_the_writer_writes_on() {
         let folder = tempfile::tempdir().unwrap();
         let wait = Duration::from_secs(5);
-        let path = file::prepare(folder.path(), wait).unwrap();
-        let db = file::connect_writer(&path, wait).unwrap();
+        let path = file::prepare(folder.path(), &TRUTH, wait).unwrap();
+        let db = file::connect_writer(&path, &TRUTH, wait).unwrap();
         let limits = Limits { log: 40, rest: 20, log_max: 100 };
-        let mut checkpointer = Checkpointer::start_with(&path, wait, limits).unwrap();
+        let mut checkpointer = Checkpointer::start_with(&path, (&TRUTH, limits), wait, || {}).unwrap();
         // How often the thread gets a turn is the machine's affair, so this counts restarts and not
         // writes; without them the log would have some 9,000 pages at the end.
         let (mut restarts, mut before) = (0, 0);
@@ -165,10 +178,10 @@ mod tests {
     fn reader_that_holds_the_log_does_not_make_every_group_copy() {
         let folder = tempfile::tempdir().unwrap();
         let wait = Duration::from_secs(5);
-        let path = file::prepare(folder.path(), wait).unwrap();
-        let db = file::connect_writer(&path, wait).unwrap();
+        let path = file::prepare(folder.path(), &TRUTH, wait).unwrap();
+        let db = file::connect_writer(&path, &TRUTH, wait).unwrap();
         let limits = Limits { log: 10, rest: 1_000, log_max: 2_000 };
-        let mut checkpointer = Checkpointer::start_with(&path, wait, limits).unwrap();
+        let mut checkpointer = Checkpointer::start_with(&path, (&TRUTH, limits), wait, || {}).unwrap();
         let insert = "INSERT INTO inlet (batch) VALUES (zeroblob(6000))";
         db.execute(insert, []).unwrap();
         let reader = file::connect_reader(&path, wait).unwrap();

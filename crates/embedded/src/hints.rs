@@ -31,14 +31,18 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
+    /// All at 0, as in new files.
+    pub(crate) fn from_nothing() -> Self {
+        let sender = || watch::Sender::new(0);
+        Self { inlet: sender(), ledger: sender(), records: sender() }
+    }
+
     /// Starts at what is stored now.
-    pub(crate) fn at(db: &Connection) -> rusqlite::Result<Self> {
-        let sender = |seq| watch::Sender::new(seq);
-        Ok(Self {
-            inlet: sender(inlet::last(db)?),
-            ledger: sender(ledger::last(db)?),
-            records: sender(records_seq(db)?),
-        })
+    pub(crate) fn at(truth: &Connection, records: &Connection) -> rusqlite::Result<Self> {
+        let hints = Self::from_nothing();
+        hints.look_at_truth(truth)?;
+        hints.look_at_records(records)?;
+        Ok(hints)
     }
 
     pub(crate) fn send(&self, hint: Hint) {
@@ -50,9 +54,13 @@ impl Hints {
     }
 
     /// Wakes only those for whom something is new.
-    fn look(&self, db: &Connection) -> rusqlite::Result<()> {
+    fn look_at_truth(&self, db: &Connection) -> rusqlite::Result<()> {
         set(&self.inlet, inlet::last(db)?);
         set(&self.ledger, ledger::last(db)?);
+        Ok(())
+    }
+
+    fn look_at_records(&self, db: &Connection) -> rusqlite::Result<()> {
         set(&self.records, records_seq(db)?);
         Ok(())
     }
@@ -67,6 +75,9 @@ fn records_seq(db: &Connection) -> rusqlite::Result<u64> {
     statement.query_row([], |row| row.get(0)).map(numbers::from_sql)
 }
 
+/// Looks at one file and sends what is new there.
+type Look = fn(&Hints, &Connection) -> rusqlite::Result<()>;
+
 /// The thread that looks for what other processes wrote. Ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lookout {
@@ -76,12 +87,17 @@ pub(crate) struct Lookout {
 
 impl Lookout {
     pub(crate) fn start(
-        path: PathBuf,
+        truth: PathBuf,
+        records: PathBuf,
         busy_wait: Duration,
         hints: Arc<Hints>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        let look = move || look_until(&stopped, &path, busy_wait, &hints);
+        let watched = [
+            Watched::new(truth, Hints::look_at_truth),
+            Watched::new(records, Hints::look_at_records),
+        ];
+        let look = move || look_until(&stopped, watched, busy_wait, &hints);
         let thread = std::thread::Builder::new().name("postroom-lookout".to_owned()).spawn(look)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -99,34 +115,47 @@ impl Drop for Lookout {
 
 fn look_until(
     stopped: &mpsc::Receiver<()>,
-    path: &std::path::Path,
+    mut watched: [Watched; 2],
     busy_wait: Duration,
     hints: &Hints,
 ) {
-    let mut db: Option<Connection> = None;
-    let mut seen = (0, false);
     while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-        let looked = match db.take() {
-            Some(db) => Ok(db),
-            None => file::connect_reader(path, busy_wait),
-        }
-        .and_then(|db| look_once(&db, &mut seen, hints).map(|()| db));
-        match looked {
-            Ok(used) => db = Some(used),
-            Err(error) => tracing::warn!(%error, "cannot see what other processes write"),
+        for file in &mut watched {
+            if let Err(error) = file.look(busy_wait, hints) {
+                tracing::warn!(%error, "cannot see what other processes write");
+            }
         }
     }
 }
 
-/// `seen` is the version at which was looked last, and whether something had changed then. What the
-/// writer hints while this looks can be overtaken by what was read a moment before, so after each
-/// change it looks once more.
-fn look_once(db: &Connection, seen: &mut (i64, bool), hints: &Hints) -> rusqlite::Result<()> {
-    let version: i64 = db.pragma_query_value(None, "data_version", |row| row.get(0))?;
-    let changed = version != seen.0;
-    if changed || seen.1 {
-        hints.look(db)?;
+/// A file that other processes write too.
+struct Watched {
+    path: PathBuf,
+    look: Look,
+    db: Option<Connection>,
+    /// The version at which was looked last, and whether something had changed then.
+    seen: (i64, bool),
+}
+
+impl Watched {
+    fn new(path: PathBuf, look: Look) -> Self {
+        Self { path, look, db: None, seen: (0, false) }
     }
-    *seen = (version, changed);
-    Ok(())
+
+    /// What the writer hints while this looks can be overtaken by what was read a moment before, so
+    /// after each change it looks once more.
+    fn look(&mut self, busy_wait: Duration, hints: &Hints) -> rusqlite::Result<()> {
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => file::connect_reader(&self.path, busy_wait)?,
+        };
+        let version: i64 = db.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        let changed = version != self.seen.0;
+        if changed || self.seen.1 {
+            (self.look)(hints, &db)?;
+        }
+        self.seen = (version, changed);
+        self.db = Some(db);
+        Ok(())
+    }
 }

@@ -32,18 +32,18 @@ impl Inlet for EmbeddedInlet {
             let seq = numbers::from_sql(db.last_insert_rowid());
             Ok(Written { value: seq, hint: Some(Hint::Inlet(seq)) })
         };
-        Ok(self.0.writer.write_now(about, insert).await?)
+        Ok(self.0.truth.writer.write_now(about, insert).await?)
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
         let sql = "SELECT seq, batch FROM inlet WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let read =
             move |db: &Connection| read_entries(&mut *db.prepare_cached(sql)?, after, limits);
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.truth.readers.read(read).await?)
     }
 
     async fn last(&self) -> Result<u64, BusError> {
-        Ok(self.0.readers.read(|db| Ok(last(db)?)).await?)
+        Ok(self.0.truth.readers.read(|db| Ok(last(db)?)).await?)
     }
 
     async fn trim(&self, through: u64) -> Result<(), BusError> {
@@ -55,7 +55,7 @@ impl Inlet for EmbeddedInlet {
                 let value = db.prepare_cached(sql)?.execute([through, TRIM_ENTRIES])?;
                 Ok(Written { value, hint: None })
             };
-            let trimmed = self.0.writer.write(About::default(), delete).await?;
+            let trimmed = self.0.truth.writer.write(About::default(), delete).await?;
             if numbers::limit_to_sql(trimmed) < TRIM_ENTRIES {
                 return Ok(());
             }

@@ -40,14 +40,14 @@ impl Ledger for EmbeddedLedger {
             statement.execute((numbers::to_sql(seq), first, last, &envelope[..]))?;
             Ok(Written { value: seq, hint: Some(Hint::Ledger(seq)) })
         };
-        Ok(self.0.writer.write(about, insert).await?)
+        Ok(self.0.truth.writer.write(about, insert).await?)
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
         let sql = "SELECT seq, envelope FROM ledger WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let read =
             move |db: &Connection| read_entries(&mut *db.prepare_cached(sql)?, after, limits);
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.truth.readers.read(read).await?)
     }
 
     async fn tail(&self) -> Result<Option<Entry>, BusError> {
@@ -60,7 +60,7 @@ impl Ledger for EmbeddedLedger {
             });
             Ok(tail.optional()?)
         };
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.truth.readers.read(read).await?)
     }
 
     async fn find(&self, position: u64) -> Result<Option<u64>, BusError> {
@@ -72,7 +72,7 @@ impl Ledger for EmbeddedLedger {
             let seq = statement.query_row([numbers::to_sql(position)], |row| row.get(0));
             Ok(seq.optional()?.map(numbers::from_sql))
         };
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.truth.readers.read(read).await?)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

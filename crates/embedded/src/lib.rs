@@ -1,7 +1,8 @@
-//! Bus, records and access store over one SQLite file, for one machine.
+//! Bus, records and access store over two SQLite files, for one machine: what must not be lost, and
+//! what can be built anew from it.
 //!
-//! One thread writes, with group commit: whatever waits goes into one transaction and one sync. Reads
-//! have connections of their own. Nothing takes an exclusive lock, so the command line works beside a
+//! In each file one thread writes, with group commit: whatever waits goes into one transaction and one
+//! sync. Reads have connections of their own. Nothing takes an exclusive lock, so the command line works beside a
 //! running server. This crate decides nothing and folds nothing; it keeps what it is given.
 
 mod access;

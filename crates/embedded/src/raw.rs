@@ -10,11 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use postroom_bus::BusError;
 use rusqlite::{Connection, params};
-use tokio::sync::watch;
 
 use crate::checkpoint::Checkpointer;
 use crate::hints::Hints;
-use crate::schema::PAGE_BYTES;
+use crate::schema::{PAGE_BYTES, Part, RECORDS, TRUTH};
 use crate::writer::{About, Writer, Written};
 use crate::{EmbeddedError, file};
 
@@ -45,15 +44,25 @@ pub struct RawStore {
 }
 
 impl RawStore {
-    /// Makes `raw.db` in a folder that has none. Blocks for as long as the disk takes.
-    pub fn create(folder: &Path) -> Result<Self, EmbeddedError> {
+    /// Makes a file as durable as that of inlet and ledger in a folder that has none. Blocks for as
+    /// long as the disk takes.
+    pub fn create_log(folder: &Path) -> Result<Self, EmbeddedError> {
+        Self::create(folder, &TRUTH)
+    }
+
+    /// Makes a file as durable as that of the records.
+    pub fn create_records(folder: &Path) -> Result<Self, EmbeddedError> {
+        Self::create(folder, &RECORDS)
+    }
+
+    fn create(folder: &Path, like: &'static Part) -> Result<Self, EmbeddedError> {
         let path = folder.join("raw.db");
         let of_sqlite = |error: rusqlite::Error| EmbeddedError::of_sqlite(&path, &error);
         let unavailable = |error: std::io::Error| EmbeddedError::unavailable(&path, error);
         fill(&path).map_err(of_sqlite)?;
-        let db = file::connect_writer(&path, BUSY_WAIT).map_err(of_sqlite)?;
-        let checkpointer = Checkpointer::start(&path, BUSY_WAIT).map_err(unavailable)?;
-        let writer = Writer::start(db, checkpointer, Arc::new(nobody_listens()));
+        let db = file::connect_writer(&path, like, BUSY_WAIT).map_err(of_sqlite)?;
+        let checkpointer = Checkpointer::start(&path, like, BUSY_WAIT, || {}).map_err(unavailable)?;
+        let writer = Writer::start(db, checkpointer, || {}, Arc::new(Hints::from_nothing()));
         Ok(Self { writer: writer.map_err(unavailable)? })
     }
 
@@ -105,11 +114,6 @@ fn fill(path: &PathBuf) -> rusqlite::Result<()> {
     db.close().map_err(|(_, error)| error)
 }
 
-fn nobody_listens() -> Hints {
-    let sender = || watch::Sender::new(0);
-    Hints { inlet: sender(), ledger: sender(), records: sender() }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -120,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_answered_is_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let store = RawStore::create(folder.path()).unwrap();
+        let store = RawStore::create_log(folder.path()).unwrap();
         store.append(Bytes::from_static(b"one")).await.unwrap();
         let message = |n: u8| RawMessage {
             timeline: ([n; 24], Bytes::from_static(b"said")),

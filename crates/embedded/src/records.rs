@@ -23,12 +23,14 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct EmbeddedRecords(pub(crate) Arc<Store>);
 
+pub(crate) use self::write::begin;
+
 impl EmbeddedRecords {
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, RecordsError> {
-        Ok(self.0.readers.read(read).await?)
+        Ok(self.0.records.readers.read(read).await?)
     }
 }
 
@@ -49,11 +51,11 @@ impl Records for EmbeddedRecords {
         to: Standing,
         changes: Vec<Change>,
     ) -> Result<(), RecordsError> {
-        Ok(write::write(&self.0.writer, from, to, changes).await?)
+        Ok(write::write(&self.0.records.writer, from, to, changes).await?)
     }
 
     async fn clear(&self) -> Result<(), RecordsError> {
-        Ok(write::clear(&self.0.writer).await?)
+        Ok(write::clear(&self.0.records.writer).await?)
     }
 
     async fn scan(

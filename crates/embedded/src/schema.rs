@@ -1,19 +1,53 @@
-//! The tables, and the marks by which the file is known to be ours.
+//! The two files: their tables, and the marks by which each is known to be ours.
+//!
+//! `postroom.db` is the truth and is synced with every group of writes. `records.db` can be thrown
+//! away and built anew from the ledger, so it is never synced for its own sake: after a power cut it
+//! may have lost its newest groups, whole ones, and the ledger still has them.
 //!
 //! What grows with every message is appended (rows by rowid) and found through a small index; keys
 //! of 16 bytes in random order would otherwise touch a page of rows each. Where `data` is JSON, the
 //! columns beside it are only those that a listing needs.
 
-/// "PstR" as SQLite's application id.
-pub(crate) const APPLICATION_ID: i64 = 0x5073_7452;
+/// One of the files of a data folder.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    /// SQLite's application id.
+    pub(crate) application_id: i64,
+    /// Grows when tables change; older files are brought forward, newer ones refused.
+    pub(crate) version: i64,
+    pub(crate) tables: &'static str,
+    /// What grows, and is looked at where the whole file is too large to be.
+    pub(crate) growing: &'static [&'static str],
+    /// SQLite's `synchronous`: FULL syncs the log with every commit, which is what P1 rests on; NORMAL
+    /// leaves it to the next checkpoint.
+    pub(crate) synchronous: &'static str,
+}
 
-/// Grows when tables change; older files are brought forward, newer ones refused.
-pub(crate) const VERSION: i64 = 1;
+/// Inlet, ledger and access. Its id is "PstR".
+pub(crate) static TRUTH: Part = Part {
+    name: "postroom.db",
+    application_id: 0x5073_7452,
+    version: 1,
+    tables: TRUTH_TABLES,
+    growing: &["inlet", "ledger"],
+    synchronous: "FULL",
+};
+
+/// The records. Its id is "PstV".
+pub(crate) static RECORDS: Part = Part {
+    name: "records.db",
+    application_id: 0x5073_7456,
+    version: 1,
+    tables: RECORDS_TABLES,
+    growing: &["timeline", "seen", "conversation"],
+    synchronous: "NORMAL",
+};
 
 /// Bytes in a page. The size of a block of the file system: a page is written whole or not.
 pub(crate) const PAGE_BYTES: i64 = 4_096;
 
-pub(crate) const TABLES: &str = "
+const TRUTH_TABLES: &str = "
 CREATE TABLE inlet (seq INTEGER PRIMARY KEY AUTOINCREMENT, batch BLOB NOT NULL) STRICT;
 
 CREATE TABLE ledger (
@@ -27,8 +61,9 @@ CREATE INDEX ledger_event ON ledger (last_event, seq) WHERE first_event <= last_
 CREATE TABLE access (
     hash BLOB PRIMARY KEY, kind INTEGER NOT NULL, data BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
 
--- From here on: the records. Everything below can be thrown away and built anew from the ledger.
+const RECORDS_TABLES: &str = "
 CREATE TABLE standing (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     schema INTEGER NOT NULL,

@@ -93,10 +93,14 @@ impl Writer {
     pub(crate) fn start(
         db: Connection,
         checkpointer: Checkpointer,
+        begin: fn(),
         hints: Arc<Hints>,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
-        let write = move || write_all(&db, checkpointer, waiting, &hints);
+        let write = move || {
+            begin();
+            write_all(&db, checkpointer, waiting, &hints);
+        };
         let thread = std::thread::Builder::new().name("postroom-writer".to_owned()).spawn(write)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }

@@ -3,6 +3,7 @@
 //! It puts the rooms together and starts them; it decides nothing about messages.
 
 mod adapters;
+mod behind;
 #[expect(
     clippy::rc_buffer,
     clippy::struct_field_names,

@@ -1,4 +1,4 @@
-//! Opening what is durable: the embedded form's one file, and the blob folder.
+//! Opening what is durable: the embedded form's two files, and the blob folder.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use postroom_config::Config;
 use postroom_embedded::{Embedded, EmbeddedOptions};
 use postroom_records::Records;
 
+use crate::behind;
 use crate::failure::Failure;
 
 /// The backends, open.
@@ -43,7 +44,9 @@ impl Store {
 
 pub(crate) async fn open_in(folder: PathBuf, blobs: PathBuf) -> Result<Store, Failure> {
     let opened = tokio::task::spawn_blocking(move || {
-        let embedded = Embedded::open(folder, &EmbeddedOptions::default())?;
+        let options =
+            EmbeddedOptions { records_thread: behind::step_back, ..EmbeddedOptions::default() };
+        let embedded = Embedded::open(folder, &options)?;
         let blobs = Blobs::open(blobs)?;
         Ok::<Store, Failure>(Store {
             inlet: embedded.inlet(),

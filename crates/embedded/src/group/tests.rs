@@ -10,6 +10,7 @@ use super::write;
 use crate::failure::Failure;
 use crate::file;
 use crate::hints::Hints;
+use crate::schema::TRUTH;
 use crate::writer::{About, Work};
 
 type Answer = (&'static str, Result<(), Failure>);
@@ -51,9 +52,9 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let wait = Duration::from_millis(10);
-        let path = file::prepare(folder.path(), wait).unwrap();
-        let db = file::connect_writer(&path, wait).unwrap();
-        let hints = Hints::at(&db).unwrap();
+        let path = file::prepare(folder.path(), &TRUTH, wait).unwrap();
+        let db = file::connect_writer(&path, &TRUTH, wait).unwrap();
+        let hints = Hints::from_nothing();
         Self { _folder: folder, db, hints, answers: Answers::default() }
     }
 

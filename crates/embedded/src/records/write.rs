@@ -25,6 +25,13 @@ struct Prepared {
     values: Vec<Value>,
 }
 
+/// Makes new records stand at the beginning; changes nothing in others.
+pub(crate) fn begin(db: &Connection) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO standing (one, schema, seq, last_event, at) VALUES (1, ?1, 0, 0, 0)
+        ON CONFLICT (one) DO NOTHING";
+    db.execute(sql, [SCHEMA_VERSION]).map(drop)
+}
+
 /// Where the records stand, if they have the schema of this program.
 pub(super) fn standing(db: &Connection) -> Result<Standing, Failure> {
     let mut statement = db.prepare_cached("SELECT schema, seq, last_event, at FROM standing")?;

@@ -40,7 +40,7 @@ pub(super) async fn publish_per_s(
     payload_bytes: usize,
     callers: usize,
 ) -> Result<f64, Failure> {
-    let store = Arc::new(RawStore::create(folder)?);
+    let store = Arc::new(RawStore::create_log(folder)?);
     let body = Bytes::from(vec![b'x'; payload_bytes]);
     let watch = Stopwatch::start();
     let mut running = JoinSet::new();
@@ -67,7 +67,7 @@ pub(super) async fn records_per_s(
     batch: usize,
     bytes: RowBytes,
 ) -> Result<f64, Failure> {
-    let store = RawStore::create(folder)?;
+    let store = RawStore::create_records(folder)?;
     let mut writer = Writer { random: SeededRandom::new(1), bytes, conversations: 0, messages: 0 };
     let mut ns = 0;
     let mut left = messages;

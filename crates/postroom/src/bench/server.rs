@@ -28,7 +28,7 @@ const ANSWER: &[u8] = br#"{"id":"00000000-0000-8000-8000-000000000000","status":
 pub(crate) async fn run(shared: &Shared, wanted: &BenchServer) -> Result<ExitCode, Failure> {
     let store = match (wanted.bare, &shared.data) {
         (Bare::RawHttp, _) => None,
-        (Bare::RawBus, Some(folder)) => Some(Arc::new(RawStore::create(folder)?)),
+        (Bare::RawBus, Some(folder)) => Some(Arc::new(RawStore::create_log(folder)?)),
         (Bare::RawBus, None) => return Err(Failure::usage("raw-bus needs --data")),
     };
     let unavailable = |error: std::io::Error| Failure::failed(format!("cannot listen: {error}"));

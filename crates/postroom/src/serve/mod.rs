@@ -1,6 +1,5 @@
 //! `postroom serve`: all roles in one process.
 
-mod behind;
 mod reload;
 mod signals;
 
@@ -21,8 +20,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::behind::Behind;
 use crate::adapters::Adapters;
+use crate::behind::Behind;
 use crate::cli::Shared;
 use crate::commands::token;
 use crate::failure::Failure;

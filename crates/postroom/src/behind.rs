@@ -1,4 +1,4 @@
-//! The threads for what may lag behind: routing and delivery.
+//! The threads for what may lag behind: routing, delivery and the writing of the records.
 //!
 //! Where more comes in than this machine can do at once, somebody outside waits for the doors to say
 //! "taken" and gives up after seconds, while what was taken is durable and keeps. So these threads
@@ -16,13 +16,13 @@ const NICE: i32 = 10;
 
 /// A runtime of its own; what still runs on it is given up when this is dropped.
 #[derive(Debug)]
-pub(super) struct Behind {
+pub(crate) struct Behind {
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl Behind {
-    pub(super) fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .worker_threads(THREADS)
@@ -34,7 +34,7 @@ impl Behind {
         Ok(Self { runtime: Some(runtime), handle })
     }
 
-    pub(super) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 }
@@ -48,8 +48,9 @@ impl Drop for Behind {
     }
 }
 
+/// Gives the thread that calls it the lower claim.
 #[cfg(target_os = "linux")]
-fn step_back() {
+pub(crate) fn step_back() {
     // On Linux a thread has a niceness of its own, named by its id.
     let stepped = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
     if let Err(error) = stepped {
@@ -57,8 +58,9 @@ fn step_back() {
     }
 }
 
+/// Gives the thread that calls it the lower claim, where threads have one of their own.
 #[cfg(not(target_os = "linux"))]
-fn step_back() {
+pub(crate) fn step_back() {
     // Elsewhere niceness belongs to the whole process.
     let _same_for_all = NICE;
 }
