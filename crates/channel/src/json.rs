@@ -25,11 +25,19 @@ impl Pointer {
     /// left out: the pointer then stays at the object.
     #[must_use]
     pub fn member(&self, name: &str) -> Self {
-        if name.chars().count() > POINTER_NAME_CHARS_MAX {
+        if name.len() > POINTER_NAME_CHARS_MAX && name.chars().count() > POINTER_NAME_CHARS_MAX {
             return self.clone();
         }
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        Self(format!("{}/{escaped}", self.0))
+        // Every field of every body comes by here, and few have anything to escape.
+        let mut path = String::with_capacity(self.0.len() + 1 + name.len());
+        path.push_str(&self.0);
+        path.push('/');
+        if name.contains(['~', '/']) {
+            path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        } else {
+            path.push_str(name);
+        }
+        Self(path)
     }
 
     #[must_use]
@@ -138,21 +146,39 @@ fn check_depth(body: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// One step from a value into one that it holds.
+enum Step {
+    Member(String),
+    Item(usize),
+}
+
 /// Where the reader stands. After an error it stands where the error is.
 #[derive(Default)]
 struct Reading {
-    path: RefCell<Vec<Pointer>>,
-    doubled: RefCell<Option<Pointer>>,
+    path: RefCell<Vec<Step>>,
+    doubled: Cell<bool>,
     values: Cell<usize>,
 }
 
 impl Reading {
     fn place(&self) -> Pointer {
-        self.path.borrow().last().cloned().unwrap_or_default()
+        let path = self.path.borrow();
+        path.iter().fold(Pointer::root(), |pointer, step| match step {
+            Step::Member(name) => pointer.member(name),
+            Step::Item(index) => pointer.item(*index),
+        })
     }
 
-    fn enter(&self, pointer: Pointer) {
-        self.path.borrow_mut().push(pointer);
+    fn enter(&self, step: Step) {
+        self.path.borrow_mut().push(step);
+    }
+
+    /// Leaves a member and gives its name back.
+    fn leave_member(&self) -> String {
+        match self.path.borrow_mut().pop() {
+            Some(Step::Member(name)) => name,
+            _ => String::new(),
+        }
     }
 
     fn leave(&self) {
@@ -160,7 +186,8 @@ impl Reading {
     }
 
     fn refusal(&self, error: &serde_json::Error) -> Refusal {
-        if let Some(pointer) = self.doubled.borrow().clone() {
+        if self.doubled.get() {
+            let pointer = self.place();
             let detail = "this name stands twice in one object";
             return Refusal::new(422, "body_field_doubled", format!("{pointer}: {detail}"))
                 .at(pointer.0, detail);
@@ -225,10 +252,9 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let place = self.0.place();
         let mut out = Vec::new();
         loop {
-            self.0.enter(place.item(out.len()));
+            self.0.enter(Step::Item(out.len()));
             let Some(item) = items.next_element_seed(self)? else {
                 self.0.leave();
                 return Ok(Value::Array(out));
@@ -239,18 +265,16 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let place = self.0.place();
         let mut out = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let here = place.member(&name);
-            if out.contains_key(&name) {
-                *self.0.doubled.borrow_mut() = Some(here);
+            let doubled = out.contains_key(&name);
+            self.0.enter(Step::Member(name));
+            if doubled {
+                self.0.doubled.set(true);
                 return Err(A::Error::custom("a name stands twice"));
             }
-            self.0.enter(here);
             let value = members.next_value_seed(self)?;
-            self.0.leave();
-            out.insert(name, value);
+            out.insert(self.0.leave_member(), value);
         }
         Ok(Value::Object(out))
     }

@@ -6,35 +6,45 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use postroom_bus::Entry;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use crate::recent::Recent;
 use crate::{file, inlet, ledger, numbers};
 
 /// How often this process looks for what others wrote.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What was stored, and up to where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Hint {
-    Inlet(u64),
-    Ledger(u64),
+    Inlet(Entry),
+    Ledger(Entry),
     Records(u64),
 }
 
-/// The senders of the three hints.
+/// The senders of the three hints, and the newest of what they hint at.
 #[derive(Debug)]
 pub(crate) struct Hints {
     pub(crate) inlet: watch::Sender<u64>,
     pub(crate) ledger: watch::Sender<u64>,
     pub(crate) records: watch::Sender<u64>,
+    pub(crate) recent_inlet: Recent,
+    pub(crate) recent_ledger: Recent,
 }
 
 impl Hints {
     /// All at 0, as in new files.
     pub(crate) fn from_nothing() -> Self {
         let sender = || watch::Sender::new(0);
-        Self { inlet: sender(), ledger: sender(), records: sender() }
+        Self {
+            inlet: sender(),
+            ledger: sender(),
+            records: sender(),
+            recent_inlet: Recent::default(),
+            recent_ledger: Recent::default(),
+        }
     }
 
     /// Starts at what is stored now.
@@ -45,12 +55,22 @@ impl Hints {
         Ok(hints)
     }
 
+    /// Who hears of an entry also finds it.
     pub(crate) fn send(&self, hint: Hint) {
-        match hint {
-            Hint::Inlet(seq) => self.inlet.send_replace(seq),
-            Hint::Ledger(seq) => self.ledger.send_replace(seq),
-            Hint::Records(seq) => self.records.send_replace(seq),
+        let (hinted, seq) = match hint {
+            Hint::Inlet(entry) => {
+                let seq = entry.seq;
+                self.recent_inlet.push(entry);
+                (&self.inlet, seq)
+            }
+            Hint::Ledger(entry) => {
+                let seq = entry.seq;
+                self.recent_ledger.push(entry);
+                (&self.ledger, seq)
+            }
+            Hint::Records(seq) => (&self.records, seq),
         };
+        hinted.send_replace(seq);
     }
 
     /// Wakes only those for whom something is new.

@@ -30,12 +30,16 @@ impl Inlet for EmbeddedInlet {
         let insert = move |db: &Connection| {
             db.prepare_cached("INSERT INTO inlet (batch) VALUES (?1)")?.execute([&batch[..]])?;
             let seq = numbers::from_sql(db.last_insert_rowid());
-            Ok(Written { value: seq, hint: Some(Hint::Inlet(seq)) })
+            let entry = Entry { seq, bytes: batch.clone() };
+            Ok(Written { value: seq, hint: Some(Hint::Inlet(entry)) })
         };
         Ok(self.0.truth.writer.write_now(about, insert).await?)
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
+        if let Some(recent) = self.0.hints.recent_inlet.after(after, limits) {
+            return Ok(recent);
+        }
         let sql = "SELECT seq, batch FROM inlet WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let read =
             move |db: &Connection| read_entries(&mut *db.prepare_cached(sql)?, after, limits);
@@ -47,6 +51,7 @@ impl Inlet for EmbeddedInlet {
     }
 
     async fn trim(&self, through: u64) -> Result<(), BusError> {
+        self.0.hints.recent_inlet.trim(through);
         let through = numbers::to_sql(through);
         loop {
             let delete = move |db: &Connection| {

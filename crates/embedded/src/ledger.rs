@@ -38,12 +38,16 @@ impl Ledger for EmbeddedLedger {
             let (first, last) = (numbers::to_sql(events.0), numbers::to_sql(events.1));
             let mut statement = db.prepare_cached(sql)?;
             statement.execute((numbers::to_sql(seq), first, last, &envelope[..]))?;
-            Ok(Written { value: seq, hint: Some(Hint::Ledger(seq)) })
+            let entry = Entry { seq, bytes: envelope.clone() };
+            Ok(Written { value: seq, hint: Some(Hint::Ledger(entry)) })
         };
         Ok(self.0.truth.writer.write(about, insert).await?)
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
+        if let Some(recent) = self.0.hints.recent_ledger.after(after, limits) {
+            return Ok(recent);
+        }
         let sql = "SELECT seq, envelope FROM ledger WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let read =
             move |db: &Connection| read_entries(&mut *db.prepare_cached(sql)?, after, limits);

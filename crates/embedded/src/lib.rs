@@ -18,6 +18,7 @@ mod ledger;
 mod numbers;
 pub mod raw;
 mod readers;
+mod recent;
 mod records;
 mod schema;
 mod writer;

@@ -65,11 +65,14 @@ where
         let lost = || Failure::Unavailable("the writer lost the answer".to_owned());
         let Self { written, done, .. } = *self;
         let written = stored.and_then(|()| written.ok_or_else(lost));
-        if let Ok(Written { hint: Some(hint), .. }) = &written {
-            hints.send(*hint);
-        }
+        let value = written.map(|Written { value, hint }| {
+            if let Some(hint) = hint {
+                hints.send(hint);
+            }
+            value
+        });
         // Nobody waits any more: it is stored all the same, as if the answer had been lost.
-        drop(done.send(written.map(|written| written.value)));
+        drop(done.send(value));
     }
 
     fn about(&self) -> About {

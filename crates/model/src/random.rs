@@ -15,13 +15,38 @@ pub trait Random: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// The operating system's generator, fit for secrets.
-#[derive(Debug)]
-pub struct SystemRandom(ring::rand::SystemRandom);
+/// Bytes asked of the operating system at once. Each request has an id, and a call for each costs
+/// more than the rest of the id.
+const STOCK_BYTES: usize = 1_024;
+
+/// The operating system's generator, fit for secrets. It keeps a small stock, and forgets each byte as
+/// it is given out.
+pub struct SystemRandom {
+    system: ring::rand::SystemRandom,
+    stock: Mutex<Stock>,
+}
+
+/// Bytes not yet given out, at the end.
+struct Stock {
+    bytes: [u8; STOCK_BYTES],
+    left: usize,
+}
+
+impl std::fmt::Debug for SystemRandom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SystemRandom")
+    }
+}
 
 impl SystemRandom {
     pub fn new() -> Self {
-        Self(ring::rand::SystemRandom::new())
+        let stock = Stock { bytes: [0; STOCK_BYTES], left: 0 };
+        Self { system: ring::rand::SystemRandom::new(), stock: Mutex::new(stock) }
+    }
+
+    #[expect(clippy::expect_used, reason = "without randomness no secret may be made")]
+    fn ask(&self, buffer: &mut [u8]) {
+        self.system.fill(buffer).expect("the operating system gives random bytes");
     }
 }
 
@@ -32,9 +57,20 @@ impl Default for SystemRandom {
 }
 
 impl Random for SystemRandom {
-    #[expect(clippy::expect_used, reason = "without randomness no secret may be made")]
     fn fill(&self, buffer: &mut [u8]) {
-        self.0.fill(buffer).expect("the operating system gives random bytes");
+        if buffer.len() > STOCK_BYTES {
+            return self.ask(buffer);
+        }
+        let mut stock = self.stock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if stock.left < buffer.len() {
+            self.ask(&mut stock.bytes);
+            stock.left = STOCK_BYTES;
+        }
+        let from = STOCK_BYTES - stock.left;
+        stock.left -= buffer.len();
+        let given = &mut stock.bytes[from..from + buffer.len()];
+        buffer.copy_from_slice(given);
+        given.fill(0);
     }
 }
 
@@ -70,5 +106,31 @@ impl Random for SeededRandom {
             let length = chunk.len();
             chunk.copy_from_slice(&mixed.to_le_bytes()[..length]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Random as _, STOCK_BYTES, SystemRandom};
+
+    #[test]
+    fn system_gives_no_bytes_twice_and_keeps_none_that_it_gave() {
+        let random = SystemRandom::new();
+        let draw = |bytes: usize| {
+            let mut buffer = vec![0; bytes];
+            random.fill(&mut buffer);
+            buffer
+        };
+        let drawn: BTreeSet<Vec<u8>> = (0..3 * STOCK_BYTES / 16).map(|_| draw(16)).collect();
+        assert_eq!(drawn.len(), 3 * STOCK_BYTES / 16);
+        for large in [STOCK_BYTES, STOCK_BYTES + 1, 3 * STOCK_BYTES] {
+            let zeros = draw(large).iter().filter(|byte| **byte == 0).count();
+            assert!(zeros < large / 16, "{zeros} zeros in {large} bytes");
+        }
+        draw(100);
+        let stock = random.stock.lock().unwrap();
+        assert!(stock.bytes[..STOCK_BYTES - stock.left].iter().all(|byte| *byte == 0));
     }
 }

@@ -3,7 +3,6 @@
 //! It puts the rooms together and starts them; it decides nothing about messages.
 
 mod adapters;
-mod behind;
 #[expect(
     clippy::rc_buffer,
     clippy::struct_field_names,
@@ -18,6 +17,7 @@ mod output;
 mod serve;
 mod setup;
 mod store;
+mod threads;
 
 use std::process::ExitCode;
 

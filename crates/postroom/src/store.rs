@@ -9,8 +9,8 @@ use postroom_config::Config;
 use postroom_embedded::{Embedded, EmbeddedOptions};
 use postroom_records::Records;
 
-use crate::behind;
 use crate::failure::Failure;
+use crate::threads;
 
 /// The backends, open.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Store {
 pub(crate) async fn open_in(folder: PathBuf, blobs: PathBuf) -> Result<Store, Failure> {
     let opened = tokio::task::spawn_blocking(move || {
         let options =
-            EmbeddedOptions { records_thread: behind::step_back, ..EmbeddedOptions::default() };
+            EmbeddedOptions { records_thread: threads::step_back, ..EmbeddedOptions::default() };
         let embedded = Embedded::open(folder, &options)?;
         let blobs = Blobs::open(blobs)?;
         Ok::<Store, Failure>(Store {

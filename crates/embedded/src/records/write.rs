@@ -73,18 +73,17 @@ pub(super) async fn write(
 
 /// In pieces. If it is broken off, the records have no schema and ask for a rebuild again.
 pub(super) async fn clear(writer: &Writer) -> Result<(), Failure> {
-    let stand = |schema: u32, hint: Option<Hint>| {
+    let stand = |schema: u32, hinted: bool| {
         move |db: &Connection| {
             stand_at(db, schema, Standing::default())?;
-            Ok(Written { value: (), hint })
+            Ok(Written { value: (), hint: hinted.then_some(Hint::Records(0)) })
         }
     };
-    writer.write(About::default(), stand(NO_SCHEMA, None)).await?;
+    writer.write(About::default(), stand(NO_SCHEMA, false)).await?;
     for (table, key) in RECORD_TABLES {
         while writer.write(About::default(), move |db| clear_some(db, table, key)).await? {}
     }
-    let hint = Some(Hint::Records(0));
-    writer.write(About::default(), stand(SCHEMA_VERSION, hint)).await
+    writer.write(About::default(), stand(SCHEMA_VERSION, true)).await
 }
 
 /// Whether there may be more.

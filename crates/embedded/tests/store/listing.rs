@@ -63,7 +63,7 @@ async fn records_of_another_schema_ask_for_a_rebuild() {
     let records = store.records();
     let standing = Standing { seq: 1, last_event: 1, at: Timestamp::EPOCH };
     records.write(0, standing, vec![conversation(1)]).await.unwrap();
-    let other = rusqlite::Connection::open(folder.path().join("postroom.db")).unwrap();
+    let other = rusqlite::Connection::open(folder.path().join("records.db")).unwrap();
     other.execute("UPDATE standing SET schema = 99", []).unwrap();
     assert_eq!(records.standing().await.unwrap_err().code(), "records_other_schema");
     let refused = records.write(1, standing, vec![conversation(2)]).await.unwrap_err();

@@ -5,16 +5,19 @@ use std::path::Path;
 
 use bytes::Bytes;
 use postroom_embedded::{Embedded, EmbeddedOptions};
+use postroom_records::Standing;
 use rusqlite::Connection;
 
-/// Refuses the folder with this code, and leaves the file as it was.
-fn refused(folder: &Path, code: &str) {
-    let path = folder.join("postroom.db");
+const FILES: [&str; 2] = ["postroom.db", "records.db"];
+
+/// Refuses the folder for this file with this code, and leaves the file as it was.
+fn refused(folder: &Path, name: &str, code: &str) {
+    let path = folder.join(name);
     let before = fs::read(&path).ok();
     let error = Embedded::open(folder, &EmbeddedOptions::default()).unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     assert_eq!(error.retryable(), code == "database_unavailable");
-    assert!(error.to_string().contains("postroom.db"), "{error}");
+    assert!(error.to_string().contains(name), "{error}");
     assert!(fs::read(&path).ok() == before, "the file was changed");
 }
 
@@ -22,7 +25,7 @@ fn refused(folder: &Path, code: &str) {
 async fn ours() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
-    for _ in 0..20 {
+    for _ in 0..30 {
         store.inlet().publish(Bytes::from(vec![7; 5_000])).await.unwrap();
     }
     folder
@@ -30,30 +33,41 @@ async fn ours() -> tempfile::TempDir {
 
 #[test]
 fn garbage_is_foreign() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("postroom.db"), "this is not a database ".repeat(1_000)).unwrap();
-    refused(folder.path(), "database_foreign");
+    for name in FILES {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), "this is not a database ".repeat(1_000)).unwrap();
+        refused(folder.path(), name, "database_foreign");
+    }
 }
 
 #[test]
 fn database_of_another_program_is_foreign() {
-    for mode in ["delete", "wal"] {
+    for (name, mode) in FILES.into_iter().flat_map(|name| [(name, "delete"), (name, "wal")]) {
         let folder = tempfile::tempdir().unwrap();
-        let other = Connection::open(folder.path().join("postroom.db")).unwrap();
+        let other = Connection::open(folder.path().join(name)).unwrap();
         other.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(())).unwrap();
         other.execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1);").unwrap();
         drop(other);
-        refused(folder.path(), "database_foreign");
+        refused(folder.path(), name, "database_foreign");
     }
 }
 
 #[tokio::test]
-async fn database_of_a_later_version_is_refused() {
+async fn one_of_our_files_in_the_place_of_the_other_is_foreign() {
     let folder = ours().await;
-    let db = Connection::open(folder.path().join("postroom.db")).unwrap();
-    db.pragma_update(None, "user_version", 2).unwrap();
-    drop(db);
-    refused(folder.path(), "database_newer");
+    fs::copy(folder.path().join(FILES[0]), folder.path().join(FILES[1])).unwrap();
+    refused(folder.path(), FILES[1], "database_foreign");
+}
+
+#[tokio::test]
+async fn database_of_a_later_version_is_refused() {
+    for name in FILES {
+        let folder = ours().await;
+        let db = Connection::open(folder.path().join(name)).unwrap();
+        db.pragma_update(None, "user_version", 2).unwrap();
+        drop(db);
+        refused(folder.path(), name, "database_newer");
+    }
 }
 
 #[tokio::test]
@@ -65,26 +79,30 @@ async fn file_that_is_cut_off_is_damaged() {
         assert!(file.metadata().unwrap().len() > keep, "the test cuts something off");
         file.set_len(keep).unwrap();
         drop(file);
-        refused(folder.path(), "database_damaged");
+        refused(folder.path(), FILES[0], "database_damaged");
     }
 }
 
 #[tokio::test]
 async fn page_that_is_overwritten_is_damaged() {
-    let folder = ours().await;
-    let path = folder.path().join("postroom.db");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[3 * 4_096..4 * 4_096].fill(0xa5);
-    fs::write(&path, bytes).unwrap();
-    refused(folder.path(), "database_damaged");
+    for name in FILES {
+        let folder = ours().await;
+        let path = folder.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[3 * 4_096..4 * 4_096].fill(0xa5);
+        fs::write(&path, bytes).unwrap();
+        refused(folder.path(), name, "database_damaged");
+    }
 }
 
 #[tokio::test]
 async fn log_without_its_file_is_damaged() {
-    let folder = ours().await;
-    fs::remove_file(folder.path().join("postroom.db")).unwrap();
-    fs::write(folder.path().join("postroom.db-wal"), "left behind").unwrap();
-    refused(folder.path(), "database_damaged");
+    for name in FILES {
+        let folder = ours().await;
+        fs::remove_file(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(format!("{name}-wal")), "left behind").unwrap();
+        refused(folder.path(), name, "database_damaged");
+    }
 }
 
 #[test]
@@ -92,7 +110,7 @@ fn folder_that_cannot_be_made_is_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "in the way").unwrap();
-    refused(&file.join("data"), "database_unavailable");
+    refused(&file.join("data"), FILES[0], "database_unavailable");
 }
 
 #[tokio::test]
@@ -103,9 +121,19 @@ async fn new_folder_is_made_and_opened_again_with_what_it_held() {
     let first = Embedded::open(&inside, &options).unwrap();
     first.ledger().append(0, (1, 1), Bytes::from_static(b"kept")).await.unwrap();
     drop(first);
-    let left: Vec<_> = fs::read_dir(&inside).unwrap().map(|f| f.unwrap().file_name()).collect();
-    assert_eq!(left, ["postroom.db"], "closed, nothing is left beside the file");
+    let mut left: Vec<_> = fs::read_dir(&inside).unwrap().map(|f| f.unwrap().file_name()).collect();
+    left.sort_unstable();
+    assert_eq!(left, FILES, "closed, nothing is left beside the files");
     let again = Embedded::open(&inside, &options).unwrap();
     assert_eq!(again.ledger().tail().await.unwrap().unwrap().bytes, "kept");
     assert_eq!(*again.ledger().changes().borrow(), 1);
+}
+
+#[tokio::test]
+async fn records_that_are_gone_begin_anew_beside_the_ledger() {
+    let folder = ours().await;
+    fs::remove_file(folder.path().join("records.db")).unwrap();
+    let again = Embedded::open(folder.path(), &EmbeddedOptions::default()).unwrap();
+    assert_eq!(again.records().standing().await.unwrap(), Standing::default());
+    assert_eq!(again.inlet().last().await.unwrap(), 30);
 }

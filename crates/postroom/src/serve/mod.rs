@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adapters::Adapters;
-use crate::behind::Behind;
 use crate::cli::Shared;
 use crate::commands::token;
 use crate::failure::Failure;
 use crate::output;
 use crate::setup::{self, Setup};
 use crate::store::Store;
+use crate::threads::Threads;
 
 /// What the roles share.
 struct House {
@@ -62,13 +62,13 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tasks = TaskTracker::new();
+    let (before, behind) = (Threads::before()?, Threads::behind()?);
     let house = House {
-        // Its task ends with the last handle, some of which open connections hold: not waited for.
-        intake: Intake::start(
-            Arc::clone(&store.inlet),
-            IntakeLimits::default(),
-            &TaskTracker::new(),
-        ),
+        intake: before.run(|| {
+            // Its task ends with the last handle, some of which open connections hold: not waited for.
+            let tasks = TaskTracker::new();
+            Intake::start(Arc::clone(&store.inlet), IntakeLimits::default(), &tasks)
+        }),
         ids: IdSource::new(Arc::clone(&clock), Arc::clone(&random)),
         store,
         clock,
@@ -89,7 +89,7 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
         command_wait_ms: setup.config.server.command_wait_ms,
         ..GatewayLimits::default()
     };
-    let gateway = Gateway::new(GatewayParts {
+    let parts = GatewayParts {
         workspace: setup.config.workspace.clone(),
         intake: house.intake.clone(),
         ledger: Arc::clone(&house.store.ledger),
@@ -108,11 +108,11 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
         metrics,
         ready: is_ready.clone(),
         explain: Arc::new(explained),
-    });
+    };
+    let gateway = before.run(|| Gateway::new(parts));
     // The settings are in the inlet before the doors open: what comes in after them is decided by them.
     house.install(&live.settings.borrow().clone()).await?;
     let stop = Stop::default();
-    let behind = Behind::start()?;
     let routing = house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle());
     let delivering = house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle());
     let reload = reload::Reload::new(loader, &setup.config);
@@ -134,7 +134,7 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     drop(intake);
     tasks.close();
     tasks.wait().await;
-    drop(behind);
+    drop((before, behind));
     drop(store);
     match ended {
         Some(Err(error)) => Err(error),

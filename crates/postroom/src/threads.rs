@@ -1,33 +1,44 @@
-//! The threads for what may lag behind: routing, delivery and the writing of the records.
+//! Threads with a claim to the processors of their own, before and behind those that serve the doors.
 //!
-//! Where more comes in than this machine can do at once, somebody outside waits for the doors to say
-//! "taken" and gives up after seconds, while what was taken is durable and keeps. So these threads
-//! have the lower claim to the processors: the doors go first, and what waits is caught up with as
-//! soon as there is room. With a processor to spare nothing is slower for it.
+//! *Before*: what gathers the questions and the inputs of many requests into one. Each request waits
+//! for it, so it must not stand in the line of those very requests.
+//!
+//! *Behind*: routing, delivery and the writing of the records. Where more comes in than this machine
+//! can do at once, somebody outside waits for the doors to say "taken" and gives up after seconds,
+//! while what was taken is durable and keeps. So these threads have the lower claim: the doors go
+//! first, and what waits is caught up with as soon as there is room. With a processor to spare nothing
+//! is slower for it.
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::failure::Failure;
 
 /// One that decides, and one for snapshots and delivery.
-const THREADS: usize = 2;
+const THREADS_BEHIND: usize = 2;
 /// Steps on the scale of `nice(1)`: under contention about a ninth of what a door's thread gets.
 const NICE: i32 = 10;
 
 /// A runtime of its own; what still runs on it is given up when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Behind {
+pub(crate) struct Threads {
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
-impl Behind {
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let runtime = Builder::new_multi_thread()
+impl Threads {
+    pub(crate) fn before() -> Result<Self, Failure> {
+        Self::start(Builder::new_multi_thread().worker_threads(1).thread_name("postroom-before"))
+    }
+
+    pub(crate) fn behind() -> Result<Self, Failure> {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS_BEHIND).thread_name("postroom-behind");
+        Self::start(builder.on_thread_start(step_back))
+    }
+
+    fn start(builder: &mut Builder) -> Result<Self, Failure> {
+        let runtime = builder
             .enable_all()
-            .worker_threads(THREADS)
-            .thread_name("postroom-behind")
-            .on_thread_start(step_back)
             .build()
             .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
         let handle = runtime.handle().clone();
@@ -37,9 +48,15 @@ impl Behind {
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
+
+    /// What `start` spawns runs on these threads.
+    pub(crate) fn run<T>(&self, start: impl FnOnce() -> T) -> T {
+        let _entered = self.handle.enter();
+        start()
+    }
 }
 
-impl Drop for Behind {
+impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // Inside another runtime nothing may be waited for.
