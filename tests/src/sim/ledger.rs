@@ -32,10 +32,10 @@ impl Ledger for LineLedger {
         events: (u64, u64),
         envelope: Bytes,
     ) -> Result<u64, BusError> {
-        let (store, sabotage) = (self.store(), self.0.stage.plan.sabotage);
+        let (store, stage) = (self.store(), Arc::clone(&self.0.stage));
         let appended = async move {
             let mut expected = expected_last;
-            match sabotage {
+            match stage.plan.sabotage {
                 Sabotage::LedgerWithoutFence => {
                     expected = store.tail().await?.map_or(0, |tail| tail.seq);
                 }
@@ -44,13 +44,21 @@ impl Ledger for LineLedger {
                 }
                 _ => {}
             }
-            store.append(expected, events, envelope).await
+            let appended = store.append(expected, events, envelope).await;
+            if matches!(appended, Err(BusError::Fenced { .. })) {
+                stage.count("stale append refused");
+            }
+            appended
         };
         self.0.call("append", Call::Changes, appended).await.unwrap_or_else(no_answer)
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
         let store = self.store();
+        // Nobody else asks for one envelope alone.
+        if limits.entries_max == 1 {
+            self.0.stage.count("snapshot looked up");
+        }
         let read = async move { store.read(after, limits).await };
         self.0.call("ledger.read", Call::Asks, read).await.unwrap_or_else(no_answer)
     }
