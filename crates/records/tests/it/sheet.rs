@@ -175,13 +175,28 @@ async fn inputs_are_forgotten_after_ten_days_and_by_the_hour() {
     let ledger = [
         routed(1, at_hour(0), at_hour(0)),
         routed(2, at_hour(0) + 1, at_hour(1) - 1),
-        // Ten days later by a millisecond: the first is forgotten, and one that had waited as long.
-        routed(3, at_hour(0), at_hour(240) + 1),
-        // The same hour: nothing is.
-        routed(4, at_hour(0), at_hour(241) - 1),
+        // Nobody decided for ten days: what waited may be followed by copies of what came before it.
+        routed(3, at_hour(0) + 2, at_hour(240) + 1),
+        // The same hour: nothing is forgotten.
+        routed(4, at_hour(240) + 2, at_hour(241) - 1),
+        // What came until the envelope before is decided: one from ten days before that is forgotten,
+        // and one from a millisecond later is not.
         routed(5, at_hour(241), at_hour(241)),
+        routed(6, at_hour(242), at_hour(242)),
+        // Time alone forgets by the envelope before it as well.
+        Envelope { transitions: vec![], ..routed(7, at_hour(482), at_hour(482)) },
+        routed(8, at_hour(483), at_hour(483)),
     ];
-    let left = [vec![1], vec![1, 2], vec![2], vec![2, 4], vec![5]];
+    let left = [
+        vec![1],
+        vec![1, 2],
+        vec![1, 2, 3],
+        vec![1, 2, 3, 4],
+        vec![2, 3, 4, 5],
+        vec![3, 4, 5, 6],
+        vec![3, 4, 5, 6],
+        vec![6, 8],
+    ];
     let ledger: Vec<_> = (1..).zip(ledger).collect();
     let records = MemoryRecords::new();
     let mut standing = Standing::default();
@@ -195,7 +210,7 @@ async fn inputs_are_forgotten_after_ten_days_and_by_the_hour() {
         for chunk in ledger.chunks(length) {
             standing = project_many(&records, standing, chunk).await.unwrap();
         }
-        assert_eq!(seen(&records).await, [5], "in chunks of {length}");
+        assert_eq!(seen(&records).await, [6, 8], "in chunks of {length}");
     }
 }
 
