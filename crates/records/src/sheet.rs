@@ -118,6 +118,8 @@ impl Sheet {
         self.count(Totals {
             events: envelope.last_event(),
             inlet_seq: envelope.inlet_seq,
+            // The ledger has no gaps.
+            seq: previous.seq + 1,
             ..Totals::default()
         });
         // By what the ledger says alone, so that every fold forgets at the same envelope.
@@ -273,7 +275,7 @@ fn hour(at: Timestamp) -> i64 {
     at.millis().div_euclid(HOUR_MS)
 }
 
-/// Adds counts; the two that say how far the ledger and the inlet have come only go forwards.
+/// Adds counts; those that say how far the ledger and the inlet have come only go forwards.
 fn add(totals: &mut Totals, more: Totals) {
     totals.routed += more.routed;
     totals.duplicate += more.duplicate;
@@ -281,4 +283,5 @@ fn add(totals: &mut Totals, more: Totals) {
     totals.rejected += more.rejected;
     totals.events = totals.events.max(more.events);
     totals.inlet_seq = totals.inlet_seq.max(more.inlet_seq);
+    totals.seq = totals.seq.max(more.seq);
 }

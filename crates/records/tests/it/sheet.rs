@@ -230,10 +230,18 @@ async fn projecting_from_where_the_records_do_not_stand_writes_nothing() {
     let elsewhere = Standing { seq: 3, ..Standing::default() };
     let refused = project(&records, elsewhere, 4, &envelope).await;
     assert!(matches!(refused, Err(RecordsError::Moved { expected: 3, actual: 0 })));
+    // Told by the rows themselves, before anything is asked to write: not even one that has the same
+    // events may have been counted on from elsewhere.
+    let counted = Totals { seq: 1, ..Totals::default() };
+    let ahead = MemoryRecords::new();
+    let changes = vec![Change::Put(Key::Totals, Row::Totals(counted))];
+    ahead.write(0, Standing::default(), changes).await.unwrap();
+    let refused = project(&ahead, Standing::default(), 1, &envelope).await;
+    assert!(matches!(refused, Err(RecordsError::Moved { expected: 0, actual: 0 })));
     assert_eq!(records.scan(None, 1).await.unwrap(), []);
 
-    let standing = project(&records, Standing::default(), 4, &envelope).await.unwrap();
-    assert_eq!(standing, Standing { seq: 4, last_event: 0, at: envelope.at });
+    let standing = project(&records, Standing::default(), 1, &envelope).await.unwrap();
+    assert_eq!(standing, Standing { seq: 1, last_event: 0, at: envelope.at });
     assert_eq!(project_many(&records, standing, &[]).await.unwrap(), standing);
     assert_eq!(records.standing().await.unwrap(), standing);
 }
