@@ -6,7 +6,6 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::let_underscore_must_use,
-    clippy::print_stdout,
     reason = "a test fails by panicking, and writing to a string cannot fail"
 )]
 
@@ -101,7 +100,7 @@ fn simulation_reaches_what_it_is_for() {
 }
 
 /// What must have happened at least once, by its name in the tally.
-const WANTED: [&str; 32] = [
+const WANTED: [&str; 33] = [
     "crashed",
     "crashed for good",
     "stepped down",
@@ -123,6 +122,7 @@ const WANTED: [&str; 32] = [
     "parked",
     "rejected",
     "brought by time",
+    "contact.merged",
     "conversation.reopened",
     "conversation.woken",
     "conversation.assigned",
@@ -204,4 +204,14 @@ fn judge_sees_inlet_forgets_publish() {
 #[test]
 fn judge_sees_host_sends_ungranted() {
     judge_sees(Sabotage::HostSendsUngranted, "P7: ");
+}
+
+#[test]
+fn judge_sees_ledger_loses_assignment() {
+    judge_sees(Sabotage::LedgerLosesAssignment, "P6: ");
+}
+
+#[test]
+fn judge_sees_records_forget_addresses() {
+    judge_sees(Sabotage::RecordsForgetAddresses, "P3: ");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postroom_bus::{BusError, Entry, Ledger, MemoryLedger, ReadLimits};
+use postroom_model::{Envelope, Event, EventBody};
 use tokio::sync::watch;
 
 use super::line::{Call, Line};
@@ -18,6 +19,18 @@ impl LineLedger {
     fn store(&self) -> Arc<MemoryLedger> {
         Arc::clone(&self.0.stage.ledger)
     }
+}
+
+/// The envelope without its first assignment, if it holds one.
+fn unassigned(bytes: &Bytes) -> Option<Bytes> {
+    let (mut envelope, _) = Envelope::decode(bytes).ok()?;
+    let assigned = |event: &Event| matches!(event.body, EventBody::ConversationAssigned { .. });
+    let (events, place) = envelope.transitions.iter_mut().find_map(|transition| {
+        let place = transition.events.iter().position(assigned)?;
+        Some((&mut transition.events, place))
+    })?;
+    events.remove(place);
+    Some(Bytes::from(envelope.encode().ok()?.bytes))
 }
 
 pub(crate) fn no_answer<T>() -> Result<T, BusError> {
@@ -34,10 +47,13 @@ impl Ledger for LineLedger {
     ) -> Result<u64, BusError> {
         let (store, stage) = (self.store(), Arc::clone(&self.0.stage));
         let appended = async move {
-            let mut expected = expected_last;
+            let (mut expected, mut envelope) = (expected_last, envelope);
             match stage.plan.sabotage {
                 Sabotage::LedgerWithoutFence => {
                     expected = store.tail().await?.map_or(0, |tail| tail.seq);
+                }
+                Sabotage::LedgerLosesAssignment if expected_last % 4 == 3 => {
+                    envelope = unassigned(&envelope).unwrap_or(envelope);
                 }
                 Sabotage::LedgerForgetsAppend if expected_last % 8 == 7 => {
                     return Ok(expected_last + 1);

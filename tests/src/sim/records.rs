@@ -32,6 +32,7 @@ fn forgotten(sabotage: Sabotage, key: &Key) -> bool {
     match key {
         Key::Seen(_) => sabotage == Sabotage::RecordsForgetSeen,
         Key::Thread(..) => sabotage == Sabotage::RecordsForgetThreads,
+        Key::Address(_) => sabotage == Sabotage::RecordsForgetAddresses,
         _ => false,
     }
 }
