@@ -217,9 +217,10 @@ fn title_of(code: &str) -> String {
 /// The status for what the core refuses, by its code. The one place where this is decided.
 fn status_of_refusal(code: &str) -> StatusCode {
     match code {
-        "conversation_not_found" | "message_not_found" | "parked_not_found" => {
-            StatusCode::NOT_FOUND
-        }
+        "contact_not_found"
+        | "conversation_not_found"
+        | "message_not_found"
+        | "parked_not_found" => StatusCode::NOT_FOUND,
         "not_in_queue" | "agent_required" | "forbidden" => StatusCode::FORBIDDEN,
         "agent_not_found" | "queue_not_found" => StatusCode::UNPROCESSABLE_ENTITY,
         _ if code.starts_with("invalid_") => StatusCode::UNPROCESSABLE_ENTITY,
@@ -324,6 +325,8 @@ mod tests {
             ("conversation_changed", 409),
             ("conversation_resolved", 409),
             ("conversation_merged", 409),
+            ("contact_not_found", 404),
+            ("contact_merge_loop", 409),
             ("something_later", 409),
         ] {
             assert_eq!(status_of_refusal(code).as_u16(), status, "{code}");

@@ -1,6 +1,7 @@
 //! What somebody may see: by their role, their queues and their channels.
 
 use postroom_access::Principal;
+use postroom_model::limits::MERGED_MAX;
 use postroom_model::{AgentId, ChannelId, Conversation, ConversationId, QueueId, Role, Settings};
 use postroom_records::{Key, Row};
 
@@ -64,12 +65,15 @@ pub(crate) async fn find(
     if may_see(principal, &app.settings_now(), &Whereabouts::from(conversation.as_ref())) {
         return Ok(Found::Within(conversation));
     }
-    // What was merged is shown with the conversation that goes on.
-    if let Some(into) = conversation.merged_into
-        && let Some(into) = load(app, into).await?
-        && may_see(principal, &app.settings_now(), &Whereabouts::from(into.as_ref()))
-    {
-        return Ok(Found::Within(conversation));
+    // What was merged is shown with the conversation that goes on, by way of others or not.
+    let mut next = conversation.merged_into;
+    for _ in 0..=MERGED_MAX {
+        let Some(into) = next else { break };
+        let Some(into) = load(app, into).await? else { break };
+        if may_see(principal, &app.settings_now(), &Whereabouts::from(into.as_ref())) {
+            return Ok(Found::Within(conversation));
+        }
+        next = into.merged_into;
     }
     Ok(Found::Foreign)
 }

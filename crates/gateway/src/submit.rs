@@ -104,9 +104,12 @@ fn same_request(about: &[ConversationId], outcome: Outcome) -> Result<Settled, P
     if outcome.conversation.is_none_or(|conversation| about.contains(&conversation)) {
         return Ok(Settled::Done(outcome));
     }
+    Err(key_reused())
+}
+
+pub(crate) fn key_reused() -> Problem {
     let detail = "this Idempotency-Key was used for another change";
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    Err(Problem::new(status, "idempotency_key_reused", detail))
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
 }
 
 /// The outcome of an input, if the records remember it.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, AgentStatus, Attachment, CommandId, ConversationId, MessageId, NoteId, ParkedId,
-    QueueId, Timestamp,
+    AgentId, AgentStatus, Attachment, CommandId, ContactId, ConversationId, MessageId, NoteId,
+    ParkedId, QueueId, Timestamp,
 };
 
 /// A change that somebody asks for; the router decides it in one order with everything else.
@@ -134,6 +134,11 @@ pub enum Action {
         agent: AgentId,
         status: AgentStatus,
     },
+    /// Two contacts are one person: the addresses of `contact` lead to `into` from now on.
+    MergeContact {
+        contact: ContactId,
+        into: ContactId,
+    },
     /// Decides an input that was set aside once more.
     RetryParked {
         parked: ParkedId,
@@ -161,7 +166,10 @@ impl Action {
             | Self::Tag { conversation, .. }
             | Self::Prioritise { conversation, .. }
             | Self::Merge { conversation, .. } => Some(*conversation),
-            Self::SetStatus { .. } | Self::RetryParked { .. } | Self::DropParked { .. } => None,
+            Self::SetStatus { .. }
+            | Self::MergeContact { .. }
+            | Self::RetryParked { .. }
+            | Self::DropParked { .. } => None,
         }
     }
 }

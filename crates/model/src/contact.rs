@@ -118,9 +118,12 @@ pub struct Contact {
     pub id: ContactId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// In the order in which they became known.
+    /// In the order in which they became known; none once it was merged.
     pub addresses: Vec<Address>,
     pub created_at: Timestamp,
+    /// The contact that has its addresses since the two were found to be one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<ContactId>,
 }
 
 #[cfg(test)]

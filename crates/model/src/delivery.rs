@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelId, ConversationId, HostId, Message, MessageId, Party, Timestamp};
+use crate::{
+    ChannelId, ConversationId, HostId, Message, MessageId, Party, ReceiptStatus, Timestamp,
+};
 
 /// Where a reply stands. Only `queued` and `waiting` may be sent; nothing else is ever sent again
 /// unless somebody asks for it (P7).
@@ -37,6 +39,40 @@ pub enum DeliveryState {
     Failed,
     /// It may or may not have left.
     Uncertain,
+}
+
+impl DeliveryState {
+    /// What a receipt makes of a reply that stands so; none if it tells nothing new.
+    ///
+    /// Where a reply ends does not depend on the order in which receipts come: what has arrived has
+    /// arrived, whatever else is said of it, and what failed has not merely left.
+    pub fn told(self, status: ReceiptStatus) -> Option<Self> {
+        let next = match status {
+            ReceiptStatus::Sent => Self::Sent,
+            ReceiptStatus::Delivered => Self::Delivered,
+            ReceiptStatus::Read => Self::Read,
+            ReceiptStatus::Failed => Self::Failed,
+        };
+        // While it waits to be sent (again), a failure is that of an attempt which is over already.
+        let of_before = matches!(self, Self::Queued | Self::Waiting) && next == Self::Failed;
+        (!of_before && next.known() > self.known()).then_some(next)
+    }
+
+    /// Whether the outside has said, or the host reported, what became of it.
+    pub fn is_known(self) -> bool {
+        self.known() > 0
+    }
+
+    /// How much is known of what became of it; a receipt only ever tells more. 0 while it is ours.
+    fn known(self) -> u8 {
+        match self {
+            Self::Queued | Self::Sending | Self::Waiting | Self::Uncertain => 0,
+            Self::Sent => 1,
+            Self::Failed => 2,
+            Self::Delivered => 3,
+            Self::Read => 4,
+        }
+    }
 }
 
 /// What the sending host reports. It travels through the inlet like everything else.
@@ -88,4 +124,43 @@ pub struct Outbound {
     /// Epoch of the owner that holds the running attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DeliveryState as State;
+    use crate::ReceiptStatus as Told;
+
+    #[test]
+    fn receipts_in_any_order_end_alike() {
+        let all = [Told::Sent, Told::Delivered, Told::Read, Told::Failed];
+        for begin in [State::Sending, State::Uncertain, State::Sent, State::Failed] {
+            for one in all {
+                for other in all {
+                    let end = |first: Told, second: Told| {
+                        let then = begin.told(first).unwrap_or(begin);
+                        then.told(second).unwrap_or(then)
+                    };
+                    assert_eq!(end(one, other), end(other, one), "{begin:?}: {one:?}, {other:?}");
+                    assert_eq!(end(one, one), begin.told(one).unwrap_or(begin));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn receipt_tells_only_what_is_not_known_better() {
+        for (before, told, after) in [
+            (State::Failed, Told::Delivered, Some(State::Delivered)),
+            (State::Failed, Told::Sent, None),
+            (State::Sent, Told::Failed, Some(State::Failed)),
+            (State::Delivered, Told::Failed, None),
+            (State::Read, Told::Delivered, None),
+            (State::Queued, Told::Delivered, Some(State::Delivered)),
+            (State::Waiting, Told::Failed, None),
+            (State::Uncertain, Told::Failed, Some(State::Failed)),
+        ] {
+            assert_eq!(before.told(told), after, "{before:?}, {told:?}");
+        }
+    }
 }

@@ -46,6 +46,18 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         addresses: Vec<Address>,
     },
+    /// The contact turned out to be the same person as `into`, which has its addresses from now on.
+    #[serde(rename = "contact.merged")]
+    ContactMerged {
+        contact: ContactId,
+        into: ContactId,
+        /// The name of `contact`, if `into` had none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<Address>,
+        by: Actor,
+    },
 
     #[serde(rename = "conversation.opened")]
     ConversationOpened(Box<Opened>),
@@ -53,7 +65,7 @@ pub enum EventBody {
     /// fold has forgotten conversations that are done.
     #[serde(rename = "conversation.reopened")]
     ConversationReopened { opened: Box<Opened>, reason: Reason },
-    /// A snooze is over: the time came or the customer wrote. It is open again, waits from now on
+    /// A snooze is over: the time came, the customer wrote, or somebody asked or answered. It is open again, waits from now on
     /// and has no owner.
     #[serde(rename = "conversation.woken")]
     ConversationWoken { reason: Reason },
@@ -99,7 +111,13 @@ pub enum EventBody {
     },
     /// The other side of the merge, on the conversation that goes on.
     #[serde(rename = "conversation.absorbed")]
-    ConversationAbsorbed { from: ConversationId, by: Actor },
+    ConversationAbsorbed {
+        from: ConversationId,
+        /// What had been merged into `from` before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        further: Vec<ConversationId>,
+        by: Actor,
+    },
 
     #[serde(rename = "message.received")]
     MessageReceived {

@@ -61,3 +61,14 @@ fn texts_written_before_are_still_read() {
     assert_eq!(serde_json::to_string(&event).unwrap(), text);
     assert_eq!(serde_json::from_str::<Event>(text).unwrap(), event);
 }
+
+/// What a dialect knows may be any number: live state and replay must read the same (P5).
+#[test]
+fn numbers_of_any_size_come_back_as_they_came() {
+    for score in [1.821_367_699_834_826_6e90, 5e-324, 0.1 + 0.2, -1.797_693_134_862_315_7e308] {
+        let mut message = Message::default();
+        message.attributes.insert("score".to_owned(), serde_json::json!(score));
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message, "{text}");
+    }
+}

@@ -121,9 +121,11 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             resolve(conversation);
             conversation.merged_into = Some(*into);
         }
-        EventBody::ConversationAbsorbed { from, .. } => {
-            conversation.merged_from.retain(|known| known != from);
-            conversation.merged_from.push(*from);
+        EventBody::ConversationAbsorbed { from, further, .. } => {
+            for one in further.iter().chain([from]) {
+                conversation.merged_from.retain(|known| known != one);
+                conversation.merged_from.push(*one);
+            }
         }
         EventBody::ConversationTagged { added, removed, .. } => {
             conversation.tags.retain(|tag| !removed.contains(tag));

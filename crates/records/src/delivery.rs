@@ -3,9 +3,7 @@
 //! A reply never moves in a way that would let it leave twice (P7): what a receipt has told is not
 //! taken back by a late report of the host.
 
-use postroom_model::{
-    DeliveryState, EventBody, MessageId, Outbound, ReceiptStatus, SendResult, Timestamp,
-};
+use postroom_model::{DeliveryState, EventBody, MessageId, Outbound, SendResult, Timestamp};
 
 use crate::fold::{Effect, Fact};
 use crate::{DeliveryNote, Key, Row};
@@ -51,9 +49,11 @@ pub(crate) fn edit(row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             outbound.epoch = None;
         }
         EventBody::ReceiptRecorded { status, at, code, .. } => {
-            if !receipt(outbound, *status) {
+            let Some(state) = outbound.state.told(*status) else {
                 return Effect::Nothing;
-            }
+            };
+            outbound.state = state;
+            outbound.epoch = None;
             why = Some(Why { code: code.clone(), ..Why::default() });
             updated_at = *at;
         }
@@ -84,7 +84,7 @@ fn settle(outbound: &mut Outbound, result: &SendResult) -> Option<Why> {
     if !matches!(result, SendResult::Uncertain { .. }) {
         outbound.epoch = None;
     }
-    if told(outbound.state) > 0 {
+    if outbound.state.is_known() {
         return None;
     }
     let (state, code, detail, next_at) = match result {
@@ -102,37 +102,4 @@ fn settle(outbound: &mut Outbound, result: &SendResult) -> Option<Why> {
     };
     outbound.state = state;
     Some(Why { code: code.cloned(), detail: detail.cloned(), next_at })
-}
-
-/// What the outside tells. False if it tells nothing new.
-fn receipt(outbound: &mut Outbound, status: ReceiptStatus) -> bool {
-    let state = match status {
-        ReceiptStatus::Sent => DeliveryState::Sent,
-        ReceiptStatus::Delivered => DeliveryState::Delivered,
-        ReceiptStatus::Read => DeliveryState::Read,
-        ReceiptStatus::Failed => DeliveryState::Failed,
-    };
-    let to_leave = matches!(outbound.state, DeliveryState::Queued | DeliveryState::Waiting);
-    // While it waits to be sent (again), a failure is that of an attempt which is over already.
-    let of_before = to_leave && state == DeliveryState::Failed;
-    if of_before || told(state) <= told(outbound.state) {
-        return false;
-    }
-    outbound.state = state;
-    outbound.epoch = None;
-    true
-}
-
-/// How far the outside is known to have come; a reply only moves upwards. 0 while it is ours.
-fn told(state: DeliveryState) -> u8 {
-    match state {
-        DeliveryState::Queued
-        | DeliveryState::Sending
-        | DeliveryState::Waiting
-        | DeliveryState::Uncertain => 0,
-        DeliveryState::Sent => 1,
-        DeliveryState::Delivered => 2,
-        DeliveryState::Read => 3,
-        DeliveryState::Failed => 4,
-    }
 }

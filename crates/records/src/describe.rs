@@ -48,6 +48,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConfigInstalled { .. } => "config.installed",
         EventBody::ContactCreated { .. } => "contact.created",
         EventBody::ContactUpdated { .. } => "contact.updated",
+        EventBody::ContactMerged { .. } => "contact.merged",
         EventBody::ConversationOpened(_) => "conversation.opened",
         EventBody::ConversationReopened { .. } => "conversation.reopened",
         EventBody::ConversationWoken { .. } => "conversation.woken",
@@ -206,9 +207,10 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "thread", thread);
             set_freed(item, freed.as_ref());
         }
-        EventBody::ConversationAbsorbed { from, by } => {
+        EventBody::ConversationAbsorbed { from, further, by } => {
             item.by = Some(by.clone());
             set(item, "from", from);
+            set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
         _ => return false,
     }
@@ -278,6 +280,13 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
         }
         EventBody::ContactUpdated { contact, name, addresses } => {
             set(item, "contact", contact);
+            set(item, "name", name);
+            set(item, "addresses", addresses);
+        }
+        EventBody::ContactMerged { contact, into, name, addresses, by } => {
+            item.by = Some(by.clone());
+            set(item, "contact", contact);
+            set(item, "into", into);
             set(item, "name", name);
             set(item, "addresses", addresses);
         }

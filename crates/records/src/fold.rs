@@ -4,8 +4,8 @@
 //! [`apply`]). Nothing here loads, writes or asks for the time; the sheet holds the rows.
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, Bodies, ContactId, ConversationId, DeliveryState, Event,
-    EventBody, Freed, Message, MessageId, Outbound, Presence, Timestamp,
+    Address, AgentId, AgentStatus, Bodies, Contact, ContactId, ConversationId, DeliveryState,
+    Event, EventBody, Freed, Message, MessageId, Outbound, Presence, Timestamp,
 };
 use uuid::Uuid;
 
@@ -56,6 +56,9 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
         }
         (EventBody::ContactUpdated { contact, addresses, .. }, _) => {
             put_addresses(*contact, addresses, put);
+        }
+        (EventBody::ContactMerged { into, addresses, .. }, _) => {
+            put_addresses(*into, addresses, put);
         }
         (EventBody::ConversationOpened(opened), Some(id)) => {
             if let Some(thread) = &opened.thread {
@@ -144,8 +147,13 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
     {
         visit(Key::Conversation(id));
     }
-    if let EventBody::ContactUpdated { contact, .. } = &event.body {
-        visit(Key::Contact(*contact));
+    match &event.body {
+        EventBody::ContactUpdated { contact, .. } => visit(Key::Contact(*contact)),
+        EventBody::ContactMerged { contact, into, .. } => {
+            visit(Key::Contact(*contact));
+            visit(Key::Contact(*into));
+        }
+        _ => {}
     }
     if let Some(agent) = agent_of(event) {
         visit(Key::Presence(agent.clone()));
@@ -190,7 +198,7 @@ pub(crate) fn apply(key: &Key, row: &mut Option<Row>, fact: Fact<'_>) -> Effect 
     match key {
         Key::Conversation(id) => conversation::edit(*id, row, fact),
         Key::Presence(agent) => presence(agent, row, fact),
-        Key::Contact(_) => contact(row, fact.event),
+        Key::Contact(id) => contact(*id, row, fact.event),
         Key::Outbound(_) => delivery::edit(row, fact),
         Key::Timeline(..)
         | Key::Address(_)
@@ -203,21 +211,34 @@ pub(crate) fn apply(key: &Key, row: &mut Option<Row>, fact: Fact<'_>) -> Effect 
     }
 }
 
-fn contact(row: &mut Option<Row>, event: &Event) -> Effect {
-    let (Some(Row::Contact(contact)), EventBody::ContactUpdated { name, addresses, .. }) =
-        (row, &event.body)
-    else {
+fn contact(id: ContactId, row: &mut Option<Row>, event: &Event) -> Effect {
+    let Some(Row::Contact(row)) = row else {
         return Effect::Nothing;
     };
+    match &event.body {
+        EventBody::ContactMerged { contact, into, .. } if *contact == id => {
+            row.merged_into = Some(*into);
+            row.addresses.clear();
+        }
+        EventBody::ContactMerged { name, addresses, .. }
+        | EventBody::ContactUpdated { name, addresses, .. } => {
+            gather(row, name.as_deref(), addresses);
+        }
+        _ => return Effect::Nothing,
+    }
+    Effect::Changed
+}
+
+/// What has become known of a person.
+fn gather(contact: &mut Contact, name: Option<&str>, addresses: &[Address]) {
     if let Some(name) = name {
-        contact.name = Some(name.clone());
+        contact.name = Some(name.to_owned());
     }
     for address in addresses {
         if !contact.addresses.contains(address) {
             contact.addresses.push(address.clone());
         }
     }
-    Effect::Changed
 }
 
 /// The row is made by whatever first concerns the agent.

@@ -113,14 +113,14 @@ async fn load(
         let (asked, got) = (keys.len(), rows.len());
         return Err(RecordsError::Damaged(format!("{got} rows came for {asked} keys")));
     }
-    let mut last_event = 0;
+    let mut stood_at = 0;
     for (key, row) in keys.into_iter().zip(rows) {
         if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
-            last_event = totals.events;
+            stood_at = totals.seq;
         }
         sheet.insert_loaded(key, row);
     }
-    if last_event == from.last_event {
+    if stood_at == from.seq {
         return Ok(());
     }
     let actual = records.standing().await?.seq;

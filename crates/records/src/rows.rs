@@ -8,7 +8,7 @@ use postroom_model::{
 use serde::{Deserialize, Serialize};
 
 /// Grows when rows change in a way that older ones cannot be read; the records are then rebuilt.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Names a row. The order is the order in which rows are scanned and compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,6 +149,8 @@ pub struct Totals {
     pub events: u64,
     /// Sequence of the inlet up to which everything is decided.
     pub inlet_seq: u64,
+    /// Sequence of the last envelope that is counted: where the records stood when this was read.
+    pub seq: u64,
 }
 
 impl Totals {

@@ -118,11 +118,14 @@ impl Sheet {
         self.count(Totals {
             events: envelope.last_event(),
             inlet_seq: envelope.inlet_seq,
+            // The ledger has no gaps.
+            seq: previous.seq + 1,
             ..Totals::default()
         });
-        // By the clock of the ledger alone, so that every fold forgets at the same envelope.
+        // By what the ledger says alone, so that every fold forgets at the same envelope.
         if hour(envelope.at) != hour(previous.at) {
-            self.forget_before(envelope.at.plus_millis(-limits::SEEN_DAYS * DAY_MS));
+            let known = decided_through(envelope).map_or(previous.at, |at| at.min(previous.at));
+            self.forget_before(known.plus_millis(-limits::SEEN_DAYS * DAY_MS));
         }
     }
 
@@ -260,11 +263,19 @@ impl Sheet {
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// When the oldest input of the envelope came. What came later may still wait in the inlet, for days
+/// if nobody decided, and may be a second copy of what was decided before: ids are remembered by the
+/// time at which copies came, not by that at which they are decided.
+fn decided_through(envelope: &Envelope) -> Option<Timestamp> {
+    let inputs = envelope.transitions.iter().filter(|one| one.outcome.is_some());
+    inputs.map(|one| one.at).min()
+}
+
 fn hour(at: Timestamp) -> i64 {
     at.millis().div_euclid(HOUR_MS)
 }
 
-/// Adds counts; the two that say how far the ledger and the inlet have come only go forwards.
+/// Adds counts; those that say how far the ledger and the inlet have come only go forwards.
 fn add(totals: &mut Totals, more: Totals) {
     totals.routed += more.routed;
     totals.duplicate += more.duplicate;
@@ -272,4 +283,5 @@ fn add(totals: &mut Totals, more: Totals) {
     totals.rejected += more.rejected;
     totals.events = totals.events.max(more.events);
     totals.inlet_seq = totals.inlet_seq.max(more.inlet_seq);
+    totals.seq = totals.seq.max(more.seq);
 }

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use postroom_model::{
     Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, Input, InputBody, MessageId,
 };
-use postroom_records::{Key, Records, RecordsError, Row, Sheet, Totals};
+use postroom_records::{Key, Records, RecordsError, Row, Sheet};
 use postroom_routing::{Lookups, Routed};
 
 use crate::RouterError;
 use crate::recover::Tail;
 
 /// Rows lead to rows: a parked input to its thread, that to a conversation, that to the one it was
-/// merged into, and so on. No chain of merges in use comes near.
+/// merged into, and so on. The limits of the model let no chain of merges come near.
 const ROUNDS_MAX: usize = 64;
 
 /// The addresses of the sender: the one it wrote from, then others that the adapter knows. A user of a
@@ -75,14 +75,14 @@ pub(crate) async fn load(
         keys.push(Key::Totals);
     }
     let rows = records.load(&keys).await?;
-    let mut stands = Totals::default();
+    let mut stood_at = 0;
     for (key, row) in keys.into_iter().zip(rows) {
         if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
-            stands = *totals;
+            stood_at = totals.seq;
         }
         sheet.insert_loaded(key, row);
     }
-    if (stands.events, stands.inlet_seq) == (tail.last_event, tail.inlet_seq) {
+    if stood_at == tail.seq {
         return Ok(());
     }
     let actual = records.standing().await?.seq;
@@ -111,6 +111,10 @@ fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
                 }
                 Action::Resend { message, .. } => {
                     wanted.insert(Key::Outbound(*message));
+                }
+                Action::MergeContact { contact, into } => {
+                    wanted.insert(Key::Contact(*contact));
+                    wanted.insert(Key::Contact(end_of_contact(*into, sheet)));
                 }
                 Action::RetryParked { parked } | Action::DropParked { parked } => {
                     wanted.insert(Key::Parked(*parked));
@@ -162,6 +166,17 @@ fn end_of_thread(inbound: &Inbound, sheet: &Sheet) -> Option<ConversationId> {
         }
     }
     Some(id)
+}
+
+/// The contact that has the addresses now, merges followed as far as they are loaded.
+fn end_of_contact(mut id: ContactId, sheet: &Sheet) -> ContactId {
+    for _ in 0..ROUNDS_MAX {
+        match sheet.contact(id).and_then(|row| row.merged_into) {
+            Some(into) => id = into,
+            None => break,
+        }
+    }
+    id
 }
 
 /// What was looked up for one input, as the core wants it.
@@ -240,6 +255,10 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
                     Action::Merge { into, .. } => lookups.into = sheet.conversation(*into),
                     Action::Resend { message, .. } => {
                         lookups.outbound = sheet.outbound(*message).map(|row| &row.outbound);
+                    }
+                    Action::MergeContact { contact, into } => {
+                        lookups.contact = sheet.contact(*contact);
+                        lookups.into_contact = sheet.contact(end_of_contact(*into, sheet));
                     }
                     _ => {}
                 }

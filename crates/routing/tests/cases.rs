@@ -333,7 +333,7 @@ fn a_reply_waits_for_the_customer_and_the_first_one_makes_an_owner() {
         r#"
         queue support
         agent ada queues=support capacity=0
-        agent bob queues=support
+        agent bob queues=support capacity=200
         msg c1 "x"                         -> opened support
         reply ada c1 "hi"                  -> first reply of ada, queued for site
         see c1                             -> pending support ada v4
@@ -358,12 +358,24 @@ fn a_reply_waits_for_the_customer_and_the_first_one_makes_an_owner() {
         see c3                             -> pending support v3
         msg c3 "y"                         -> received
         waiting                            -> c2 c3
-        # What is set aside stays so.
+        # Who answers what was set aside takes it up.
         snooze boss c3 60                  -> snoozed
-        reply bob c3 "x" id=r8             -> queued for site
-        see c3                             -> snoozed support v6
+        reply boss c3 "x" id=r8            -> woken (by boss), queued for site
+        see c3                             -> pending support v7
+        wait 100                           -> nothing
+        snooze boss c3 60                  -> snoozed
+        reply bob c3 "x" id=r9             -> woken (by bob), first reply of bob, queued for site
+        see c3                             -> pending support bob v11
+        # It goes back to its owner, if that one could take it.
+        bob online                         -> bob online, c2 assigned bob
+        snooze bob c3 60                   -> snoozed freeing bob
+        reply ada c3 "x" id=r10            -> woken (by ada), returned to bob, queued for site
+        bob away                           -> bob away
+        snooze bob c3 60                   -> snoozed freeing bob
+        reply ada c3 "x" id=r11            -> woken (by ada), first reply of ada, queued for site
+        load ada                           -> 20
         without site
-        reply bob c3 "x" id=r9             -> channel_not_found the channel site is no longer configured
+        reply bob c3 "x" id=r12            -> channel_not_found the channel site is no longer configured
         "#,
     );
 }
@@ -427,7 +439,7 @@ fn a_merge_ends_one_conversation_and_its_thread_follows() {
         merge ada c5 c2    -> merged into c2, c2 woken (by ada), c2 absorbed c5
         # The thread of what was merged twice leads to the last.
         msg c6 "x"         -> opened support
-        merge ada c2 c6    -> merged into c6, c6 absorbed c2
+        merge ada c2 c6    -> merged into c6, c6 absorbed c2 with c1 with c4 with c5
         msg c4 "more"      -> c6 received
         msg c2 "more"      -> c6 received
         waiting            -> c6
@@ -442,6 +454,20 @@ fn a_merge_ends_one_conversation_and_its_thread_follows() {
         .replace("ID", &second_conversation())
         .as_str(),
     );
+}
+
+#[test]
+fn so_many_conversations_become_one_and_no_more() {
+    let merged =
+        |number| format!("msg c{number} x -> opened support\n merge boss c{number} c0 -> ");
+    let mut case = "queue support\n msg c0 x -> opened support\n".to_owned();
+    for number in 1..=postroom_model::limits::MERGED_MAX {
+        case += &merged(number);
+        case += &format!("merged into c0, c0 absorbed c{number}\n");
+    }
+    case += &merged(99);
+    case += "invalid_command at most 50 conversations can be merged into one\n";
+    check(&case);
 }
 
 /// The id that the second conversation of that case gets: ids come from time and position alone.
@@ -650,10 +676,14 @@ fn receipts_only_move_a_reply_forward() {
         settle r1 sent x1            -> sent
         receipt mail x1 delivered    -> receipt_unknown no reply with this id has left through the channel
         receipt site x1 sent         -> nothing
+        receipt site x1 failed       -> receipt failed
+        receipt site x1 sent         -> nothing
+        # What has arrived has arrived, also if it was given up before.
+        receipt site x1 delivered    -> receipt delivered
+        receipt site x1 failed       -> nothing
         receipt site x1 read         -> receipt read
         receipt site x1 delivered    -> nothing
-        receipt site x1 failed       -> receipt failed
-        receipt site x1 read         -> nothing
+        receipt site x1 failed       -> nothing
 
         # What arrived must not leave again, whatever the host knows of it.
         reply ada c1 "two" id=r2     -> queued for site
@@ -677,6 +707,14 @@ fn receipts_only_move_a_reply_forward() {
         settle r4 uncertain          -> uncertain provider_said
         receipt site r4 failed       -> receipt failed
         resend ada c1 r4             -> queued again
+
+        # An agent must not send again what did arrive.
+        reply ada c1 "five" id=r5    -> queued for site
+        attempt r5                   -> attempt 1
+        settle r5 failed             -> failed provider_said
+        receipt site r5 delivered    -> receipt delivered
+        reply-state r5               -> delivered
+        resend ada c1 r5             -> delivery_not_waiting only a reply that failed or is uncertain can be sent again
         "#,
     );
 }
@@ -742,6 +780,56 @@ fn contacts_are_found_by_any_of_their_addresses() {
         contacts                                 -> Ann tel:+4930123 mailto:ann@example.com; Bo telegram:42
         "#,
     );
+}
+
+#[test]
+fn two_contacts_become_one_by_a_command() {
+    check(
+        r#"
+        queue support
+        agent ada queues=support
+        msg c1 "x" from=tel:+491 also=chat:1     -> opened support
+        msg c2 "x" from=tel:+492 name=Ann        -> opened support
+        msg c3 "x" from=tel:+493 name=Bo         -> opened support
+        msg c4 "x" from=tel:+494                 -> opened support
+        join ada k1 k1   -> contact_merge_loop a contact cannot be merged into itself, also not by way of earlier merges
+        join ada k1 k9   -> contact_not_found no such contact
+        join ada k9 k1   -> contact_not_found no such contact
+        join bot k1 k2   -> role_not_allowed an integrator does not act on contacts
+        join ann k1 k2   -> agent_not_found the agent is not configured
+        join ada k2 k1   -> joined name Ann +tel:+492
+        # Asked again, nothing is left to do.
+        join ada k2 k1   -> nothing
+        join ada k1 k2   -> contact_merge_loop a contact cannot be merged into itself, also not by way of earlier merges
+        join ada k2 k3   -> contact_merged the contact was merged into ID
+        # A name that is there stays, and earlier merges are followed.
+        join boss k3 k2  -> joined +tel:+493
+        join root k1 k4  -> joined name Ann +tel:+491 +chat:1 +tel:+492 +tel:+493
+        join ada k4 k3   -> contact_merge_loop a contact cannot be merged into itself, also not by way of earlier merges
+        msg c1 "x" from=tel:+493 also=tel:+495   -> contact +tel:+495, received
+        contacts         -> Ann tel:+494 tel:+491 chat:1 tel:+492 tel:+493 tel:+495
+        "#
+        .replace("ID", &first_contact())
+        .as_str(),
+    );
+}
+
+/// The id that the first contact of that case gets.
+fn first_contact() -> String {
+    let at = postroom_model::Timestamp::from_millis(support::world::BEGIN + 1_000);
+    postroom_model::ids::decided(at, "contact", &[2, 0, 1]).to_string()
+}
+
+#[test]
+fn contact_with_too_many_addresses_takes_in_no_other() {
+    let many: Vec<String> = (0..50).map(|number| format!("tel:+{number}")).collect();
+    let case = r#"
+        queue support
+        msg c1 "x" from=chat:1 also=MANY -> opened support
+        msg c2 "x" from=chat:2           -> opened support
+        join boss k2 k1                  -> invalid_command a contact has at most 50 addresses
+    "#;
+    check(&case.replace("MANY", &many.join(",")));
 }
 
 #[test]

@@ -10,9 +10,9 @@ mod support {
 
 use postroom_model::{
     Action, Actor, AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings,
-    Command, CommandId, ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt, Input,
-    InputBody, Message, MessageId, NoteId, OutcomeKind, Party, QueueId, QueueSettings, Receipt,
-    ReceiptStatus, ReplyDraft, Role, Rule, SendResult, Settings, WorkspaceId,
+    Command, CommandId, ContactId, ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt,
+    Input, InputBody, Message, MessageId, NoteId, OutcomeKind, Party, QueueId, QueueSettings,
+    Receipt, ReceiptStatus, ReplyDraft, Role, Rule, SendResult, Settings, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;
@@ -51,6 +51,11 @@ enum Op {
         what: Delivery,
     },
     Configure(Box<Wanted>),
+    /// Two contacts are one person.
+    Join {
+        contact: usize,
+        into: usize,
+    },
     /// The same input once more.
     Again {
         before: usize,
@@ -126,6 +131,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0..4_usize, delivery).prop_map(|(reply, what)| Op::Deliver { reply, what }),
         2 => wanted().prop_map(|wanted| Op::Configure(Box::new(wanted))),
         1 => (0..20_usize).prop_map(|before| Op::Again { before }),
+        2 => (0..6_usize, 0..6_usize).prop_map(|(contact, into)| Op::Join { contact, into }),
         3 => (0..90_i64).prop_map(|seconds| Op::Tick { seconds }),
         2 => (-30..60_i64).prop_map(|seconds| Op::Drift { seconds }),
         1 => any::<bool>().prop_map(|drop| Op::Retry { drop }),
@@ -266,6 +272,15 @@ impl Run {
             }
             Op::Act { actor, conversation, what } => self.act(*actor, *conversation, what),
             Op::Deliver { reply, what } => self.deliver(*reply, what),
+            Op::Join { contact, into } => {
+                let known = |number: &usize| {
+                    let contacts = &self.world.model.contacts;
+                    let place = number.checked_rem(contacts.len()).unwrap_or(0);
+                    contacts.keys().nth(place).copied().unwrap_or(ContactId(Uuid::nil()))
+                };
+                let (contact, into) = (known(contact), known(into));
+                command(Actor::operator(), Action::MergeContact { contact, into })
+            }
             Op::Retry { drop } => {
                 let Some(parked) = self.world.model.parked.keys().next().copied() else {
                     return;

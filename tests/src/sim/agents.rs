@@ -73,6 +73,9 @@ fn command(random: &SeededRandom, view: &View, now: Timestamp) -> Option<Input> 
             _ => AgentStatus::Online,
         };
         Action::SetStatus { agent: agent(name), status }
+    } else if random.chance(6) && !view.contacts.is_empty() {
+        let (contact, into) = (*one(random, &view.contacts)?, *one(random, &view.contacts)?);
+        Action::MergeContact { contact, into }
     } else {
         // Few conversations, so that commands meet.
         let newest = view.conversations.len().saturating_sub(6);
@@ -89,7 +92,7 @@ fn on_conversation(
     now: Timestamp,
     conversation: ConversationId,
 ) -> Option<Action> {
-    Some(match random.below(22) {
+    Some(match random.below(25) {
         0..3 => Action::Claim { conversation },
         3 => Action::Release { conversation },
         4..9 => {

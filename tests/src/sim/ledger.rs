@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postroom_bus::{BusError, Entry, Ledger, MemoryLedger, ReadLimits};
+use postroom_model::{Envelope, Event, EventBody};
 use tokio::sync::watch;
 
 use super::line::{Call, Line};
@@ -20,6 +21,18 @@ impl LineLedger {
     }
 }
 
+/// The envelope without its first assignment, if it holds one.
+fn unassigned(bytes: &Bytes) -> Option<Bytes> {
+    let (mut envelope, _) = Envelope::decode(bytes).ok()?;
+    let assigned = |event: &Event| matches!(event.body, EventBody::ConversationAssigned { .. });
+    let (events, place) = envelope.transitions.iter_mut().find_map(|transition| {
+        let place = transition.events.iter().position(assigned)?;
+        Some((&mut transition.events, place))
+    })?;
+    events.remove(place);
+    Some(Bytes::from(envelope.encode().ok()?.bytes))
+}
+
 pub(crate) fn no_answer<T>() -> Result<T, BusError> {
     Err(BusError::Unavailable("no answer".to_owned()))
 }
@@ -32,25 +45,36 @@ impl Ledger for LineLedger {
         events: (u64, u64),
         envelope: Bytes,
     ) -> Result<u64, BusError> {
-        let (store, sabotage) = (self.store(), self.0.stage.plan.sabotage);
+        let (store, stage) = (self.store(), Arc::clone(&self.0.stage));
         let appended = async move {
-            let mut expected = expected_last;
-            match sabotage {
+            let (mut expected, mut envelope) = (expected_last, envelope);
+            match stage.plan.sabotage {
                 Sabotage::LedgerWithoutFence => {
                     expected = store.tail().await?.map_or(0, |tail| tail.seq);
+                }
+                Sabotage::LedgerLosesAssignment if expected_last % 4 == 3 => {
+                    envelope = unassigned(&envelope).unwrap_or(envelope);
                 }
                 Sabotage::LedgerForgetsAppend if expected_last % 8 == 7 => {
                     return Ok(expected_last + 1);
                 }
                 _ => {}
             }
-            store.append(expected, events, envelope).await
+            let appended = store.append(expected, events, envelope).await;
+            if matches!(appended, Err(BusError::Fenced { .. })) {
+                stage.count("stale append refused");
+            }
+            appended
         };
         self.0.call("append", Call::Changes, appended).await.unwrap_or_else(no_answer)
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
         let store = self.store();
+        // Nobody else asks for one envelope alone.
+        if limits.entries_max == 1 {
+            self.0.stage.count("snapshot looked up");
+        }
         let read = async move { store.read(after, limits).await };
         self.0.call("ledger.read", Call::Asks, read).await.unwrap_or_else(no_answer)
     }

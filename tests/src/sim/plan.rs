@@ -14,6 +14,8 @@ pub enum Sabotage {
     LedgerWithoutFence,
     /// The ledger says that it has appended and has not.
     LedgerForgetsAppend,
+    /// The ledger keeps an envelope without one of its assignments.
+    LedgerLosesAssignment,
     /// The records write wherever they stand.
     RecordsWithoutFence,
     /// The records lose the last change of a write.
@@ -22,6 +24,8 @@ pub enum Sabotage {
     RecordsForgetSeen,
     /// The records lead no thread anywhere.
     RecordsForgetThreads,
+    /// The records know nobody by their addresses.
+    RecordsForgetAddresses,
     /// The inlet leaves an entry out when it is read.
     InletSkipsEntry,
     /// The inlet acknowledges what it has not stored.
@@ -72,7 +76,7 @@ impl Plan {
             sabotage,
             messages: some(&[10, 20, 40]),
             commands: some(&[5, 15, 40]),
-            sends: some(&[0, 6, 12]),
+            sends: some(&[0, 12, 30]),
             echoes: some(&[0, 4, 12]),
             routers: if some(&[1, 1, 2]) == 2 { 2 } else { 1 },
             life_ms: Some(some(&[0, 150, 400, 1_500])).filter(|life| *life > 0),
@@ -99,7 +103,7 @@ impl Plan {
                 self.hold = 40;
             }
             Sabotage::RecordsForgetSeen => self.echoes = 12,
-            Sabotage::HostSendsUngranted => self.sends = 12,
+            Sabotage::HostSendsUngranted => self.sends = 30,
             _ => {}
         }
     }

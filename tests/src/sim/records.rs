@@ -32,6 +32,7 @@ fn forgotten(sabotage: Sabotage, key: &Key) -> bool {
     match key {
         Key::Seen(_) => sabotage == Sabotage::RecordsForgetSeen,
         Key::Thread(..) => sabotage == Sabotage::RecordsForgetThreads,
+        Key::Address(_) => sabotage == Sabotage::RecordsForgetAddresses,
         _ => false,
     }
 }
@@ -65,15 +66,19 @@ impl Records for LineRecords {
         to: Standing,
         mut changes: Vec<Change>,
     ) -> Result<(), RecordsError> {
-        let (store, sabotage) = (self.store(), self.0.stage.plan.sabotage);
+        let (store, stage) = (self.store(), Arc::clone(&self.0.stage));
         let written = async move {
             let mut from = from;
-            match sabotage {
+            match stage.plan.sabotage {
                 Sabotage::RecordsWithoutFence => from = store.standing().await?.seq,
                 Sabotage::RecordsTorn if to.seq % 8 == 5 => drop(changes.pop()),
                 _ => {}
             }
-            store.write(from, to, changes).await
+            let written = store.write(from, to, changes).await;
+            if matches!(written, Err(RecordsError::Moved { .. })) {
+                stage.count("stale write refused");
+            }
+            written
         };
         self.0.call("write", Call::Changes, written).await.unwrap_or_else(no_answer)
     }

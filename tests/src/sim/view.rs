@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_bus::{Ledger as _, MemoryLedger, ReadLimits};
 use postroom_model::{
-    ChannelId, ConversationId, DeliveryState, Envelope, Event, EventBody, HostId, InputId,
-    MessageId, OutcomeKind, ParkedId, SendResult, Timestamp,
+    ChannelId, ContactId, ConversationId, DeliveryState, Envelope, Event, EventBody, HostId,
+    InputId, MessageId, OutcomeKind, ParkedId, SendResult, Timestamp,
 };
 
 /// A reply on its way out, as a host sees it.
@@ -30,6 +30,8 @@ impl Reply {
 pub(crate) struct View {
     pub(crate) seq: u64,
     pub(crate) conversations: Vec<ConversationId>,
+    /// Also those that were merged.
+    pub(crate) contacts: Vec<ContactId>,
     pub(crate) versions: BTreeMap<ConversationId, u64>,
     pub(crate) outcomes: BTreeMap<InputId, OutcomeKind>,
     pub(crate) parked: BTreeSet<ParkedId>,
@@ -75,6 +77,7 @@ impl View {
         }
         match (&event.body, event.conversation) {
             (EventBody::ConversationOpened(_), Some(id)) => self.conversations.push(id),
+            (EventBody::ContactCreated { contact }, _) => self.contacts.push(contact.id),
             (EventBody::InputParked { id, .. }, _) => drop(self.parked.insert(*id)),
             (EventBody::InputUnparked { id, .. }, _) => drop(self.parked.remove(id)),
             (EventBody::DeliveryOwned { channel, host, epoch }, _) => {

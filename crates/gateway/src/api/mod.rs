@@ -44,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(queues::list))
         .routes(routes!(agents::list))
         .routes(routes!(contacts::show))
+        .routes(routes!(contacts::merge))
         .routes(routes!(parked::list))
         .routes(routes!(parked::show))
         .routes(routes!(parked::retry))

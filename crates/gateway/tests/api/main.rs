@@ -9,6 +9,7 @@
 
 mod channels;
 mod commands;
+mod contacts;
 mod conversations;
 mod events;
 mod house;

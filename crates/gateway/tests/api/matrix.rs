@@ -74,6 +74,11 @@ fn changes() -> Vec<Row> {
         on("/v1/conversations/{id}/priority", json!({ "priority": 1 }), CHANGE_ADAS),
         on("/v1/conversations/{id}/merge", json!({ "into": "{id}" }), CHANGE_ADAS),
         on("/v1/conversations/{id}/resolve", json!({}), CHANGE_ADAS),
+        on(
+            "/v1/contacts/{none}/merge",
+            json!({ "into": "{none}" }),
+            [401, 401, 401, 404, 404, 404, 404, 403],
+        ),
         ("PUT", "/v1/me/status", Some(json!({ "status": "online" })), AGENT),
         on("/v1/parked/{none}/retry", json!({}), ADMIN),
         on("/v1/parked/{none}/drop", json!({}), ADMIN),

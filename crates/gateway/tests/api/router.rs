@@ -180,6 +180,14 @@ async fn carry_out(
     if let Action::SetStatus { agent, status } = command.action {
         return vec![Event::global(EventBody::AgentStatusChanged { agent, status, by })];
     }
+    if let Action::MergeContact { contact, into } = command.action {
+        let Some(Row::Contact(row)) = row(backends, Key::Contact(contact)).await else {
+            return refuse(outcome, "contact_not_found", "there is none".to_owned());
+        };
+        let (name, addresses) = (row.name, row.addresses);
+        let merged = EventBody::ContactMerged { contact, into, name, addresses, by };
+        return vec![Event::global(merged)];
+    }
     let Some(id) = command.action.conversation() else { return Vec::new() };
     let Some(Row::Conversation(now)) = row(backends, Key::Conversation(id)).await else {
         return refuse(outcome, "conversation_not_found", "there is none".to_owned());

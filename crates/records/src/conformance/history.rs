@@ -241,7 +241,11 @@ impl Maker {
                 by,
             },
             5 => EventBody::ConversationWoken { reason },
-            _ => EventBody::ConversationAbsorbed { from: other, by },
+            _ => EventBody::ConversationAbsorbed {
+                from: other,
+                further: self.random.chance(50).then(|| id(9)).into_iter().collect(),
+                by,
+            },
         }
     }
 
@@ -287,7 +291,7 @@ impl Maker {
         let contact = ContactId(uuid(self.below(4)));
         let address = format!("tel:+{}", self.below(6)).parse().unwrap();
         let parked = ParkedId(uuid(self.below(5)));
-        match self.below(6) {
+        match self.below(7) {
             0 => EventBody::ConfigInstalled { settings: Box::new(settings()) },
             1 => EventBody::ContactCreated {
                 contact: Contact {
@@ -295,6 +299,7 @@ impl Maker {
                     name: None,
                     addresses: vec![address],
                     created_at: now,
+                    merged_into: None,
                 },
             },
             2 => EventBody::ContactUpdated {
@@ -302,12 +307,19 @@ impl Maker {
                 name: self.random.chance(50).then(|| "Ada".to_owned()),
                 addresses: vec![address],
             },
-            3 => EventBody::AgentStatusChanged {
+            3 => EventBody::ContactMerged {
+                contact,
+                into: ContactId(uuid(self.below(4))),
+                name: self.random.chance(50).then(|| "Grace".to_owned()),
+                addresses: vec![address],
+                by: Actor::operator(),
+            },
+            4 => EventBody::AgentStatusChanged {
                 agent: agent("ada"),
                 status: AgentStatus::Online,
                 by: Actor::operator(),
             },
-            4 => EventBody::InputParked {
+            5 => EventBody::InputParked {
                 id: parked,
                 code: "unparsed".to_owned(),
                 detail: "no sender".to_owned(),

@@ -215,9 +215,10 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         name: Some("Ada".to_owned()),
         addresses: vec!["tel:+8613800138000".parse().unwrap()],
         created_at: moment(5),
+        merged_into: None,
     };
     let totals =
-        Totals { routed: 1, duplicate: 2, parked: 3, rejected: 4, events: 5, inlet_seq: 6 };
+        Totals { routed: 1, duplicate: 2, parked: 3, rejected: 4, events: 5, inlet_seq: 6, seq: 7 };
     let mut rows = vec![
         (Key::Conversation(id(1)), Row::Conversation(Box::new(conversation(1)))),
         (Key::Conversation(id(2)), Row::Conversation(Box::new(full))),

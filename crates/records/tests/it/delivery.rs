@@ -78,8 +78,11 @@ fn reply_moves_as_it_is_told_and_never_back() {
         (vec![attempted(1), failed(), requeued()], "Queued 1 - 5; - -"),
         (then(gone(), &[Delivered]), "Delivered 1 - 2; - -"),
         (then(gone(), &[Read, Delivered, Sent]), "Read 1 - 2; - -"),
-        (then(gone(), &[Delivered, Failed]), "Failed 1 - 2; rejected -"),
-        (then(gone(), &[Failed, Read]), "Failed 1 - 2; rejected -"),
+        (then(gone(), &[Failed, Sent]), "Failed 1 - 2; rejected -"),
+        // What has arrived has arrived, also if somebody had given it up.
+        (then(gone(), &[Delivered, Failed]), "Delivered 1 - 2; - -"),
+        (then(gone(), &[Failed, Read]), "Read 1 - 2; - -"),
+        (then(vec![attempted(1), failed()], &[Delivered]), "Delivered 1 - 2; - -"),
         (then(vec![attempted(1), uncertain()], &[Sent]), "Sent 1 - 2; - -"),
         // A receipt can overtake the report of the host.
         ([then(vec![attempted(1)], &[Delivered]), vec![retry()]].concat(), "Delivered 1 - 2; - -"),

@@ -67,7 +67,11 @@ fn of_conversations() -> Vec<EventBody> {
             freed: freed(),
             by: ada(),
         },
-        EventBody::ConversationAbsorbed { from: conversation(3), by: ada() },
+        EventBody::ConversationAbsorbed {
+            from: conversation(3),
+            further: vec![conversation(4)],
+            by: ada(),
+        },
         received(10),
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
@@ -112,12 +116,20 @@ fn of_the_workspace() -> Vec<EventBody> {
                 name: Some("Grace".to_owned()),
                 addresses: vec![address()],
                 created_at: at(0),
+                merged_into: None,
             },
         },
         EventBody::ContactUpdated {
             contact: contact_id(1),
             name: None,
             addresses: vec![address()],
+        },
+        EventBody::ContactMerged {
+            contact: contact_id(1),
+            into: contact_id(2),
+            name: Some("Grace".to_owned()),
+            addresses: vec![address()],
+            by: ada(),
         },
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },
         EventBody::AgentStatusChanged {

@@ -129,8 +129,9 @@ fn conversation_takes_what_opened_says_and_keeps_the_rest() {
         tagged(&["vip", "new"], &[]),
         tagged(&["late"], &["new", "none"]),
         EventBody::ConversationPrioritised { priority: 9, by: ada() },
-        EventBody::ConversationAbsorbed { from: conversation(3), by: ada() },
-        EventBody::ConversationAbsorbed { from: conversation(3), by: ada() },
+        absorbed(3, &[2]),
+        absorbed(3, &[]),
+        absorbed(5, &[4, 2]),
         snoozed(),
     ]);
     let row = sheet.conversation(conversation(1)).unwrap();
@@ -138,7 +139,7 @@ fn conversation_takes_what_opened_says_and_keeps_the_rest() {
     assert_eq!((row.contact, row.subject.as_deref()), (Some(contact_id(1)), Some("Order 7")));
     assert_eq!((row.skills.get("english"), row.route.matched), (Some(&5), Some(2)));
     assert_eq!(row.tags, ["vip", "late"]);
-    assert_eq!(row.merged_from, [conversation(3)]);
+    assert_eq!(row.merged_from, [3, 4, 2, 5].map(conversation), "each once");
     assert_eq!((row.snoozed_until, row.opened_at), (Some(at(9_000)), at(1)));
 
     let sheet = folded(vec![open(), tagged(&["vip"], &[]), merged(), reopened(3)]);
@@ -203,6 +204,39 @@ fn presence_carries_what_the_agent_holds() {
     }
 }
 
+fn absorbed(from: u64, further: &[u64]) -> EventBody {
+    let further = further.iter().copied().map(conversation).collect();
+    EventBody::ConversationAbsorbed { from: conversation(from), further, by: ada() }
+}
+
+#[test]
+fn merged_contact_gives_all_that_it_has_to_the_other() {
+    let address = |text: &str| text.parse::<postroom_model::Address>().unwrap();
+    let created = |number, text| {
+        let (id, addresses) = (contact_id(number), vec![address(text)]);
+        let contact = Contact { id, name: None, addresses, created_at: at(0), merged_into: None };
+        Event::global(EventBody::ContactCreated { contact })
+    };
+    let merged = EventBody::ContactMerged {
+        contact: contact_id(1),
+        into: contact_id(2),
+        name: Some("Ada".to_owned()),
+        addresses: vec![address("tel:+1")],
+        by: ada(),
+    };
+    let events = vec![created(1, "tel:+1"), created(2, "tel:+2"), Event::global(merged.clone())];
+    let sheet = folded_all(events, Bodies::new());
+    let (one, other) = (sheet.contact(contact_id(1)), sheet.contact(contact_id(2)));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!((one.merged_into, &one.addresses[..]), (Some(contact_id(2)), &[][..]));
+    assert_eq!((other.merged_into, other.name.as_deref()), (None, Some("Ada")));
+    assert_eq!(other.addresses, ["tel:+2", "tel:+1"].map(address));
+    assert_eq!(sheet.address(&address("tel:+1")), Some(contact_id(2)));
+
+    let sheet = folded_all(vec![created(1, "tel:+1"), Event::global(merged)], Bodies::new());
+    assert_eq!(sheet.contact(contact_id(2)), None, "nobody is made by a merge");
+}
+
 #[test]
 fn contact_gathers_names_and_addresses() {
     let address = |text: &str| text.parse::<postroom_model::Address>().unwrap();
@@ -211,6 +245,7 @@ fn contact_gathers_names_and_addresses() {
         name: None,
         addresses: vec![address("tel:+1")],
         created_at: at(0),
+        merged_into: None,
     };
     let updated = |name: Option<&str>, addresses| EventBody::ContactUpdated {
         contact: contact_id(1),

@@ -175,13 +175,28 @@ async fn inputs_are_forgotten_after_ten_days_and_by_the_hour() {
     let ledger = [
         routed(1, at_hour(0), at_hour(0)),
         routed(2, at_hour(0) + 1, at_hour(1) - 1),
-        // Ten days later by a millisecond: the first is forgotten, and one that had waited as long.
-        routed(3, at_hour(0), at_hour(240) + 1),
-        // The same hour: nothing is.
-        routed(4, at_hour(0), at_hour(241) - 1),
+        // Nobody decided for ten days: what waited may be followed by copies of what came before it.
+        routed(3, at_hour(0) + 2, at_hour(240) + 1),
+        // The same hour: nothing is forgotten.
+        routed(4, at_hour(240) + 2, at_hour(241) - 1),
+        // What came until the envelope before is decided: one from ten days before that is forgotten,
+        // and one from a millisecond later is not.
         routed(5, at_hour(241), at_hour(241)),
+        routed(6, at_hour(242), at_hour(242)),
+        // Time alone forgets by the envelope before it as well.
+        Envelope { transitions: vec![], ..routed(7, at_hour(482), at_hour(482)) },
+        routed(8, at_hour(483), at_hour(483)),
     ];
-    let left = [vec![1], vec![1, 2], vec![2], vec![2, 4], vec![5]];
+    let left = [
+        vec![1],
+        vec![1, 2],
+        vec![1, 2, 3],
+        vec![1, 2, 3, 4],
+        vec![2, 3, 4, 5],
+        vec![3, 4, 5, 6],
+        vec![3, 4, 5, 6],
+        vec![6, 8],
+    ];
     let ledger: Vec<_> = (1..).zip(ledger).collect();
     let records = MemoryRecords::new();
     let mut standing = Standing::default();
@@ -195,7 +210,7 @@ async fn inputs_are_forgotten_after_ten_days_and_by_the_hour() {
         for chunk in ledger.chunks(length) {
             standing = project_many(&records, standing, chunk).await.unwrap();
         }
-        assert_eq!(seen(&records).await, [5], "in chunks of {length}");
+        assert_eq!(seen(&records).await, [6, 8], "in chunks of {length}");
     }
 }
 
@@ -215,10 +230,18 @@ async fn projecting_from_where_the_records_do_not_stand_writes_nothing() {
     let elsewhere = Standing { seq: 3, ..Standing::default() };
     let refused = project(&records, elsewhere, 4, &envelope).await;
     assert!(matches!(refused, Err(RecordsError::Moved { expected: 3, actual: 0 })));
+    // Told by the rows themselves, before anything is asked to write: not even one that has the same
+    // events may have been counted on from elsewhere.
+    let counted = Totals { seq: 1, ..Totals::default() };
+    let ahead = MemoryRecords::new();
+    let changes = vec![Change::Put(Key::Totals, Row::Totals(counted))];
+    ahead.write(0, Standing::default(), changes).await.unwrap();
+    let refused = project(&ahead, Standing::default(), 1, &envelope).await;
+    assert!(matches!(refused, Err(RecordsError::Moved { expected: 0, actual: 0 })));
     assert_eq!(records.scan(None, 1).await.unwrap(), []);
 
-    let standing = project(&records, Standing::default(), 4, &envelope).await.unwrap();
-    assert_eq!(standing, Standing { seq: 4, last_event: 0, at: envelope.at });
+    let standing = project(&records, Standing::default(), 1, &envelope).await.unwrap();
+    assert_eq!(standing, Standing { seq: 1, last_event: 0, at: envelope.at });
     assert_eq!(project_many(&records, standing, &[]).await.unwrap(), standing);
     assert_eq!(records.standing().await.unwrap(), standing);
 }

@@ -6,7 +6,7 @@ use postroom_model::{
     Freed, InputBody, QueueId, Reason, Role, Status, Timestamp, limits,
 };
 
-use super::{Decision, Lookups, inbound, reply};
+use super::{Decision, Lookups, contact, inbound, reply};
 use crate::state::Open;
 use crate::{Made, State, codes, matching};
 
@@ -35,6 +35,9 @@ pub(super) fn decide(
     }
     match action {
         Action::SetStatus { agent, status } => set_status(state, &actor, &agent, status),
+        Action::MergeContact { contact, into } => {
+            contact::merge(state, &actor, contact, into, lookups)
+        }
         Action::RetryParked { parked } => retry_parked(state, at, parked, &actor, lookups, made),
         Action::DropParked { parked } => {
             if actor.role != Role::Admin {
@@ -175,7 +178,10 @@ impl Desk<'_> {
             Action::Prioritise { priority, .. } => self.prioritise(priority),
             Action::Merge { into, .. } => self.merge(into, lookups),
             // Not about a conversation; decided before.
-            Action::SetStatus { .. } | Action::RetryParked { .. } | Action::DropParked { .. } => {
+            Action::SetStatus { .. }
+            | Action::MergeContact { .. }
+            | Action::RetryParked { .. }
+            | Action::DropParked { .. } => {
                 Decision::rejected(codes::INVALID_COMMAND, "the command names no conversation")
             }
         }
@@ -391,6 +397,11 @@ impl Desk<'_> {
         if let Some(refusal) = forbidden(self.state, self.actor, other) {
             return refusal;
         }
+        let merged_max = limits::MERGED_MAX;
+        if self.row.merged_from.len() + other.merged_from.len() >= merged_max {
+            let detail = format!("at most {merged_max} conversations can be merged into one");
+            return Decision::rejected(codes::INVALID_COMMAND, detail);
+        }
         let merged = EventBody::ConversationMerged {
             into,
             channel: self.row.channel.clone(),
@@ -400,7 +411,11 @@ impl Desk<'_> {
         };
         let mut events = vec![Event::on(self.id(), merged)];
         events.extend(self.brought_back(other).map(|body| Event::on(into, body)));
-        let absorbed = EventBody::ConversationAbsorbed { from: self.id(), by: self.actor.clone() };
+        let absorbed = EventBody::ConversationAbsorbed {
+            from: self.id(),
+            further: self.row.merged_from.clone(),
+            by: self.actor.clone(),
+        };
         events.push(Event::on(into, absorbed));
         Decision::routed(Some(self.id()), events)
     }

@@ -1,8 +1,8 @@
 //! Replies on their way out: who may send, each attempt, and what became of it (P7).
 
 use postroom_model::{
-    DeliveryInput, DeliveryState, Event, EventBody, InboundReceipt, MessageId, ReceiptStatus,
-    SendResult, Timestamp,
+    DeliveryInput, DeliveryState, Event, EventBody, InboundReceipt, MessageId, SendResult,
+    Timestamp,
 };
 
 use super::{Decision, Lookups};
@@ -118,8 +118,8 @@ fn settle(
     decision
 }
 
-/// A receipt only ever moves a reply forward: sent, delivered, read; failed ends it. What is not
-/// known to have left yet can be told by a receipt too.
+/// A receipt counts if it tells more than is known; see [`DeliveryState::told`]. What is not known to
+/// have left yet can be told by a receipt too.
 pub(super) fn receipt(inbound: &InboundReceipt, at: Timestamp, lookups: &Lookups<'_>) -> Decision {
     let Some(row) = lookups.outbound.filter(|row| row.channel == inbound.channel) else {
         return Decision::rejected(
@@ -128,22 +128,13 @@ pub(super) fn receipt(inbound: &InboundReceipt, at: Timestamp, lookups: &Lookups
         );
     };
     let receipt = &inbound.receipt;
-    let failed = receipt.status == ReceiptStatus::Failed;
-    let news = match row.state {
-        // While it waits to leave (again), a failure is that of an attempt that is over already.
-        DeliveryState::Queued | DeliveryState::Waiting => !failed,
-        DeliveryState::Sending | DeliveryState::Uncertain => true,
-        DeliveryState::Sent => receipt.status > ReceiptStatus::Sent,
-        DeliveryState::Delivered => receipt.status > ReceiptStatus::Delivered,
-        DeliveryState::Read => failed,
-        DeliveryState::Failed => false,
-    };
     let recorded = EventBody::ReceiptRecorded {
         message: row.id,
         status: receipt.status,
         at: receipt.at.unwrap_or(at),
         code: receipt.code.clone(),
     };
+    let news = row.state.told(receipt.status).is_some();
     let events = if news { vec![Event::on(row.conversation, recorded)] } else { vec![] };
     let mut decision = Decision::routed(Some(row.conversation), events);
     decision.message = Some(row.id);

@@ -75,6 +75,7 @@ fn contact_of(
             name,
             addresses: lookups.addresses.iter().map(|(address, _)| address.clone()).collect(),
             created_at: at,
+            merged_into: None,
         };
         let id = contact.id;
         events.push(Event::global(EventBody::ContactCreated { contact }));

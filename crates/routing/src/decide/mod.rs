@@ -1,6 +1,7 @@
 //! What an input brings about: one file for each kind of input.
 
 mod command;
+mod contact;
 mod delivery;
 mod inbound;
 mod reply;
@@ -30,8 +31,10 @@ pub struct Lookups<'a> {
     pub into: Option<&'a Conversation>,
     /// Whose the sender's addresses are, in their order.
     pub addresses: &'a [(Address, Option<ContactId>)],
-    /// The first known of those contacts, or the contact of the conversation.
+    /// The first known of those contacts, or the contact that a command names.
     pub contact: Option<&'a Contact>,
+    /// The contact into which that one is to be merged, earlier merges followed to their end.
+    pub into_contact: Option<&'a Contact>,
     /// The reply that a receipt, a report or a resend names.
     pub outbound: Option<&'a Outbound>,
     /// The input that was set aside under the id that the command names.

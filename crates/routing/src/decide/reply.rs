@@ -8,7 +8,8 @@ use postroom_model::{
 };
 
 use super::{Decision, Lookups};
-use crate::{State, codes};
+use crate::state::Open;
+use crate::{State, codes, matching};
 
 /// What a reply command says.
 #[derive(Debug)]
@@ -45,16 +46,16 @@ pub(super) fn reply(
     if let Some(refusal) = no_way_out(state, &row.channel).or_else(|| too_large(&reply.draft)) {
         return refusal.about(id);
     }
-    let mut events = Vec::with_capacity(2);
-    // What is set aside stays so, and nobody's.
-    if open.owner.is_none()
-        && open.status != Status::Snoozed
-        && let Some(agent) = actor.agent.as_ref().and_then(|agent| state.agent(agent))
-    {
-        let reason = Reason::FirstReply { by: actor.clone() };
-        let assigned =
-            EventBody::ConversationAssigned { agent: agent.id.clone(), cost: open.cost, reason };
-        events.push(Event::on(id, assigned));
+    let mut events = Vec::with_capacity(3);
+    // Whoever answers what was set aside has taken it up again.
+    if open.status == Status::Snoozed {
+        let reason = Reason::Asked { by: actor.clone() };
+        events.push(Event::on(id, EventBody::ConversationWoken { reason }));
+        events.extend(
+            matching::returned(state, id, open).or_else(|| first_reply(state, id, open, actor)),
+        );
+    } else if open.owner.is_none() {
+        events.extend(first_reply(state, id, open, actor));
     }
     let (message, body) = compose(at, actor, reply, row, state);
     events.push(Event::on(
@@ -74,6 +75,13 @@ pub(super) fn reply(
         bodies: vec![(reply.message.0, body)],
         ..Decision::default()
     }
+}
+
+/// The first agent to answer a conversation that nobody has becomes its owner.
+fn first_reply(state: &State, id: ConversationId, open: &Open, actor: &Actor) -> Option<Event> {
+    let agent = actor.agent.as_ref().and_then(|agent| state.agent(agent))?.id.clone();
+    let reason = Reason::FirstReply { by: actor.clone() };
+    Some(Event::on(id, EventBody::ConversationAssigned { agent, cost: open.cost, reason }))
 }
 
 fn no_way_out(state: &State, id: &ChannelId) -> Option<Decision> {

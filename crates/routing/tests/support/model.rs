@@ -83,6 +83,19 @@ impl Model {
                     row.name.clone_from(name);
                 }
             }
+            EventBody::ContactMerged { contact, into, name, addresses, .. } => {
+                let row = self.contacts.get_mut(contact).expect("a contact that is known");
+                assert_eq!((row.merged_into, &row.addresses), (None, addresses), "all that it has");
+                row.merged_into = Some(*into);
+                row.addresses.clear();
+                for address in addresses {
+                    self.addresses.insert(address.clone(), *into);
+                }
+                let row = self.contacts.get_mut(into).expect("a contact that is known");
+                assert_eq!(row.merged_into, None, "no chain grows");
+                row.addresses.extend(addresses.iter().cloned());
+                row.name = row.name.take().or_else(|| name.clone());
+            }
             EventBody::InputParked { id, input, .. } => {
                 self.parked.insert(*id, (**input).clone());
             }
@@ -139,7 +152,9 @@ impl Model {
                     self.threads.insert((channel.clone(), thread.clone()), *into);
                 }
             }
-            EventBody::ConversationAbsorbed { from, .. } => row.merged_from.push(*from),
+            EventBody::ConversationAbsorbed { from, further, .. } => {
+                row.merged_from.extend(further.iter().chain([from]));
+            }
             EventBody::ConversationTagged { added, removed, .. } => {
                 row.tags.retain(|tag| !removed.contains(tag));
                 row.tags.extend(added.iter().cloned());
@@ -234,6 +249,7 @@ impl Model {
         let before = self.conversations.get(&id);
         assert_eq!(before.map_or(0, |row| row.version), opened.version);
         assert!(before.is_none_or(|row| row.status == Status::Resolved));
+        let merged_from = before.map(|row| row.merged_from.clone()).unwrap_or_default();
         if let Some(thread) = &opened.thread {
             self.threads.insert((opened.channel.clone(), thread.clone()), id);
         }
@@ -259,7 +275,7 @@ impl Model {
                 waiting_since: Some(at),
                 snoozed_until: None,
                 merged_into: None,
-                merged_from: vec![],
+                merged_from,
                 version: opened.version + 1,
                 message_version: opened.message_version,
                 route: opened.route.clone(),
@@ -294,9 +310,9 @@ fn outbound(
 fn told(state: DeliveryState) -> u8 {
     match state {
         DeliveryState::Sent => 1,
-        DeliveryState::Delivered => 2,
-        DeliveryState::Read => 3,
-        DeliveryState::Failed => 4,
+        DeliveryState::Failed => 2,
+        DeliveryState::Delivered => 3,
+        DeliveryState::Read => 4,
         _ => 0,
     }
 }

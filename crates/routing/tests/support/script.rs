@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     Action, Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Command, CommandId,
-    ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt, Input, InputBody, Message,
-    MessageId, NoteId, OutcomeKind, ParkedId, Party, QueueSettings, Receipt, ReplyDraft, Role,
-    Rule, SendResult, Settings, Transition, Unparsed, WorkspaceId,
+    ContactId, ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt, Input, InputBody,
+    Message, MessageId, NoteId, OutcomeKind, ParkedId, Party, QueueSettings, Receipt, ReplyDraft,
+    Role, Rule, SendResult, Settings, Transition, Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -168,6 +168,7 @@ impl Script {
             }
             "contacts" => {
                 let contacts = self.world.model.contacts.values();
+                let contacts = contacts.filter(|one| one.merged_into.is_none());
                 let words = contacts.map(|one| {
                     let addresses = one.addresses.iter().map(ToString::to_string);
                     let name = one.name.as_deref().unwrap_or("-");
@@ -421,6 +422,10 @@ impl Script {
         let actor = actor(line.word(1));
         let conversation = self.conversation(line.word(2));
         let action = match line.word(0) {
+            "join" => Action::MergeContact {
+                contact: self.contact(line.word(2)),
+                into: self.contact(line.word(3)),
+            },
             "status" => Action::SetStatus { agent: line.id(2), status: named(line.word(3)) },
             "retry" => Action::RetryParked { parked: self.parked(line) },
             "drop" => Action::DropParked { parked: self.parked(line) },
@@ -458,6 +463,13 @@ impl Script {
             other => panic!("no such operation: {other}"),
         };
         (actor, action)
+    }
+
+    /// `k1` is the contact that was made first.
+    fn contact(&self, name: &str) -> ContactId {
+        let number: usize = name.trim_start_matches('k').parse().expect("k and a number");
+        let known = self.world.model.contacts.keys().nth(number - 1);
+        known.copied().unwrap_or(ContactId(Uuid::nil()))
     }
 
     /// The first input that is set aside, or one that is not.

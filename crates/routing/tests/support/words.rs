@@ -62,6 +62,10 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let added = each(" +", addresses);
             format!("contact{name}{added}")
         }
+        EventBody::ContactMerged { name, addresses, .. } => {
+            let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
+            format!("joined{name}{}", each(" +", addresses))
+        }
         EventBody::ConversationOpened(opened) => opened_words(opened),
         EventBody::ConversationReopened { opened, reason } => {
             format!("reopened {} ({})", opened.queue, why(reason))
@@ -95,7 +99,10 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::ConversationMerged { into, freed: owner, .. } => {
             format!("merged into {}{}", name(names, *into), freed(owner.as_ref()))
         }
-        EventBody::ConversationAbsorbed { from, .. } => format!("absorbed {}", name(names, *from)),
+        EventBody::ConversationAbsorbed { from, further, .. } => {
+            let further = each(" with ", further.iter().map(|one| name(names, *one)));
+            format!("absorbed {}{further}", name(names, *from))
+        }
         EventBody::NoteAdded { .. } => "noted".to_owned(),
         EventBody::ReplyQueued { channel, .. } => format!("queued for {channel}"),
         EventBody::DeliveryOwned { channel, epoch, .. } => {

@@ -243,6 +243,13 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
             match &command.action {
                 Action::Merge { into, .. } => lookups.into = model.conversations.get(into),
                 Action::Resend { message, .. } => lookups.outbound = model.outbound.get(message),
+                Action::MergeContact { contact, into } => {
+                    lookups.contact = model.contacts.get(contact);
+                    lookups.into_contact = model.contacts.get(into);
+                    while let Some(into) = lookups.into_contact.and_then(|row| row.merged_into) {
+                        lookups.into_contact = model.contacts.get(&into);
+                    }
+                }
                 _ => {}
             }
         }

@@ -147,10 +147,12 @@ impl Desk {
             return false;
         };
         let has = |skill: &String| agent.skills.get(skill).copied().unwrap_or(0);
+        // What costs nothing takes nobody over capacity, also who is over it by their own doing.
+        let room = agent.capacity.saturating_sub(self.load(&agent.id));
         self.statuses.get(&agent.id) == Some(&AgentStatus::Online)
             && agent.queues.contains(&row.queue)
             && row.skills.iter().all(|(skill, level)| has(skill) >= *level)
-            && self.load(&agent.id) + u32::from(row.cost) <= agent.capacity
+            && u32::from(row.cost) <= room
     }
 
     fn nobody_waits(&self, seq: u64, complaints: &mut Complaints) {

@@ -6,6 +6,7 @@
 mod chain;
 mod desk;
 mod folds;
+mod people;
 mod replies;
 mod words;
 
@@ -70,6 +71,7 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     let case = read(stage, &notes, &mut complaints).await;
     chain::judge(&case, &mut complaints);
     words::judge(&case, &mut complaints);
+    people::judge(&case, &mut complaints);
     desk::judge(&case, &mut complaints);
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
@@ -132,7 +134,8 @@ fn tally_case(case: &Case<'_>, tally: &mut super::Tally) {
 }
 
 /// Events that the load must bring about.
-const WATCHED: [&str; 12] = [
+const WATCHED: [&str; 13] = [
+    "contact.merged",
     "conversation.reopened",
     "conversation.woken",
     "conversation.assigned",
