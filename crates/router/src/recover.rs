@@ -179,6 +179,11 @@ pub async fn catch_up(
             actual: last,
         });
     }
+    if !stands_in(ledger, standing).await? {
+        tracing::warn!(seq = standing.seq, "the records are of another ledger and are rebuilt");
+        records.clear().await?;
+        standing = Standing::default();
+    }
     let limits = ReadLimits { entries_max: 256, bytes_max: CATCH_UP_BYTES_MAX };
     loop {
         progress(standing.seq, last.max(standing.seq));
@@ -199,6 +204,17 @@ pub async fn catch_up(
             Err(error) => return Err(error.into()),
         };
     }
+}
+
+/// Whether the ledger holds the envelope at which the records say that they stand. It does not where
+/// one of the two was put back from a backup and the ledger has grown past it since.
+async fn stands_in(ledger: &dyn Ledger, standing: Standing) -> Result<bool, RouterError> {
+    let Some(before) = standing.seq.checked_sub(1) else { return Ok(true) };
+    let one = ReadLimits { entries_max: 1, bytes_max: 1 };
+    let Some(entry) = ledger.read(before, one).await?.into_iter().next() else { return Ok(false) };
+    let (envelope, _) =
+        Envelope::decode(&entry.bytes).map_err(|error| RouterError::damaged(entry.seq, &error))?;
+    Ok(standing_after(entry.seq, &envelope) == standing)
 }
 
 /// Throws the records away and makes them anew from the ledger.
