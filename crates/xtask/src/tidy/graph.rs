@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 1),
     ("records", 1),
     ("routing", 1),
+    ("testkit", 1),
     ("bus-nats", 2),
     ("channel-email", 2),
     ("channel-imap", 2),
