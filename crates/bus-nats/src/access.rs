@@ -138,6 +138,7 @@ fn decode(stored: &Stored) -> Result<Credential, AccessError> {
 }
 
 /// The words name no value, only what was expected.
+#[expect(clippy::needless_pass_by_value, reason = "errors are handed over whole")]
 fn unreadable(error: serde_json::Error) -> AccessError {
     AccessError(format!("a credential is not readable (line {})", error.line()))
 }

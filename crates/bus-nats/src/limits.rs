@@ -48,7 +48,7 @@ pub(crate) const DEAF_LOOKS: u32 = 5;
 
 /// For how long the server knows a message id: for a publish that is repeated at once. Later
 /// repetitions are found by the ids of the inputs.
-pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
 /// Bytes of the answer of a monitoring endpoint.
 pub(crate) const MONITOR_BYTES_MAX: usize = 1024 * 1024;

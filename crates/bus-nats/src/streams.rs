@@ -2,6 +2,8 @@
 //! left as it is.
 
 use crate::NatsOptions;
+use std::fmt::Display;
+
 use crate::answers::{StreamConfig, StreamInfo};
 use crate::api::Api;
 use crate::judge::Finding;
@@ -64,40 +66,40 @@ pub(crate) fn differences(found: &StreamConfig, wanted: &StreamConfig) -> Vec<Fi
     differing.equal("storage", &found.storage, &wanted.storage);
     differing.equal("retention", &found.retention, &wanted.retention);
     differing.equal("discard", &found.discard, &wanted.discard);
-    differing.equal("max_msgs", unlimited(found.max_msgs), "-1");
+    differing.equal("max_msgs", &unlimited(found.max_msgs), &"-1");
     let per_subject = wanted.max_msgs_per_subject;
     differing.equal(
         "max_msgs_per_subject",
-        unlimited(found.max_msgs_per_subject),
-        unlimited(per_subject),
+        &unlimited(found.max_msgs_per_subject),
+        &unlimited(per_subject),
     );
-    differing.equal("max_msg_size", unlimited(found.max_msg_size), "-1");
-    differing.equal("max_age", found.max_age, 0);
-    differing.equal("deny_delete", found.deny_delete, wanted.deny_delete);
-    differing.equal("deny_purge", found.deny_purge, wanted.deny_purge);
-    differing.equal("allow_direct", found.allow_direct, wanted.allow_direct);
-    differing.equal("allow_rollup_hdrs", found.allow_rollup_hdrs, wanted.allow_rollup_hdrs);
-    differing.equal("allow_msg_ttl", found.allow_msg_ttl, wanted.allow_msg_ttl);
-    differing.equal("no_ack", found.no_ack, false);
-    differing.equal("sealed", found.sealed, false);
-    differing.equal("mirror", found.mirror.is_some(), false);
-    differing.equal("sources", !found.sources.is_empty(), false);
-    differing.equal("subject_transform", found.subject_transform.is_some(), false);
+    differing.equal("max_msg_size", &unlimited(found.max_msg_size), &"-1");
+    differing.equal("max_age", &found.max_age, &0);
+    differing.equal("deny_delete", &found.deny_delete, &wanted.deny_delete);
+    differing.equal("deny_purge", &found.deny_purge, &wanted.deny_purge);
+    differing.equal("allow_direct", &found.allow_direct, &wanted.allow_direct);
+    differing.equal("allow_rollup_hdrs", &found.allow_rollup_hdrs, &wanted.allow_rollup_hdrs);
+    differing.equal("allow_msg_ttl", &found.allow_msg_ttl, &wanted.allow_msg_ttl);
+    differing.equal("no_ack", &found.no_ack, &false);
+    differing.equal("sealed", &found.sealed, &false);
+    differing.equal("mirror", &found.mirror.is_some(), &false);
+    differing.equal("sources", &!found.sources.is_empty(), &false);
+    differing.equal("subject_transform", &found.subject_transform.is_some(), &false);
     let mode = if found.persist_mode.is_empty() { "default" } else { &found.persist_mode };
-    differing.equal("persist_mode", mode, "default");
+    differing.equal("persist_mode", &mode, &"default");
     if found.first_seq > 1 {
-        differing.say("first_seq", found.first_seq, "1");
+        differing.say("first_seq", &found.first_seq, &"1");
     }
     if found.max_bytes <= 0 {
-        differing.say("max_bytes", found.max_bytes, "a limit below the size of the disk");
+        differing.say("max_bytes", &found.max_bytes, &"a limit below the size of the disk");
     }
     if found.duplicate_window < wanted.duplicate_window {
         let least = format!("{} ns or more", wanted.duplicate_window);
-        differing.say("duplicate_window", format!("{} ns", found.duplicate_window), least);
+        differing.say("duplicate_window", &format!("{} ns", found.duplicate_window), &least);
     }
     if found.num_replicas < wanted.num_replicas {
         let least = format!("{} or more", wanted.num_replicas);
-        differing.say("num_replicas", found.num_replicas, least);
+        differing.say("num_replicas", &found.num_replicas, &least);
     }
     differing.findings
 }
@@ -113,14 +115,13 @@ struct Differing<'a> {
 }
 
 impl Differing<'_> {
-    fn equal(&mut self, field: &'static str, found: impl ToString, wanted: impl ToString) {
-        let (found, wanted) = (found.to_string(), wanted.to_string());
-        if found != wanted {
+    fn equal(&mut self, field: &'static str, found: &dyn Display, wanted: &dyn Display) {
+        if found.to_string() != wanted.to_string() {
             self.say(field, found, wanted);
         }
     }
 
-    fn say(&mut self, field: &'static str, found: impl ToString, wanted: impl ToString) {
+    fn say(&mut self, field: &'static str, found: &dyn Display, wanted: &dyn Display) {
         let stream = self.stream;
         self.findings.push(Finding::StreamDiffers {
             stream: stream.to_owned(),

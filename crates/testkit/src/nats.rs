@@ -104,9 +104,8 @@ impl NatsServer {
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         self.child = Some(child);
-        if tokio::time::timeout(START_WAIT, self.ready()).await.is_err() {
-            panic!("nats-server does not start: {}", self.log());
-        }
+        let started = tokio::time::timeout(START_WAIT, self.ready()).await;
+        assert!(started.is_ok(), "nats-server does not start: {}", self.log());
     }
 
     fn write_config(&self) -> PathBuf {
@@ -115,15 +114,15 @@ impl NatsServer {
         let jetstream = match (self.setup.jetstream, self.setup.sync_always) {
             (false, _) => String::new(),
             (true, always) => format!(
-                "jetstream {{ store_dir: {:?}, sync_interval: {} }}",
-                self.store(),
+                "jetstream {{ store_dir: \"{}\", sync_interval: {} }}",
+                self.store().display(),
                 if always { "always" } else { "\"2m\"" }
             ),
         };
         let lines = [
             format!("listen: \"127.0.0.1:{}\"", port(self.ports.0)),
             format!("http: \"127.0.0.1:{}\"", port(self.ports.1)),
-            format!("ports_file_dir: {folder:?}"),
+            format!("ports_file_dir: \"{}\"", folder.display()),
             format!("max_payload: {}", self.setup.max_payload_bytes),
             jetstream,
             self.setup.more.clone(),

@@ -1,5 +1,6 @@
 //! Hints of what other processes write.
 
+use postroom_bus::ReadLimits;
 use postroom_testkit::NatsServer;
 
 use crate::{WAIT, open, payload};
@@ -14,13 +15,13 @@ async fn hint_comes_from_another_connection_and_after_the_entry_is_there() {
         inlet.mark_unchanged();
         ledger.mark_unchanged();
         let seq = there.inlet().publish(payload(usize::try_from(number).unwrap())).await.unwrap();
-        while here.inlet().read(seq - 1, Default::default()).await.unwrap().is_empty() {
+        while here.inlet().read(seq - 1, ReadLimits::default()).await.unwrap().is_empty() {
             tokio::time::timeout(WAIT, inlet.changed()).await.unwrap().unwrap();
         }
         let events = (number + 1, number + 1);
         there.ledger().append(number, events, payload(0)).await.unwrap();
         let reached = ledger.wait_for(|reached| *reached > number);
         assert_eq!(*tokio::time::timeout(WAIT, reached).await.unwrap().unwrap(), number + 1);
-        assert_eq!(here.ledger().read(number, Default::default()).await.unwrap().len(), 1);
+        assert_eq!(here.ledger().read(number, ReadLimits::default()).await.unwrap().len(), 1);
     }
 }

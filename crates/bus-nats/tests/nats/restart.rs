@@ -124,13 +124,14 @@ async fn p4_append_without_an_answer_is_told_by_the_tail() {
 
 /// The very same bytes again; what the client still had to send may come first.
 async fn append_again(ledger: &dyn Ledger, last: u64, envelope: Bytes) {
-    until(async || match ledger.append(last, (last + 1, last + 1), envelope.clone()).await {
-        Ok(seq) => Some(assert_eq!(seq, last + 1)),
-        Err(BusError::Fenced { actual, .. }) => Some(assert_eq!(actual, last + 1)),
-        Err(error) if error.retryable() => None,
-        Err(error) => panic!("{error}"),
-    })
-    .await;
+    let seq =
+        until(async || match ledger.append(last, (last + 1, last + 1), envelope.clone()).await {
+            Ok(seq) | Err(BusError::Fenced { actual: seq, .. }) => Some(seq),
+            Err(error) if error.retryable() => None,
+            Err(error) => panic!("{error}"),
+        })
+        .await;
+    assert_eq!(seq, last + 1);
     let tail = until(async || ledger.tail().await.ok().flatten()).await;
     assert_eq!((tail.seq, tail.bytes), (last + 1, envelope));
 }
