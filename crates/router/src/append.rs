@@ -49,6 +49,8 @@ pub(crate) async fn append(
                     error => tracing::warn!(code = error.code(), "append failed; trying again"),
                 }
             }
+            // A ledger that went backwards, say: a person has to look.
+            Err(error) if !error.retryable() => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(code = error.code(), "the tail could not be read; trying again");
             }

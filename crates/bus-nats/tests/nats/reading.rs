@@ -6,7 +6,7 @@ use bytes::Bytes;
 use postroom_bus::{Entry, Inlet, ReadLimits};
 use postroom_testkit::NatsServer;
 
-use crate::{open, payload, stranger};
+use crate::{WAIT, open, payload, stranger};
 
 const ENTRIES: usize = 3_000;
 
@@ -80,25 +80,39 @@ async fn reader_goes_on_over_what_was_trimmed_under_it() {
     assert_eq!(inlet.last().await, Ok(ENTRIES as u64));
 }
 
-#[tokio::test]
-async fn consumer_that_vanishes_from_the_server_is_made_anew() {
-    let server = NatsServer::start().await;
-    let inlet = open(&server).await.inlet();
-    let limits = ReadLimits { entries_max: 2, bytes_max: usize::MAX };
-    for number in 0..6 {
-        inlet.publish(payload(number)).await.unwrap();
-    }
-    assert_eq!(inlet.read(0, limits).await.unwrap().len(), 2);
-    let stranger = stranger(&server).await;
-    let stream = "POSTROOM_main_IN";
-    let names = stranger.request(format!("$JS.API.CONSUMER.NAMES.{stream}"), "".into()).await;
+/// Does something to every consumer of the inlet.
+async fn to_consumers(server: &NatsServer, verb: &str, body: &'static str) {
+    let stranger = stranger(server).await;
+    let names = stranger.request("$JS.API.CONSUMER.NAMES.POSTROOM_main_IN", "".into()).await;
     let names: serde_json::Value = serde_json::from_slice(&names.unwrap().payload).unwrap();
     let names = names["consumers"].as_array().unwrap();
-    assert!(!names.is_empty(), "a reader and a lookout");
+    assert!(names.len() >= 2, "a reader and a lookout: {names:?}");
     for name in names {
-        let delete = format!("$JS.API.CONSUMER.DELETE.{stream}.{}", name.as_str().unwrap());
-        stranger.request(delete, "".into()).await.unwrap();
+        let subject =
+            format!("$JS.API.CONSUMER.{verb}.POSTROOM_main_IN.{}", name.as_str().unwrap());
+        let done = stranger.request(subject, body.into()).await.unwrap();
+        assert!(!String::from_utf8_lossy(&done.payload).contains("\"error\""), "{done:?}");
     }
-    let read = read_all(inlet.as_ref(), 2, limits).await;
-    assert_eq!(read.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn consumer_that_vanishes_or_falls_silent_is_replaced() {
+    let stand_still = r#"{"pause_until":"2999-01-01T00:00:00Z"}"#;
+    for (verb, body) in [("DELETE", ""), ("PAUSE", stand_still)] {
+        let server = NatsServer::start().await;
+        let (inlet, other) = (open(&server).await.inlet(), open(&server).await.inlet());
+        let limits = ReadLimits { entries_max: 2, bytes_max: usize::MAX };
+        for number in 0..6 {
+            inlet.publish(payload(number)).await.unwrap();
+        }
+        assert_eq!(inlet.read(0, limits).await.unwrap().len(), 2);
+        to_consumers(&server, verb, body).await;
+        let read = read_all(inlet.as_ref(), 2, limits).await;
+        assert_eq!(read.iter().map(|e| e.seq).collect::<Vec<_>>(), [3, 4, 5, 6], "{verb}");
+
+        let mut changes = inlet.changes();
+        let seq = other.publish(payload(6)).await.unwrap();
+        let reached = changes.wait_for(|reached| *reached >= seq);
+        assert!(tokio::time::timeout(WAIT, reached).await.is_ok(), "{verb}: nobody looked");
+    }
 }
