@@ -5,7 +5,7 @@ use crate::connect::{Connected, connect};
 use crate::judge::{Finding, judge_monitor, judge_server};
 use crate::names::Names;
 use crate::refusal::Failure;
-use crate::{NatsError, NatsOptions, monitor, streams};
+use crate::{MonitorUrl, NatsError, NatsOptions, monitor, streams};
 
 /// Everything that speaks against this server, without changing anything on it.
 pub async fn examine(options: &NatsOptions) -> Result<Vec<Finding>, NatsError> {
@@ -38,7 +38,7 @@ pub(crate) async fn examine_connected(
 
 /// What the account's own questions answer says nothing of syncing, so without a monitoring endpoint
 /// nobody knows.
-async fn examine_monitors(monitors: &[String]) -> Vec<Finding> {
+async fn examine_monitors(monitors: &[MonitorUrl]) -> Vec<Finding> {
     if monitors.is_empty() {
         let detail = "no monitoring endpoint is configured".to_owned();
         return vec![Finding::SyncUnknown { detail }];
@@ -46,7 +46,7 @@ async fn examine_monitors(monitors: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for monitor in monitors {
         match monitor::varz(monitor).await {
-            Ok(varz) => findings.extend(judge_monitor(&monitor::shown(monitor), &varz)),
+            Ok(varz) => findings.extend(judge_monitor(&monitor.to_string(), &varz)),
             Err(detail) => findings.push(Finding::SyncUnknown { detail }),
         }
     }

@@ -1,6 +1,8 @@
 //! Reads a server's monitoring endpoint: the only place that tells whether it syncs before it
 //! acknowledges.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
@@ -10,27 +12,45 @@ use url::Url;
 
 use crate::limits::{MONITOR_BYTES_MAX, MONITOR_WAIT};
 
-/// The answer of `/varz`, or why there is none.
-pub(crate) async fn varz(monitor: &str) -> Result<Bytes, String> {
-    match tokio::time::timeout(MONITOR_WAIT, read(monitor)).await {
-        Ok(answer) => answer.map_err(|detail| format!("{}: {detail}", shown(monitor))),
-        Err(_) => Err(format!("{}: no answer in time", shown(monitor))),
+/// The address of a monitoring endpoint, such as `http://127.0.0.1:8222`. It shows without what
+/// stands before an `@`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MonitorUrl(String);
+
+impl<T: Into<String>> From<T> for MonitorUrl {
+    fn from(text: T) -> Self {
+        Self(text.into())
     }
 }
 
-/// The address without what stands before an `@`.
-pub(crate) fn shown(monitor: &str) -> String {
-    match Url::parse(monitor) {
-        Ok(url) => {
-            let port = url.port_or_known_default().unwrap_or_default();
-            format!("{}://{}:{port}", url.scheme(), url.host_str().unwrap_or_default())
+impl fmt::Display for MonitorUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Url::parse(&self.0) {
+            Ok(url) => {
+                let port = url.port_or_known_default().unwrap_or_default();
+                write!(f, "{}://{}:{port}", url.scheme(), url.host_str().unwrap_or_default())
+            }
+            Err(_) => f.write_str("a monitoring address that cannot be read"),
         }
-        Err(_) => "a monitoring address that cannot be read".to_owned(),
     }
 }
 
-async fn read(monitor: &str) -> Result<Bytes, String> {
-    let url = Url::parse(monitor).map_err(|error| error.to_string())?;
+impl fmt::Debug for MonitorUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The answer of `/varz`, or why there is none.
+pub(crate) async fn varz(monitor: &MonitorUrl) -> Result<Bytes, String> {
+    match tokio::time::timeout(MONITOR_WAIT, read(monitor)).await {
+        Ok(answer) => answer.map_err(|detail| format!("{monitor}: {detail}")),
+        Err(_) => Err(format!("{monitor}: no answer in time")),
+    }
+}
+
+async fn read(monitor: &MonitorUrl) -> Result<Bytes, String> {
+    let url = Url::parse(&monitor.0).map_err(|error| error.to_string())?;
     if url.scheme() != "http" {
         return Err("only http:// is read; let the endpoint listen on a private address".into());
     }
@@ -60,12 +80,15 @@ async fn read(monitor: &str) -> Result<Bytes, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{shown, varz};
+    use super::{MonitorUrl, varz};
 
     #[test]
     fn address_is_shown_without_its_user() {
-        assert_eq!(shown("http://u:canary@a:8222/x"), "http://a:8222");
-        assert!(!shown("canary").contains("canary"));
+        assert_eq!(MonitorUrl::from("http://u:canary@a:8222/x").to_string(), "http://a:8222");
+        for secret in ["http://u:canary@a:8222", "canary"] {
+            let shown = format!("{:?}", MonitorUrl::from(secret));
+            assert!(!shown.contains("canary"), "{shown}");
+        }
     }
 
     #[tokio::test]
@@ -73,7 +96,7 @@ mod tests {
         for (monitor, words) in
             [("https://a", "only http"), ("http://127.0.0.1:1", "127.0.0.1:1"), ("x", "address")]
         {
-            let detail = varz(monitor).await.unwrap_err();
+            let detail = varz(&MonitorUrl::from(monitor)).await.unwrap_err();
             assert!(detail.contains(words), "{detail}");
         }
     }

@@ -9,7 +9,7 @@ use postroom_model::WorkspaceId;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::NatsError;
+use crate::{MonitorUrl, NatsError};
 
 /// How to reach the server, and what to ask of it.
 #[derive(Debug, Clone)]
@@ -20,9 +20,9 @@ pub struct NatsOptions {
     pub workspace: WorkspaceId,
     pub auth: NatsAuth,
     pub tls: NatsTls,
-    /// The monitoring endpoint of each server (`http://127.0.0.1:8222`), which alone tells whether
-    /// it syncs before it acknowledges.
-    pub monitor_urls: Vec<String>,
+    /// The monitoring endpoint of each server, which alone tells whether it syncs before it
+    /// acknowledges.
+    pub monitor_urls: Vec<MonitorUrl>,
     /// The operator wrote that he accepts a server that may lose what it acknowledged.
     pub accept_weak_durability: bool,
     /// Copies of each stream in a cluster.

@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(30);
 
 fn options(server: &NatsServer) -> NatsOptions {
     let mut options = NatsOptions::new(server.url(), WorkspaceId::main());
-    options.monitor_urls = vec![server.monitor_url()];
+    options.monitor_urls = vec![server.monitor_url().into()];
     options.inlet_bytes_max = 256 << 20;
     options.ledger_bytes_max = 256 << 20;
     options

@@ -34,7 +34,7 @@ async fn p11_server_that_syncs_late_is_refused_unless_that_is_accepted() {
     assert_eq!(codes(&refused(&options).await), ["nats_sync_not_always"]);
     options.monitor_urls = vec![];
     assert_eq!(codes(&refused(&options).await), ["nats_sync_unknown"]);
-    options.monitor_urls = vec!["http://127.0.0.1:1".to_owned()];
+    options.monitor_urls = vec!["http://127.0.0.1:1".into()];
     assert_eq!(codes(&refused(&options).await), ["nats_sync_unknown"]);
     assert!(streams(&server).await.contains("\"total\":0"), "nothing was made");
     options.accept_weak_durability = true;
