@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// A "no" of the JetStream API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub(crate) struct Refusal {
+    /// As in HTTP: 503 is what may pass.
+    #[serde(default)]
+    pub(crate) code: u16,
     #[serde(default)]
     pub(crate) err_code: u32,
     #[serde(default)]
@@ -110,7 +113,7 @@ mod tests {
     use postroom_bus::BusError;
 
     fn refused(err_code: u32, description: &str) -> Failure {
-        Failure::Refused(Refusal { err_code, description: description.to_owned() })
+        Failure::Refused(Refusal { code: 400, err_code, description: description.to_owned() })
     }
 
     #[test]
@@ -134,10 +137,14 @@ mod tests {
 
     #[test]
     fn actual_end_is_read_from_the_words_if_they_name_it() {
-        let named = Refusal { err_code: 10071, description: "wrong last sequence: 17".to_owned() };
+        let named = Refusal {
+            err_code: 10071,
+            description: "wrong last sequence: 17".to_owned(),
+            ..Refusal::default()
+        };
         assert!(named.is_wrong_last());
         assert_eq!(named.named_last(), Some(17));
-        let silent = Refusal { err_code: 10164, description: "wrong last sequence".to_owned() };
+        let silent = Refusal { err_code: 10164, ..Refusal::default() };
         assert!(silent.is_wrong_last());
         assert_eq!(silent.named_last(), None);
     }

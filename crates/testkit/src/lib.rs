@@ -10,9 +10,11 @@
     reason = "what a test cannot do without fails by panicking"
 )]
 
+mod cluster;
 mod nats;
 mod tools;
 
+pub use cluster::NatsCluster;
 pub use nats::{NatsServer, NatsSetup};
 pub use tools::find_tool;
 

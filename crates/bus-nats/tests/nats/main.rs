@@ -1,6 +1,7 @@
 //! The bus over a real server, each test with one of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod cluster;
 mod conformance;
 mod fence;
 mod foreign;
