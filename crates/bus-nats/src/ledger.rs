@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::entry::{FIRST_EVENT, LAST_EVENT, Stored};
 use crate::hints::Hints;
 use crate::inlet::event_headers;
-use crate::limits::{BACKWARDS_LOOKS, LOOK_AGAIN};
+use crate::limits::{BACKWARDS_LOOKS, CLUSTER_LOOKS, CLUSTER_PAUSE, LOOK_AGAIN};
 use crate::names::Names;
 use crate::reader::Reader;
 use crate::refusal::{Failure, Refusal};
@@ -72,9 +72,19 @@ impl NatsLedger {
         Ok(self.api.message(&self.names.ledger, which).await?)
     }
 
-    /// Where the ledger ends, after an append was refused because of it.
+    /// Where the ledger ends, after an append was refused because of it. A cluster refuses as soon as
+    /// it has taken another's append, a moment before that one can be read.
     async fn fenced(&self, expected: u64, refusal: Option<&Refusal>) -> BusError {
-        match self.last().await {
+        let mut last = self.last().await;
+        for _ in 0..CLUSTER_LOOKS {
+            let actual = last.as_ref().ok().map(|last| last.as_ref().map_or(0, |last| last.seq));
+            if actual != Some(expected) {
+                break;
+            }
+            tokio::time::sleep(CLUSTER_PAUSE).await;
+            last = self.last().await;
+        }
+        match last {
             Ok(last) => BusError::Fenced { expected, actual: last.map_or(0, |stored| stored.seq) },
             Err(error @ BusError::Damaged(_)) => error,
             Err(error) => match refusal.and_then(Refusal::named_last) {

@@ -46,6 +46,13 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Questions to a consumer that does not give what the stream is known to have.
 pub(crate) const DEAF_LOOKS: u32 = 5;
 
+/// The pause before looking again for what another server of the cluster is about to know: a consumer
+/// that was just made, an append that was just taken.
+pub(crate) const CLUSTER_PAUSE: Duration = Duration::from_millis(20);
+
+/// Looks for it.
+pub(crate) const CLUSTER_LOOKS: u32 = 50;
+
 /// For how long the server knows a message id: for a publish that is repeated at once. Later
 /// repetitions are found by the ids of the inputs.
 pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);

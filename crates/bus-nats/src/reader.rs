@@ -16,8 +16,8 @@ use crate::answers::{ConsumerConfig, CreateConsumer, Pull, Which};
 use crate::api::Api;
 use crate::entry::Stored;
 use crate::limits::{
-    CONSUMER_IDLE, CURSORS_MAX, DEAF_LOOKS, HEADERS_BYTES_MAX, LOOK_AGAIN, PULL_ENTRIES_MAX,
-    PULL_WAIT,
+    CLUSTER_LOOKS, CLUSTER_PAUSE, CONSUMER_IDLE, CURSORS_MAX, DEAF_LOOKS, HEADERS_BYTES_MAX,
+    LOOK_AGAIN, PULL_ENTRIES_MAX, PULL_WAIT,
 };
 use crate::refusal::Failure;
 
@@ -69,14 +69,14 @@ impl Reader {
             return self.read_one(after).await;
         }
         if let Some(cursor) = self.take(after) {
-            match self.read_on(cursor, limits).await {
+            match self.read_on(cursor, known, limits).await {
                 Ok(entries) if !entries.is_empty() || known <= after => return Ok(entries),
                 Ok(_) => tracing::debug!(stream = self.stream, "a consumer is deaf"),
                 // It may be gone with a server that was restarted, or stalled.
                 Err(error) => tracing::debug!(stream = self.stream, %error, "a consumer is lost"),
             }
         }
-        let entries = self.read_anew(after, limits).await?;
+        let entries = self.read_anew(after, known, limits).await?;
         if !entries.is_empty() || known <= after {
             return Ok(entries);
         }
@@ -105,7 +105,7 @@ impl Reader {
                 return Ok(Vec::new());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
-            let entries = self.read_anew(after, limits).await?;
+            let entries = self.read_anew(after, after, limits).await?;
             if !entries.is_empty() {
                 return Ok(entries);
             }
@@ -113,24 +113,34 @@ impl Reader {
         Err(BusError::Unavailable(format!("{} does not give what it has", self.stream)))
     }
 
-    async fn read_anew(&self, after: u64, limits: ReadLimits) -> Result<Vec<Stored>, BusError> {
+    async fn read_anew(
+        &self,
+        after: u64,
+        known: u64,
+        limits: ReadLimits,
+    ) -> Result<Vec<Stored>, BusError> {
         let cursor = self.open(after).await?;
-        self.read_on(cursor, limits).await
+        self.read_on(cursor, known, limits).await
     }
 
-    /// Reads with a cursor, and keeps it for the next read unless it failed.
+    /// Reads with a cursor, and keeps it for the next read unless it failed. A consumer that stands on
+    /// a server which lags is asked again for the rest of what is known to be there.
     async fn read_on(
         &self,
         mut cursor: Cursor,
+        known: u64,
         limits: ReadLimits,
     ) -> Result<Vec<Stored>, BusError> {
-        if !enough(&cursor.held, limits) {
-            let held = cursor.held.iter().map(|stored| stored.bytes.len()).sum::<usize>();
-            let room = ReadLimits {
-                entries_max: limits.entries_max.saturating_sub(cursor.held.len()),
-                bytes_max: limits.bytes_max.saturating_sub(held),
-            };
-            self.pull(&mut cursor, room).await?;
+        let mut looks = 0;
+        while !enough(&cursor.held, limits) {
+            let room = room(&cursor.held, limits);
+            let pulled = self.pull(&mut cursor, room).await?;
+            let lags = pulled == Pulled::WhatIsThere && cursor.pulled < known;
+            if !lags || cursor.held.is_empty() || looks == CLUSTER_LOOKS {
+                break;
+            }
+            looks += 1;
+            tokio::time::sleep(CLUSTER_PAUSE).await;
         }
         let entries = take_limited(&mut cursor.held, limits);
         if let Some(last) = entries.last() {
@@ -190,18 +200,29 @@ impl Reader {
     }
 
     /// Fetches what is there, up to about the room.
-    async fn pull(&self, cursor: &mut Cursor, room: ReadLimits) -> Result<(), BusError> {
+    async fn pull(&self, cursor: &mut Cursor, room: ReadLimits) -> Result<Pulled, BusError> {
         let batch = room.entries_max.clamp(1, PULL_ENTRIES_MAX);
         // The server counts subject and headers too, and gives nothing of what alone is over it.
         let least = self.api.entry_bytes_max() + 2 * HEADERS_BYTES_MAX;
         let pull =
             Pull { batch, no_wait: true, max_bytes: Some(room.bytes_max.clamp(least, 2 * least)) };
-        if self.pull_once(cursor, &pull).await? == Pulled::TooLarge {
+        let mut pulled = self.pull_once(cursor, &pull).await?;
+        let mut looks = 0;
+        while pulled == Pulled::NobodyThere && cursor.delivered == 0 && looks < CLUSTER_LOOKS {
+            // Just made, on a server of the cluster that ours does not know as its place yet.
+            tokio::time::sleep(CLUSTER_PAUSE).await;
+            pulled = self.pull_once(cursor, &pull).await?;
+            looks += 1;
+        }
+        if pulled == Pulled::TooLarge {
             // Stored when the server took larger ones.
             let one = Pull { batch: 1, no_wait: true, max_bytes: None };
-            self.pull_once(cursor, &one).await?;
+            pulled = self.pull_once(cursor, &one).await?;
         }
-        Ok(())
+        match pulled {
+            Pulled::WhatIsThere | Pulled::Full | Pulled::TooLarge => Ok(pulled),
+            Pulled::NobodyThere => Err(BusError::Unavailable("the consumer is gone".to_owned())),
+        }
     }
 
     async fn pull_once(&self, cursor: &mut Cursor, pull: &Pull) -> Result<Pulled, BusError> {
@@ -225,7 +246,7 @@ impl Reader {
             self.receive(cursor, message)?;
             received += 1;
         }
-        Ok(Pulled::WhatIsThere)
+        Ok(Pulled::Full)
     }
 
     fn receive(&self, cursor: &mut Cursor, message: Message) -> Result<(), BusError> {
@@ -246,9 +267,14 @@ impl Reader {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Pulled {
+    /// All that the consumer sees.
     WhatIsThere,
+    /// As much as was asked for.
+    Full,
     /// Nothing, because the next entry alone is over the limit of bytes.
     TooLarge,
+    /// Nothing, because no server knows the consumer.
+    NobodyThere,
 }
 
 /// What the words of the server at the end of a pull mean.
@@ -256,10 +282,20 @@ fn ended(status: StatusCode, message: &Message, received: usize) -> Result<Pulle
     let words = message.description.as_deref().unwrap_or_default();
     match status {
         StatusCode::NOT_FOUND | StatusCode::TIMEOUT => Ok(Pulled::WhatIsThere),
+        StatusCode::NO_RESPONDERS if received == 0 => Ok(Pulled::NobodyThere),
         StatusCode::REQUEST_TERMINATED if words.contains("Exceeds MaxBytes") => {
-            Ok(if received == 0 { Pulled::TooLarge } else { Pulled::WhatIsThere })
+            Ok(if received == 0 { Pulled::TooLarge } else { Pulled::Full })
         }
         other => Err(BusError::Unavailable(format!("the consumer ended: {other} {words}"))),
+    }
+}
+
+/// What a read may still add to what is held.
+fn room(held: &VecDeque<Stored>, limits: ReadLimits) -> ReadLimits {
+    let bytes: usize = held.iter().map(|stored| stored.bytes.len()).sum();
+    ReadLimits {
+        entries_max: limits.entries_max.saturating_sub(held.len()),
+        bytes_max: limits.bytes_max.saturating_sub(bytes),
     }
 }
 
