@@ -98,14 +98,12 @@ impl Reader {
         limits: ReadLimits,
     ) -> Result<Vec<Stored>, BusError> {
         for _ in 0..DEAF_LOOKS {
-            let info = self.api.stream(&self.stream).await?;
-            let there =
-                info.is_some_and(|info| info.state.messages > 0 && info.state.last_seq > after);
-            if !there {
+            let state = self.api.stream(&self.stream).await?.map(|info| info.state);
+            let Some(state) = state.filter(|s| s.messages > 0 && s.last_seq > after) else {
                 return Ok(Vec::new());
-            }
+            };
             tokio::time::sleep(LOOK_AGAIN).await;
-            let entries = self.read_anew(after, after, limits).await?;
+            let entries = self.read_anew(after, state.last_seq, limits).await?;
             if !entries.is_empty() {
                 return Ok(entries);
             }
