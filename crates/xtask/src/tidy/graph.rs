@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 1),
     ("records", 1),
     ("routing", 1),
+    ("testkit", 1),
     ("bus-nats", 2),
     ("channel-email", 2),
     ("channel-imap", 2),
@@ -31,6 +32,9 @@ const FREE: &[&str] = &["xtask", "postroom-tests"];
 
 /// Arrows inside one floor that are wanted.
 const SIDEWAYS: &[(&str, &str)] = &[("channel-imap", "channel-email")];
+
+/// Crates that only tests use.
+const ONLY_IN_TESTS: &[&str] = &["testkit"];
 
 /// Who alone may use a library, outside tests. A `*` at the end stands for any rest of the name.
 const OWNERS: &[(&str, &[&str])] = &[
@@ -97,6 +101,10 @@ pub(super) fn directions(tree: &Tree) -> Vec<Problem> {
             let Some(to) = room(&dependency.name) else {
                 continue;
             };
+            if ONLY_IN_TESTS.contains(&to) && !dependency.dev {
+                let what = format!("`{from}` uses `{to}`, which is for tests only");
+                found.push(problem(package, what));
+            }
             if to != from && !may_use(from, to, dependency.dev) {
                 let what = format!(
                     "`{from}` uses `{to}`, which is not below it; move what both need downwards, \
@@ -184,6 +192,8 @@ mod tests {
             ("postroom-channel-email", "postroom-channel-imap", 1),
             ("postroom-tests", "postroom-embedded", 0),
             ("postroom-attic", "postroom-model", 1),
+            ("postroom-bus-nats", "dev postroom-testkit", 0),
+            ("postroom-bus-nats", "postroom-testkit", 1),
         ] {
             assert_eq!(says(directions, from, &[to]), wrong, "{from} -> {to}");
         }
