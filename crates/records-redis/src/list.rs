@@ -1,0 +1,257 @@
+//! Listings. Each walks an index in the order in which it answers and brings the rows along, in one
+//! round trip for a stretch of it.
+
+use std::collections::BTreeMap;
+
+use postroom_model::{
+    Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, Timestamp,
+};
+use postroom_records::{
+    ConversationQuery, Key, ListingCursor, OutboundRow, Page, Parked, QueueCounts, RecordsError,
+    TimelineItem, View,
+};
+use redis::{Cmd, Value, cmd};
+use serde::de::DeserializeOwned;
+
+use crate::keys::{self, Kind, Names};
+use crate::link::Link;
+use crate::{failure, places, plan, rows, scripts, values};
+
+/// Conversations looked at for one page. Where a filter lets few through, the page is short and its
+/// cursor leads on from where this stopped.
+const LOOKED_AT_MAX: usize = 10_000;
+/// Rows that one stretch brings at least, where a filter may let few of them through, and at most.
+const STRETCH_MIN: usize = 50;
+const STRETCH_ROWS: usize = 500;
+
+/// Asks for the rows of a stretch; `range` is what `ZRANGE` takes behind the key.
+fn stretch(names: &Names, index: &str, kind: Kind, range: &[&[u8]]) -> Cmd {
+    let mut command = cmd("EVAL");
+    command.arg(scripts::ROWS).arg(2).arg(names.key(index)).arg(names.key(kind.name()));
+    for argument in range {
+        command.arg(*argument);
+    }
+    command
+}
+
+/// The rows in an answer; none for one that an index names and that is not there.
+fn rows_in<T: DeserializeOwned>(kind: Kind, answer: Value) -> Result<Vec<Option<T>>, RecordsError> {
+    let read = |value| match values::bytes(value)? {
+        Some(data) => rows::content(kind, &data).map(Some),
+        None => Ok(None),
+    };
+    values::array(answer)?.into_iter().map(read).collect()
+}
+
+fn some(count: usize) -> String {
+    count.to_string()
+}
+
+pub(crate) async fn conversations(
+    link: &Link,
+    names: &Names,
+    query: &ConversationQuery,
+) -> Result<Page<Conversation>, RecordsError> {
+    let after = query.after()?;
+    let index = match (query.view, &query.agent) {
+        (View::Mine, Some(agent)) => places::mine(agent),
+        (View::Mine, None) => return Ok(Page::of(Vec::new(), query.limit)),
+        (View::Unassigned, _) => places::UNASSIGNED.to_owned(),
+        (View::Snoozed, _) => places::SNOOZED.to_owned(),
+        (View::Resolved, _) => places::RESOLVED.to_owned(),
+        (View::All, _) => keys::ALL.to_owned(),
+    };
+    let wanted = query.limit.saturating_add(1);
+    let mut walk = Walk { last: after, behind: 0, looked_at: 0, found: Vec::new() };
+    loop {
+        let count = wanted.clamp(STRETCH_MIN, STRETCH_ROWS);
+        let command = walk.command(names, &index, count);
+        let rows = rows_in(Kind::Conversation, link.ask_one(command).await?)?;
+        let end = rows.len() < count;
+        if walk.goes_on(rows, query, wanted) && !end {
+            continue;
+        }
+        let mut page = Page::of(walk.found, query.limit);
+        if page.next_cursor.is_none() && walk.looked_at >= LOOKED_AT_MAX {
+            page.next_cursor = walk.last.map(|last| last.to_string());
+        }
+        return Ok(page);
+    }
+}
+
+/// On the way through an index of conversations.
+struct Walk {
+    /// The last one that was looked at.
+    last: Option<ListingCursor>,
+    /// How many at the time of `last` were passed without one that comes after it.
+    behind: usize,
+    looked_at: usize,
+    found: Vec<Conversation>,
+}
+
+impl Walk {
+    /// Begins at the time of the last one, since others may have the same.
+    fn command(&self, names: &Names, index: &str, count: usize) -> Cmd {
+        let newest = self.last.map(|last| last.last_message_at.millis().to_string());
+        let newest = newest.as_deref().unwrap_or("+inf").as_bytes();
+        let (behind, count) = (some(self.behind), some(count));
+        let (behind, count) = (behind.as_bytes(), count.as_bytes());
+        let range = [newest, b"-inf", b"BYSCORE", b"REV", b"LIMIT", behind, count];
+        stretch(names, index, Kind::Conversation, &range)
+    }
+
+    /// False once there are enough.
+    fn goes_on(
+        &mut self,
+        rows: Vec<Option<Conversation>>,
+        query: &ConversationQuery,
+        wanted: usize,
+    ) -> bool {
+        let (before, count) = (self.last, rows.len());
+        for row in rows.into_iter().flatten() {
+            let place = ListingCursor::of(&row);
+            if self.last.is_some_and(|last| place <= last) {
+                continue;
+            }
+            self.last = Some(place);
+            self.looked_at += 1;
+            if query.matches(&row) {
+                self.found.push(row);
+            }
+            if self.found.len() >= wanted || self.looked_at >= LOOKED_AT_MAX {
+                return false;
+            }
+        }
+        self.behind = if self.last == before { self.behind + count } else { 0 };
+        true
+    }
+}
+
+/// In rounds: each conversation gives its next entries, and what all of them have told is answered.
+pub(crate) async fn timeline(
+    link: &Link,
+    names: &Names,
+    conversations: &[ConversationId],
+    mut after: u64,
+    limit: usize,
+) -> Result<Vec<TimelineItem>, RecordsError> {
+    let mut found = Vec::new();
+    while found.len() < limit && !conversations.is_empty() {
+        let count = (limit - found.len()).min(STRETCH_ROWS);
+        let asked = conversations.iter().map(|id| entries(names, *id, after, count)).collect();
+        let mut merged: BTreeMap<u64, TimelineItem> = BTreeMap::new();
+        let mut known_to = None;
+        for answer in link.ask_at_once(asked).await? {
+            let items: Vec<Option<TimelineItem>> = rows_in(Kind::Timeline, answer)?;
+            let last = items.iter().flatten().next_back().map(|item| item.position);
+            if items.len() >= count {
+                known_to = known_to.into_iter().chain(last).min();
+            }
+            merged.extend(items.into_iter().flatten().map(|item| (item.position, item)));
+        }
+        let known = |position: &u64| known_to.is_none_or(|known_to| *position <= known_to);
+        found.extend(merged.into_iter().filter(|(at, _)| known(at)).map(|(_, item)| item));
+        match known_to {
+            Some(known_to) => after = known_to,
+            None => break,
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn entries(names: &Names, id: ConversationId, after: u64, count: usize) -> Cmd {
+    let from = [b"(", keys::entry(id, after).as_slice()].concat();
+    let to = [b"[", keys::entry(id, u64::MAX).as_slice()].concat();
+    let count = some(count);
+    let range = [&from, &to, b"BYLEX".as_slice(), b"LIMIT", b"0", count.as_bytes()];
+    stretch(names, "timeline.order", Kind::Timeline, &range)
+}
+
+pub(crate) async fn presences(link: &Link, names: &Names) -> Result<Vec<Presence>, RecordsError> {
+    let all = link.ask_one(cmd("HVALS").arg(names.key(Kind::Presence.name())).take()).await?;
+    let mut presences: Vec<Presence> =
+        rows_in(Kind::Presence, all)?.into_iter().flatten().collect();
+    presences.sort_unstable_by(|one, other| one.agent.cmp(&other.agent));
+    Ok(presences)
+}
+
+pub(crate) async fn queue_counts(
+    link: &Link,
+    names: &Names,
+) -> Result<BTreeMap<QueueId, QueueCounts>, RecordsError> {
+    let mut command = cmd("EVAL");
+    command.arg(scripts::COUNTS).arg(1).arg(names.key(keys::INDEXES)).arg(names.prefix());
+    let answer = values::array(link.ask_one(command).await?)?;
+    answer.into_iter().map(counts_of).collect()
+}
+
+fn counts_of(answer: Value) -> Result<(QueueId, QueueCounts), RecordsError> {
+    let mut parts = Vec::new();
+    for value in values::array(answer)? {
+        parts.push(values::text(value)?.unwrap_or_default());
+    }
+    let [queue, open, waiting, since] = parts.as_slice() else {
+        return Err(failure::unexpected("the count of a queue"));
+    };
+    let number = |text: &str| text.parse().map_err(|_| failure::unexpected("a count"));
+    let queue = QueueId::new(queue).map_err(|_| failure::unexpected("a queue"))?;
+    let counts = QueueCounts {
+        waiting: number(waiting)?,
+        open: number(open)?,
+        // What waits for nobody sorts last, at `inf`.
+        waiting_since: since.parse().ok().map(Timestamp::from_millis),
+    };
+    Ok((queue, counts))
+}
+
+pub(crate) async fn outbox(
+    link: &Link,
+    names: &Names,
+    limit: usize,
+) -> Result<Vec<Outbound>, RecordsError> {
+    let mut found = Vec::new();
+    let mut after = "-inf".to_owned();
+    while found.len() < limit {
+        let count = (limit - found.len()).min(STRETCH_ROWS);
+        let counted = some(count);
+        let range =
+            [after.as_bytes(), b"+inf", b"BYSCORE".as_slice(), b"LIMIT", b"0", counted.as_bytes()];
+        let asked = stretch(names, keys::OUTBOX, Kind::Outbound, &range);
+        let rows: Vec<Option<OutboundRow>> = rows_in(Kind::Outbound, link.ask_one(asked).await?)?;
+        let (end, last) = (rows.len() < count, rows.iter().flatten().next_back());
+        let next = last.map(|row| format!("({}", row.position));
+        let unsent = rows.into_iter().flatten().filter(plan::unsent);
+        found.extend(unsent.map(|row| row.outbound));
+        match next {
+            Some(next) if !end => after = next,
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) async fn parked(
+    link: &Link,
+    names: &Names,
+    after: Option<ParkedId>,
+    limit: usize,
+) -> Result<Vec<Parked>, RecordsError> {
+    let beyond = |id| [b"(", keys::field(&Key::Parked(id)).as_slice()].concat();
+    let mut from = after.map_or_else(|| b"-".to_vec(), beyond);
+    let mut found: Vec<Parked> = Vec::new();
+    while found.len() < limit {
+        let count = (limit - found.len()).min(STRETCH_ROWS);
+        let counted = some(count);
+        let range = [&from, b"+".as_slice(), b"BYLEX", b"LIMIT", b"0", counted.as_bytes()];
+        let asked = stretch(names, "parked.order", Kind::Parked, &range);
+        let rows = rows_in(Kind::Parked, link.ask_one(asked).await?)?;
+        let end = rows.len() < count;
+        found.extend(rows.into_iter().flatten());
+        match found.last() {
+            Some(last) if !end => from = beyond(last.id),
+            _ => break,
+        }
+    }
+    Ok(found)
+}
