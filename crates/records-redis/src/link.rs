@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postroom_records::RecordsError;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value, cmd, pipe};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value, pipe};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -80,21 +80,6 @@ impl Link {
         values::last(self.ask(&commands).await?)
     }
 
-    /// The same, all at one moment.
-    pub(crate) async fn ask_at_once(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, RecordsError> {
-        let mut whole = Pipeline::with_capacity(commands.len() + 2);
-        whole.add_command(cmd("MULTI"));
-        for command in commands {
-            whole.add_command(command);
-        }
-        whole.add_command(cmd("EXEC"));
-        let answers = values::array(values::last(self.ask(&whole).await?)?)?;
-        match failure::first(&answers) {
-            Some(error) => Err(failure::of(&error)),
-            None => Ok(answers),
-        }
-    }
-
     async fn shared(&self) -> Result<(MultiplexedConnection, u64), RecordsError> {
         let mut slot = self.slot.lock().await;
         if let Some(held) = &slot.held {
@@ -127,10 +112,12 @@ impl Link {
     }
 }
 
-/// Sends the commands in one piece; refusals are among the answers.
+/// Sends the commands in one piece; refusals are among the answers. A transaction has one answer.
 pub(crate) async fn send(
     connection: &mut MultiplexedConnection,
     commands: &Pipeline,
 ) -> redis::RedisResult<Vec<Value>> {
-    connection.send_packed_commands(commands, 0, commands.len()).await
+    let count = commands.len();
+    let (passed_over, wanted) = if commands.is_transaction() { (count + 1, 1) } else { (0, count) };
+    connection.send_packed_commands(commands, passed_over, wanted).await
 }

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::keys::{self, Kind, Names};
 use crate::link::Link;
-use crate::{failure, places, plan, rows, scripts, values};
+use crate::{failure, places, plan, read, rows, scripts, values};
 
 /// Conversations looked at for one page. Where a filter lets few through, the page is short and its
 /// cursor leads on from where this stopped.
@@ -138,10 +138,10 @@ pub(crate) async fn timeline(
     let mut found = Vec::new();
     while found.len() < limit && !conversations.is_empty() {
         let count = (limit - found.len()).min(STRETCH_ROWS);
-        let asked = conversations.iter().map(|id| entries(names, *id, after, count)).collect();
+        let asked = conversations.iter().map(|id| entries(names, *id, after, count));
         let mut merged: BTreeMap<u64, TimelineItem> = BTreeMap::new();
         let mut known_to = None;
-        for answer in link.ask_at_once(asked).await? {
+        for answer in read::at_once(link, names, asked).await?.1 {
             let items: Vec<Option<TimelineItem>> = rows_in(Kind::Timeline, answer)?;
             let last = items.iter().flatten().next_back().map(|item| item.position);
             if items.len() >= count {

@@ -34,16 +34,16 @@ impl Plan {
         changes: Vec<Change>,
     ) -> Result<Self, RecordsError> {
         let (rows, forget) = settled(changes);
-        let mut batch = Batch { names, written: to.seq, bytes: 0, open: BTreeMap::new(), seen: 0 };
+        let mut batch = Batch::new(names, to.seq);
         for (key, row) in &rows {
             batch.change(key, row.as_ref())?;
         }
+        let seen = batch.order_seen();
         if batch.bytes > WRITE_BYTES_MAX {
             let bytes = batch.bytes;
             let words = format!("{bytes} bytes in one write are more than {WRITE_BYTES_MAX}");
             return Err(RecordsError::Damaged(words));
         }
-        let seen = batch.seen;
         let commands = batch.open.into_values().flat_map(Variadic::into_commands).collect();
         Ok(Self { commands, forget, seen })
     }
@@ -80,7 +80,8 @@ struct Batch<'n> {
     written: u64,
     bytes: usize,
     open: BTreeMap<(Verb, Cow<'static, str>), Variadic>,
-    seen: usize,
+    /// Inputs that are put, with their times.
+    seen: Vec<(Timestamp, Vec<u8>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +94,11 @@ enum Verb {
     Place,
 }
 
-impl Batch<'_> {
+impl<'n> Batch<'n> {
+    fn new(names: &'n Names, written: u64) -> Self {
+        Self { names, written, bytes: 0, open: BTreeMap::new(), seen: Vec::new() }
+    }
+
     fn change(&mut self, key: &Key, row: Option<&Row>) -> Result<(), RecordsError> {
         let (kind, field) = (Kind::of(key), keys::field(key));
         match row {
@@ -121,14 +126,22 @@ impl Batch<'_> {
                 self.add(Verb::Sort, keys::OUTBOX, &[position.as_bytes(), &field]);
             }
             (Kind::Outbound, _) => self.add(Verb::Unsort, keys::OUTBOX, &[&field]),
-            (Kind::Seen, Some(_)) => {
-                self.seen += 1;
-                let entry = [field.as_slice(), self.written.to_string().as_bytes()].concat();
-                self.add(Verb::Append, keys::SEEN_ORDER, &[&entry]);
-            }
+            (Kind::Seen, Some(Row::Seen(row))) => self.seen.push((row.at, field)),
             _ => {}
         }
         Ok(())
+    }
+
+    /// In the order of their times, which is that in which they will be forgotten; gives how many.
+    fn order_seen(&mut self) -> usize {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.sort_unstable();
+        let written = self.written.to_string();
+        for (_, field) in &seen {
+            let entry = [field.as_slice(), written.as_bytes()].concat();
+            self.add(Verb::Append, keys::SEEN_ORDER, &[&entry]);
+        }
+        seen.len()
     }
 
     fn place(&mut self, row: &Conversation, field: &[u8]) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use postroom_records::{Change, Records};
+use postroom_records::{Change, ConversationQuery, Records};
 use postroom_records_redis::{RedisOptions, RedisRecords};
 
 use crate::server::Server;
@@ -132,7 +132,10 @@ async fn server_that_has_no_memory_left_refuses_a_write_whole() {
         let refused = records.write(1, at(2), batch(2, 10)).await.unwrap_err();
         assert_eq!(refused.code(), "records_unavailable");
         assert!(refused.to_string().contains("OOM"), "{refused}");
-        assert_eq!(check(&records, &server, 10).await, 1);
+        assert_eq!(check(&records, &server, 10).await, 1, "what is there is read all the while");
+        assert_eq!(records.scan(None, 100).await.unwrap().len(), 31);
+        let query = ConversationQuery { limit: 100, ..ConversationQuery::default() };
+        assert_eq!(records.conversations(&query).await.unwrap().items.len(), 10);
     }
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     records.write(1, at(2), batch(2, 10)).await.unwrap();
