@@ -15,8 +15,6 @@ const VERSION_MIN: (u32, u32) = (7, 0);
 /// What a server says of itself; none where it does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// `redis` or `valkey`.
-    pub product: Option<String>,
     pub version: Option<String>,
     /// `master` or `slave`.
     pub role: Option<String>,
@@ -129,13 +127,9 @@ impl Facts {
             info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
         let text = |name: &str| lines.get(name).map(|text| (*text).to_owned());
         let yes = |name: &str| lines.get(name).map(|text| *text == "1");
-        // Valkey also names the version of Redis with which it is compatible.
-        let valkey = lines.contains_key("valkey_version");
-        let product = if valkey { "valkey" } else { "redis" };
-        let version = text("valkey_version").or_else(|| text("redis_version"));
         Self {
-            product: version.as_ref().map(|_| product.to_owned()),
-            version,
+            // Valkey names also the version of Redis with which it is compatible.
+            version: text("valkey_version").or_else(|| text("redis_version")),
             role: text("role"),
             eviction: text("maxmemory_policy"),
             append_only: yes("aof_enabled"),

@@ -62,54 +62,81 @@ pub(crate) async fn conversations(
         (View::All, _) => keys::ALL.to_owned(),
     };
     let wanted = query.limit.saturating_add(1);
-    let mut walk = Walk { last: after, behind: 0, looked_at: 0, found: Vec::new() };
+    let count = wanted.clamp(STRETCH_MIN, STRETCH_ROWS);
+    let mut walk = Walk { last: after, foot: None, looked_at: 0, found: Vec::new() };
     loop {
-        let count = wanted.clamp(STRETCH_MIN, STRETCH_ROWS);
         let command = walk.command(names, &index, count);
         let rows = rows_in(Kind::Conversation, link.ask_one(command).await?)?;
         let end = rows.len() < count;
-        if walk.goes_on(rows, query, wanted) && !end {
-            continue;
+        match walk.step(rows, query, wanted) {
+            Step::Again => {}
+            Step::On if !end => {}
+            Step::On | Step::Enough => break,
         }
-        let mut page = Page::of(walk.found, query.limit);
-        if page.next_cursor.is_none() && walk.looked_at >= LOOKED_AT_MAX {
-            page.next_cursor = walk.last.map(|last| last.to_string());
-        }
-        return Ok(page);
     }
+    let mut page = Page::of(walk.found, query.limit);
+    if page.next_cursor.is_none() && walk.looked_at >= LOOKED_AT_MAX {
+        page.next_cursor = walk.last.map(|last| last.to_string());
+    }
+    Ok(page)
 }
 
-/// On the way through an index of conversations.
+/// On the way through an index of conversations. Many can have the same time, and rows move while
+/// this walks: each stretch begins with the row at which the one before ended, which shows that nobody
+/// has been passed over.
 struct Walk {
-    /// The last one that was looked at.
+    /// The last one that was looked at; what comes before it is known already.
     last: Option<ListingCursor>,
-    /// How many at the time of `last` were passed without one that comes after it.
-    behind: usize,
+    /// Where the stretch before ended, and how many of the same time stood before it.
+    foot: Option<(ListingCursor, usize)>,
     looked_at: usize,
     found: Vec<Conversation>,
 }
 
+/// How it goes on after a stretch.
+enum Step {
+    On,
+    /// The row at its beginning has moved: from the last one that was looked at.
+    Again,
+    /// Enough were found or looked at.
+    Enough,
+}
+
 impl Walk {
-    /// Begins at the time of the last one, since others may have the same.
     fn command(&self, names: &Names, index: &str, count: usize) -> Cmd {
-        let newest = self.last.map(|last| last.last_message_at.millis().to_string());
+        let begin = self.foot.map(|(place, _)| place).or(self.last);
+        let newest = begin.map(|begin| begin.last_message_at.millis().to_string());
         let newest = newest.as_deref().unwrap_or("+inf").as_bytes();
-        let (behind, count) = (some(self.behind), some(count));
-        let (behind, count) = (behind.as_bytes(), count.as_bytes());
-        let range = [newest, b"-inf", b"BYSCORE", b"REV", b"LIMIT", behind, count];
+        let (before, count) = (some(self.foot.map_or(0, |(_, before)| before)), some(count));
+        let (before, count) = (before.as_bytes(), count.as_bytes());
+        let range = [newest, b"-inf", b"BYSCORE", b"REV", b"LIMIT", before, count];
         stretch(names, index, Kind::Conversation, &range)
     }
 
-    /// False once there are enough.
-    fn goes_on(
+    fn step(
         &mut self,
         rows: Vec<Option<Conversation>>,
         query: &ConversationQuery,
         wanted: usize,
-    ) -> bool {
-        let (before, count) = (self.last, rows.len());
-        for row in rows.into_iter().flatten() {
-            let place = ListingCursor::of(&row);
+    ) -> Step {
+        let foot = self.foot.take();
+        let begins_at = rows.first().and_then(Option::as_ref).map(ListingCursor::of);
+        if foot.is_some_and(|(place, _)| begins_at != Some(place)) {
+            return Step::Again;
+        }
+        let begin = foot.map(|(place, _)| place).or(self.last);
+        let mut time = begin.map(|begin| begin.last_message_at);
+        let mut before = foot.map_or(0, |(_, before)| before);
+        for row in rows {
+            let place = row.as_ref().map(ListingCursor::of);
+            if place.is_some_and(|place| time != Some(place.last_message_at)) {
+                (time, before) = (place.map(|place| place.last_message_at), 0);
+            }
+            self.foot = place.map(|place| (place, before)).or(self.foot);
+            before += 1;
+            let (Some(row), Some(place)) = (row, place) else {
+                continue;
+            };
             if self.last.is_some_and(|last| place <= last) {
                 continue;
             }
@@ -119,11 +146,11 @@ impl Walk {
                 self.found.push(row);
             }
             if self.found.len() >= wanted || self.looked_at >= LOOKED_AT_MAX {
-                return false;
+                return Step::Enough;
             }
         }
-        self.behind = if self.last == before { self.behind + count } else { 0 };
-        true
+        // An index that names nothing but what is not there leads nowhere.
+        if self.foot == foot { Step::Enough } else { Step::On }
     }
 }
 

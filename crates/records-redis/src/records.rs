@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_model::{
-    Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, Random, WorkspaceId,
+    Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, WorkspaceId,
 };
 use postroom_records::{
     Change, ConversationQuery, Key, Page, Parked, QueueCounts, Records, RecordsError, Row,
@@ -29,7 +29,6 @@ pub struct RedisRecords {
     writer: Writer,
     scanner: Scanner,
     hints: Arc<Hints>,
-    random: Arc<dyn Random>,
     _tasks: JoinSet<()>,
 }
 
@@ -64,12 +63,11 @@ impl RedisRecords {
         tasks.spawn(Arc::clone(&hints).keep_looking());
         tasks.spawn(Arc::clone(&hints).keep_listening());
         Ok(Self {
+            writer: Writer::new(Arc::clone(&link), names.clone(), Arc::clone(&options.random)),
             link,
             names,
-            writer: Writer::default(),
             scanner: Scanner::default(),
             hints,
-            random: Arc::clone(&options.random),
             _tasks: tasks,
         })
     }
@@ -112,14 +110,13 @@ impl Records for RedisRecords {
         to: Standing,
         changes: Vec<Change>,
     ) -> Result<(), RecordsError> {
-        let (link, names, random) = (&self.link, &self.names, &*self.random);
-        self.writer.write(link, names, random, from, to, changes).await?;
+        self.writer.write(from, to, changes).await?;
         self.hints.told(to.seq);
         Ok(())
     }
 
     async fn clear(&self) -> Result<(), RecordsError> {
-        write::clear(&self.link, &self.names, &*self.random).await?;
+        self.writer.clear().await?;
         self.hints.told(0);
         Ok(())
     }

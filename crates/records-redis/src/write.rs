@@ -5,6 +5,8 @@
 //! same connection; the answer to a write brings it for the next one along, so that a write takes one
 //! round trip. After anything but success the standing is read anew.
 
+use std::sync::Arc;
+
 use postroom_model::Random;
 use postroom_records::{Change, RecordsError, SCHEMA_VERSION, Standing};
 use redis::aio::MultiplexedConnection;
@@ -24,8 +26,13 @@ const SWEEP_MIN: usize = 1_024;
 const SWEEP_MAX: usize = scripts::ARGUMENTS_MAX;
 
 /// The only writer of this process.
-#[derive(Debug, Default)]
-pub(crate) struct Writer(Mutex<Option<Held>>);
+#[derive(Debug)]
+pub(crate) struct Writer {
+    link: Arc<Link>,
+    names: Names,
+    random: Arc<dyn Random>,
+    slot: Mutex<Option<Held>>,
+}
 
 /// A connection and, if it watches, what it saw when it began to.
 #[derive(Debug)]
@@ -46,28 +53,30 @@ enum Ended {
 }
 
 impl Writer {
+    pub(crate) fn new(link: Arc<Link>, names: Names, random: Arc<dyn Random>) -> Self {
+        Self { link, names, random, slot: Mutex::default() }
+    }
+
     pub(crate) async fn write(
         &self,
-        link: &Link,
-        names: &Names,
-        random: &dyn Random,
         from: u64,
         to: Standing,
         changes: Vec<Change>,
     ) -> Result<(), RecordsError> {
+        let names = &self.names;
         let planned = {
             let names = names.clone();
             tokio::task::spawn_blocking(move || Plan::of(&names, to, changes))
         };
         let mut plan =
             planned.await.map_err(|error| RecordsError::Unavailable(error.to_string()))??;
-        let mut slot = self.0.lock().await;
+        let mut slot = self.slot.lock().await;
         for _ in 0..TRIES_MAX {
             // Taken out for as long as it is in use: whoever is dropped half-way leaves no connection
             // of which it is not known what it watches.
             let mut held = match slot.take() {
                 Some(held) => held,
-                None => Held { connection: link.connect().await?, watched: None },
+                None => Held { connection: self.link.connect().await?, watched: None },
             };
             let meta = held.watch(names, from).await?;
             meta.check(&names.workspace)?;
@@ -76,7 +85,7 @@ impl Writer {
                 *slot = Some(held);
                 return Err(RecordsError::Moved { expected: from, actual });
             }
-            let ended = held.transact(names, random, &meta, to, &mut plan).await?;
+            let ended = held.transact(names, &*self.random, &meta, to, &mut plan).await?;
             match ended {
                 Ended::Written => {
                     *slot = Some(held);
@@ -89,6 +98,25 @@ impl Writer {
         }
         Err(RecordsError::Unavailable("somebody else keeps writing".to_owned()))
     }
+
+    /// Throws everything away at one moment, whatever it is and whoever wrote it.
+    pub(crate) async fn clear(&self) -> Result<(), RecordsError> {
+        let names = &self.names;
+        let fixed: Vec<&str> = keys::fixed().collect();
+        let meta = Meta {
+            schema: Some(SCHEMA_VERSION),
+            workspace: names.workspace.to_string(),
+            generation: generation(&*self.random),
+            ..Meta::default()
+        };
+        let mut command = cmd("EVAL");
+        command.arg(scripts::CLEAR).arg(1).arg(names.key(keys::META));
+        command.arg(names.prefix()).arg(fixed.len()).arg(fixed);
+        for (name, value) in FIELDS.iter().zip(fields(&meta)) {
+            command.arg(*name).arg(value);
+        }
+        self.link.ask_one(command).await.map(drop)
+    }
 }
 
 impl Held {
@@ -100,8 +128,9 @@ impl Held {
         {
             return Ok(meta);
         }
-        let mut commands = Pipeline::with_capacity(2);
-        commands.add_command(watch(names)).add_command(ask(names));
+        let mut commands = Pipeline::with_capacity(3);
+        // A condition that no longer holds would stay broken.
+        commands.add_command(cmd("UNWATCH")).add_command(watch(names)).add_command(ask(names));
         let mut answers = self.send(&commands).await?;
         if let Some(error) = failure::first(&answers) {
             return Err(failure::of(&error));
@@ -247,28 +276,6 @@ fn sweep(names: &Names, forgotten: &Forgotten, seen: usize) -> Cmd {
 
 fn tell(names: &Names, seq: u64) -> Cmd {
     cmd("PUBLISH").arg(names.key(keys::CHANGES)).arg(seq).take()
-}
-
-/// Throws everything away at one moment, whatever it is and whoever wrote it.
-pub(crate) async fn clear(
-    link: &Link,
-    names: &Names,
-    random: &dyn Random,
-) -> Result<(), RecordsError> {
-    let fixed: Vec<&str> = keys::fixed().collect();
-    let meta = Meta {
-        schema: Some(SCHEMA_VERSION),
-        workspace: names.workspace.to_string(),
-        generation: generation(random),
-        ..Meta::default()
-    };
-    let mut command = cmd("EVAL");
-    command.arg(scripts::CLEAR).arg(1).arg(names.key(keys::META));
-    command.arg(names.prefix()).arg(fixed.len()).arg(fixed);
-    for (name, value) in FIELDS.iter().zip(fields(&meta)) {
-        command.arg(*name).arg(value);
-    }
-    link.ask_one(command).await.map(drop)
 }
 
 /// What stands beside the rows now.

@@ -1,4 +1,4 @@
-//! How long a write holds the server up.
+//! How long a write holds the server up, and scans of more rows than are kept at once.
 
 use postroom_records::{Change, Records as _};
 
@@ -44,4 +44,24 @@ async fn batch_of_512_messages_holds_the_server_up_for_less_than_the_limit() {
         best = best.min(micros);
     }
     assert!(best < HELD_UP_MICROS_MAX, "{MESSAGES} messages took {best} microseconds");
+}
+
+#[tokio::test]
+async fn scan_of_more_rows_than_are_kept_gives_each_once_and_in_order() {
+    // A window holds 50,000.
+    const MANY: u64 = 50_100;
+    let server = Server::start().await;
+    let records = open(&server).await;
+    let rows: Vec<_> = (0..MANY).map(|number| seen(number, 1)).chain([totals(1)]).collect();
+    records.write(0, at(1), rows).await.unwrap();
+    let (mut count, mut last) = (0, None);
+    loop {
+        let page = records.scan(last.as_ref(), 9_999).await.unwrap();
+        let Some((end, _)) = page.last() else { break };
+        assert!(page.is_sorted_by(|(one, _), (other, _)| one < other));
+        assert!(page.first().map(|(key, _)| key) > last.as_ref());
+        count += page.len() as u64;
+        last = Some(end.clone());
+    }
+    assert_eq!(count, MANY + 1);
 }

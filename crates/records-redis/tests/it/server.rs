@@ -76,8 +76,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have been killed already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
@@ -106,7 +106,7 @@ async fn begin(folder: &Path, settings: &[(&str, &str)]) -> Child {
     match tokio::time::timeout(PATIENCE, ready).await {
         Ok(Ok(())) => child,
         _ => {
-            drop(child.kill());
+            child.kill().ok();
             panic!("redis-server did not begin")
         }
     }
@@ -121,7 +121,8 @@ fn ready(spoken: ChildStdout) -> oneshot::Receiver<()> {
             let ready = line.contains("Ready to accept connections")
                 || line.contains("ready to accept connections");
             if let Some(tell) = tell.take_if(|_| ready) {
-                drop(tell.send(()));
+                // Whoever waited may have given up.
+                tell.send(()).ok();
             }
         }
     });
