@@ -187,7 +187,7 @@ impl Held {
         commands.add_command(cmd("HSET").arg(names.key(keys::META)).arg("schema").arg(0).take());
         match self.send(&commands).await {
             Ok(_) => {
-                tracing::error!(%error, "a write failed half-way; the records must be rebuilt")
+                tracing::error!(%error, "a write failed half-way; the records must be rebuilt");
             }
             Err(again) => tracing::error!(%error, %again, "a write failed half-way"),
         }
