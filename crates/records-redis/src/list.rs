@@ -20,9 +20,9 @@ use crate::{failure, places, plan, read, rows, scripts, values};
 /// Conversations looked at for one page. Where a filter lets few through, the page is short and its
 /// cursor leads on from where this stopped.
 const LOOKED_AT_MAX: usize = 10_000;
-/// Rows that one stretch brings at least, where a filter may let few of them through, and at most.
-const STRETCH_MIN: usize = 50;
+/// Rows that one stretch brings at most, and the first one of conversations at least.
 const STRETCH_ROWS: usize = 500;
+const STRETCH_MIN: usize = 50;
 
 /// Asks for the rows of a stretch; `range` is what `ZRANGE` takes behind the key.
 fn stretch(names: &Names, index: &str, kind: Kind, range: &[&[u8]]) -> Cmd {
@@ -62,7 +62,7 @@ pub(crate) async fn conversations(
         (View::All, _) => keys::ALL.to_owned(),
     };
     let wanted = query.limit.saturating_add(1);
-    let count = wanted.clamp(STRETCH_MIN, STRETCH_ROWS);
+    let mut count = wanted.clamp(STRETCH_MIN, STRETCH_ROWS);
     let mut walk = Walk { last: after, foot: None, looked_at: 0, found: Vec::new() };
     loop {
         let command = walk.command(names, &index, count);
@@ -73,6 +73,8 @@ pub(crate) async fn conversations(
             Step::On if !end => {}
             Step::On | Step::Enough => break,
         }
+        // A filter lets few through.
+        count = STRETCH_ROWS;
     }
     let mut page = Page::of(walk.found, query.limit);
     if page.next_cursor.is_none() && walk.looked_at >= LOOKED_AT_MAX {
