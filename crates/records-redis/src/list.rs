@@ -105,11 +105,18 @@ enum Step {
 }
 
 impl Walk {
+    /// The time at which the next stretch begins, and how many of that time are passed over.
+    fn begin(&self) -> (Option<Timestamp>, usize) {
+        let place = self.foot.map(|(place, _)| place).or(self.last);
+        let before = self.foot.map_or(0, |(_, before)| before);
+        (place.map(|place| place.last_message_at), before)
+    }
+
     fn command(&self, names: &Names, index: &str, count: usize) -> Cmd {
-        let begin = self.foot.map(|(place, _)| place).or(self.last);
-        let newest = begin.map(|begin| begin.last_message_at.millis().to_string());
+        let (newest, before) = self.begin();
+        let newest = newest.map(|newest| newest.millis().to_string());
         let newest = newest.as_deref().unwrap_or("+inf").as_bytes();
-        let (before, count) = (some(self.foot.map_or(0, |(_, before)| before)), some(count));
+        let (before, count) = (some(before), some(count));
         let (before, count) = (before.as_bytes(), count.as_bytes());
         let range = [newest, b"-inf", b"BYSCORE", b"REV", b"LIMIT", before, count];
         stretch(names, index, Kind::Conversation, &range)
@@ -121,14 +128,12 @@ impl Walk {
         query: &ConversationQuery,
         wanted: usize,
     ) -> Step {
+        let (mut time, mut before) = self.begin();
         let foot = self.foot.take();
         let begins_at = rows.first().and_then(Option::as_ref).map(ListingCursor::of);
         if foot.is_some_and(|(place, _)| begins_at != Some(place)) {
             return Step::Again;
         }
-        let begin = foot.map(|(place, _)| place).or(self.last);
-        let mut time = begin.map(|begin| begin.last_message_at);
-        let mut before = foot.map_or(0, |(_, before)| before);
         for row in rows {
             let place = row.as_ref().map(ListingCursor::of);
             if place.is_some_and(|place| time != Some(place.last_message_at)) {
@@ -283,4 +288,74 @@ pub(crate) async fn parked(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use postroom_model::{Conversation, SeededRandom, Timestamp};
+    use postroom_records::{ConversationQuery, ListingCursor};
+    use serde_json::json;
+
+    use super::{Step, Walk};
+
+    fn conversation(number: u64, millis: u64) -> Conversation {
+        let at = Timestamp::from_millis(i64::try_from(millis).unwrap()).to_string();
+        let row = json!({
+            "id": uuid::Uuid::from_u64_pair(1, number), "status": "open", "channel": "site",
+            "cost": 1, "priority": 0, "tags": [], "targets": [], "opened_at": at,
+            "last_message_at": at, "version": 1, "message_version": 1, "route": { "tried": 0 },
+        });
+        serde_json::from_value(row).unwrap()
+    }
+
+    /// What the index gives to a walk.
+    fn stretch(index: &[Conversation], walk: &Walk, count: usize) -> Vec<Option<Conversation>> {
+        let (newest, before) = walk.begin();
+        let from = |row: &&Conversation| newest.is_none_or(|newest| row.last_message_at <= newest);
+        index.iter().filter(from).skip(before).take(count).cloned().map(Some).collect()
+    }
+
+    #[test]
+    fn walk_passes_nobody_over_and_nobody_twice_while_others_move() {
+        for seed in 0..200 {
+            let random = SeededRandom::new(seed);
+            // Few times, so that many have the same.
+            let mut index: Vec<_> = (0..40).map(|n| conversation(n, random.below(4))).collect();
+            let mut moved = Vec::new();
+            let query = ConversationQuery::default();
+            let mut walk = Walk { last: None, foot: None, looked_at: 0, found: Vec::new() };
+            for round in 0.. {
+                assert!(round < 1_000, "the walk comes to its end");
+                index.sort_by_key(ListingCursor::of);
+                let rows = stretch(&index, &walk, 5);
+                let end = rows.len() < 5;
+                match walk.step(rows, &query, usize::MAX) {
+                    Step::Again => {}
+                    Step::On if !end => {}
+                    Step::On | Step::Enough => break,
+                }
+                if random.chance(30) {
+                    let place = usize::try_from(random.below(40)).unwrap();
+                    index[place].last_message_at = Timestamp::from_millis(100 + round);
+                    moved.push(index[place].id);
+                }
+            }
+            let found: Vec<_> = walk.found.iter().map(|row| row.id).collect();
+            assert!(walk.found.is_sorted_by_key(ListingCursor::of), "seed {seed}");
+            for row in index.iter().filter(|row| !moved.contains(&row.id)) {
+                let times = found.iter().filter(|id| **id == row.id).count();
+                assert_eq!(times, 1, "{} with seed {seed}", row.id);
+            }
+        }
+    }
+
+    #[test]
+    fn index_that_names_only_what_is_not_there_leads_to_an_end() {
+        let mut walk = Walk { last: None, foot: None, looked_at: 0, found: Vec::new() };
+        let query = ConversationQuery::default();
+        assert!(matches!(walk.step(vec![None; 5], &query, 10), Step::Enough));
+        let row = Some(conversation(1, 1));
+        assert!(matches!(walk.step(vec![row.clone(), None], &query, 10), Step::On));
+        assert!(matches!(walk.step(vec![row, None, None], &query, 10), Step::Enough));
+    }
 }
