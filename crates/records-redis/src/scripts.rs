@@ -13,21 +13,33 @@ pub(crate) const PLACE: &str = "
 local ids, wanted = {}, {}
 for i = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[i]; wanted[#wanted + 1] = ARGV[i + 1] end
 local stood = redis.call('HMGET', KEYS[1], unpack(ids))
+local names, sorted, left, placed, gone = {}, {}, {}, {}, {}
+local function note(what, name, one, other)
+  local list = what[name]
+  if not list then list = {}; what[name] = list end
+  list[#list + 1] = one
+  if other then list[#list + 1] = other end
+end
 for i, id in ipairs(ids) do
   local old, new = stood[i] or '', wanted[i]
   if old ~= new then
     local stays = {}
     for name, score in string.gmatch(new, '([^%s=]+)=?(%S*)') do
       stays[name] = true
-      redis.call('SADD', KEYS[2], name)
-      if score ~= '' then redis.call('ZADD', ARGV[1] .. name, score, id) end
+      names[name] = true
+      if score ~= '' then note(sorted, name, score, id) end
     end
     for name in string.gmatch(old, '([^%s=]+)=?%S*') do
-      if not stays[name] then redis.call('ZREM', ARGV[1] .. name, id) end
+      if not stays[name] then note(left, name, id) end
     end
-    if new == '' then redis.call('HDEL', KEYS[1], id) else redis.call('HSET', KEYS[1], id, new) end
+    if new == '' then gone[#gone + 1] = id else placed[#placed + 1] = id; placed[#placed + 1] = new end
   end
 end
+for name in pairs(names) do redis.call('SADD', KEYS[2], name) end
+for name, list in pairs(sorted) do redis.call('ZADD', ARGV[1] .. name, unpack(list)) end
+for name, list in pairs(left) do redis.call('ZREM', ARGV[1] .. name, unpack(list)) end
+if #placed > 0 then redis.call('HSET', KEYS[1], unpack(placed)) end
+if #gone > 0 then redis.call('HDEL', KEYS[1], unpack(gone)) end
 return #ids";
 
 /// Deletes inputs that are forgotten, the first that were written, and stops at one that is not.
