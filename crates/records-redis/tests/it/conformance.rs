@@ -1,5 +1,6 @@
 //! The suite that every backend passes, and pages over many conversations of which few are wanted.
 
+use postroom_model::Timestamp;
 use postroom_records::{ConversationQuery, Records as _, View, conformance};
 
 use crate::server::Server;
@@ -19,7 +20,8 @@ async fn search_that_finds_little_goes_on_from_page_to_page() {
     let changes = (0..=24_000).map(|number| {
         let subject = if number % 6_000 == 0 { "Wanted" } else { "Other" };
         let mut row = conversation(number, "open", subject);
-        row.last_message_at = postroom_model::Timestamp::from_millis((number / 1_200) as i64);
+        let millis = i64::try_from(number / 1_200).unwrap();
+        row.last_message_at = Timestamp::from_millis(millis);
         put(row)
     });
     records.write(0, at(1), changes.collect()).await.unwrap();

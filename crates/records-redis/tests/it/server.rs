@@ -90,6 +90,7 @@ fn program() -> OsString {
     std::env::var_os("POSTROOM_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
+#[expect(clippy::panic, reason = "a test fails by panicking")]
 async fn begin(folder: &Path, settings: &[(&str, &str)]) -> Child {
     let mut command = Command::new(program());
     let fixed = SETTINGS.iter().filter(|(name, _)| settings.iter().all(|(other, _)| name != other));

@@ -22,7 +22,7 @@ pub(crate) async fn open_with(server: &Server, options: &RedisOptions) -> RedisR
 
 /// Nothing is heard by looking, so that what is heard was told.
 pub(crate) fn deaf() -> RedisOptions {
-    RedisOptions { look_every: Duration::from_secs(3_600), ..RedisOptions::default() }
+    RedisOptions { look_every: Duration::from_hours(1), ..RedisOptions::default() }
 }
 
 pub(crate) fn at(seq: u64) -> Standing {
