@@ -1,0 +1,8 @@
+//! Call logs of every dialect, the state machine under all of them, and what strangers may send.
+
+mod asterisk;
+mod fold;
+mod hostile;
+mod push;
+mod signatures;
+mod support;
