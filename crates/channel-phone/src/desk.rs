@@ -124,7 +124,7 @@ impl<'a> Desk<'a> {
 }
 
 /// A text without control characters and space around it, cut to the limit; none if nothing is left.
-pub fn short(text: &str) -> Option<String> {
+pub(crate) fn short(text: &str) -> Option<String> {
     let text = text.trim();
     let plain =
         text.len() <= TEXT_CHARS_MAX && text.bytes().all(|byte| byte >= 0x20 && byte != 0x7f);
@@ -139,7 +139,7 @@ pub fn short(text: &str) -> Option<String> {
 }
 
 /// An address of the web, if it is one and not too long.
-pub fn web_address(text: &str) -> Option<String> {
+pub(crate) fn web_address(text: &str) -> Option<String> {
     let text = text.trim();
     let web = text.starts_with("https://") || text.starts_with("http://");
     let good = web && text.len() <= URL_CHARS_MAX && !text.chars().any(char::is_control);
@@ -147,7 +147,7 @@ pub fn web_address(text: &str) -> Option<String> {
 }
 
 /// An id as it is, or why it cannot be one.
-pub fn id(text: &str) -> Result<Option<String>, Refusal> {
+pub(crate) fn id(text: &str) -> Result<Option<String>, Refusal> {
     let text = text.trim();
     if text.chars().count() > ID_CHARS_MAX {
         let detail = format!("the id of the call is longer than {ID_CHARS_MAX} characters");
@@ -161,7 +161,7 @@ pub fn id(text: &str) -> Result<Option<String>, Refusal> {
 }
 
 /// Text of a log: UTF-8 or, as older systems write, one byte a letter.
-pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),

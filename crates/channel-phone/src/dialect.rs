@@ -1,14 +1,14 @@
 //! The dialects: one format of one telephone system each. Pure; a dialect does no I/O.
 
-pub mod asterisk_ami;
-pub mod asterisk_cdr;
-pub mod asterisk_cel;
-pub mod cti;
-pub mod freeswitch;
-pub mod generic;
-pub mod placetel;
-pub mod twilio;
-pub mod whatsapp;
+mod asterisk_ami;
+pub(crate) mod asterisk_cdr;
+mod asterisk_cel;
+mod cti;
+mod freeswitch;
+mod generic;
+mod placetel;
+mod twilio;
+mod whatsapp;
 
 use postroom_channel::{PushRequest, Refusal};
 

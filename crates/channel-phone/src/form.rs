@@ -12,7 +12,7 @@ use crate::limits::FIELDS_MAX;
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writing {
+pub(crate) enum Writing {
     Form,
     Json,
 }
@@ -20,14 +20,14 @@ pub enum Writing {
 /// Name and value of each field, in the order of the body. A list is a name that stands several
 /// times.
 #[derive(Debug, Default)]
-pub struct Form {
+pub(crate) struct Form {
     fields: Vec<(String, String)>,
     writing: Option<Writing>,
 }
 
 impl Form {
     /// A body in one of the ways that the dialect knows.
-    pub fn read(request: &PushRequest<'_>, known: &[Writing]) -> Result<Self, Refusal> {
+    pub(crate) fn read(request: &PushRequest<'_>, known: &[Writing]) -> Result<Self, Refusal> {
         limits::check_body(request.body)?;
         let writing = writing(request.headers, request.body, known)?;
         let mut form = Self { fields: Vec::new(), writing: Some(writing) };
@@ -75,18 +75,18 @@ impl Form {
     }
 
     /// The first value of a field, without space around it; none if it is empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let mut found = self.fields.iter().filter(|(known, _)| known == name);
         found.find_map(|(_, value)| Some(value.trim()).filter(|value| !value.is_empty()))
     }
 
     /// The first of several names that has a value.
-    pub fn any(&self, names: &[&str]) -> Option<&str> {
+    pub(crate) fn any(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
     /// All values of a field and of its list form, `user` and `user[]`.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let is_it = move |known: &str| {
             known.strip_prefix(name).is_some_and(|rest| matches!(rest, "" | "[]"))
         };
@@ -97,12 +97,12 @@ impl Form {
             .filter(|value| !value.is_empty())
     }
 
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The id of the call, in the first of these fields that is there.
-    pub fn call_id(&self, names: &[&'static str]) -> Result<String, Refusal> {
+    pub(crate) fn call_id(&self, names: &[&'static str]) -> Result<String, Refusal> {
         match self.any(names) {
             Some(text) => desk::id(text)?.ok_or_else(|| self.missing(names)),
             None => Err(self.missing(names)),
@@ -110,13 +110,13 @@ impl Form {
     }
 
     /// A field must be there and is not.
-    pub fn missing(&self, names: &[&'static str]) -> Refusal {
+    pub(crate) fn missing(&self, names: &[&'static str]) -> Refusal {
         let name = names.first().copied().unwrap_or_default();
         self.wrong("body_field_missing", name, "must be given")
     }
 
     /// A field says something that it cannot.
-    pub fn invalid(&self, name: &str, detail: &str) -> Refusal {
+    pub(crate) fn invalid(&self, name: &str, detail: &str) -> Refusal {
         self.wrong("body_field_invalid", name, detail)
     }
 
@@ -139,7 +139,11 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// What the header Content-Type says or, where it says nothing, what the body looks like.
-pub fn writing(headers: &HeaderMap, body: &[u8], known: &[Writing]) -> Result<Writing, Refusal> {
+pub(crate) fn writing(
+    headers: &HeaderMap,
+    body: &[u8],
+    known: &[Writing],
+) -> Result<Writing, Refusal> {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let looks_like_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));

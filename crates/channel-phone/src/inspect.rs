@@ -41,7 +41,7 @@ impl Inspector {
         self.after.push(last.and_then(|index| self.calls.call(index, places)));
         self.whole = Some(match self.whole.take() {
             // What went wrong first is what is told.
-            Some(before) if before.exit_code() != 0 => before,
+            Some(before) if before.problem.is_some() => before,
             Some(before) if one.outcome == InspectionOutcome::Nothing => before,
             _ => one,
         });

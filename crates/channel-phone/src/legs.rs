@@ -17,10 +17,10 @@ const SWAP_MS: i64 = 1_000;
 
 /// All that happened to the legs of one call, each thing once, in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Legs(BTreeSet<LegEvent>);
+pub(crate) struct Legs(BTreeSet<LegEvent>);
 
 impl Legs {
-    pub fn apply(&mut self, event: LegEvent) {
+    pub(crate) fn apply(&mut self, event: LegEvent) {
         self.0.insert(event);
         if self.0.len() > LEG_EVENTS_MAX {
             self.0.pop_last();
@@ -28,7 +28,7 @@ impl Legs {
     }
 
     /// The call as its legs tell it; none if there are none.
-    pub fn read(&self, call_id: &str, places: &Places) -> Option<CallEvent> {
+    pub(crate) fn read(&self, call_id: &str, places: &Places) -> Option<CallEvent> {
         let story = Story::new(&self.0, call_id)?;
         Some(story.tell(call_id, places))
     }
@@ -378,7 +378,7 @@ fn outcome_of(dial_status: &str, cause: u16) -> Option<Outcome> {
 }
 
 /// The usual names of the causes of Q.850.
-pub fn cause_name(cause: u16) -> Option<&'static str> {
+pub(crate) fn cause_name(cause: u16) -> Option<&'static str> {
     Some(match cause {
         1 => "UNALLOCATED_NUMBER",
         2 => "NO_ROUTE_TRANSIT_NET",

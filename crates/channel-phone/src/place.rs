@@ -75,7 +75,7 @@ impl Places {
 }
 
 /// The telephone that a channel of Asterisk is: `200` of `PJSIP/200-0000001d`.
-pub fn endpoint(channel: &str) -> Option<&str> {
+pub(crate) fn endpoint(channel: &str) -> Option<&str> {
     let (technology, rest) = channel.split_once('/')?;
     if technology.eq_ignore_ascii_case("local") {
         return None;

@@ -11,40 +11,41 @@ use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
 
 /// The records of one log.
 #[derive(Debug)]
-pub struct Table<'a> {
+pub(crate) struct Table<'a> {
     reader: csv::Reader<&'a [u8]>,
     record: ByteRecord,
     log: &'a [u8],
-    columns: Option<usize>,
+    /// How many columns the last record had; at first, how many one has.
+    columns: usize,
     /// Bytes up to the end of the last whole record.
-    pub whole_bytes: usize,
+    pub(crate) whole_bytes: usize,
 }
 
 /// One record.
 #[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
+pub(crate) struct Record<'a> {
     fields: &'a ByteRecord,
-    pub line: u64,
+    pub(crate) line: u64,
     /// The bytes as they stand in the log.
-    pub raw: &'a [u8],
+    pub(crate) raw: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.fields.len()
     }
 
-    pub fn get(&self, index: usize) -> &'a [u8] {
+    pub(crate) fn get(&self, index: usize) -> &'a [u8] {
         self.fields.get(index).unwrap_or_default()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         self.fields.iter()
     }
 }
 
 impl<'a> Table<'a> {
-    pub fn new(log: &'a [u8]) -> Result<Self, Refusal> {
+    pub(crate) fn new(log: &'a [u8], columns: usize) -> Result<Self, Refusal> {
         if log.len() > LOG_BYTES_MAX {
             let detail = format!("the log is larger than {LOG_BYTES_MAX} bytes");
             return Err(Refusal::new(413, "body_too_large", detail));
@@ -52,11 +53,11 @@ impl<'a> Table<'a> {
         let mut builder = ReaderBuilder::new();
         builder.has_headers(false).flexible(true).trim(Trim::None).buffer_capacity(64 * 1024);
         let reader = builder.from_reader(log);
-        Ok(Self { reader, record: ByteRecord::new(), log, columns: None, whole_bytes: 0 })
+        Ok(Self { reader, record: ByteRecord::new(), log, columns, whole_bytes: 0 })
     }
 
     /// The next whole record; none at the end.
-    pub fn read(&mut self) -> Result<Option<Record<'_>>, Refusal> {
+    pub(crate) fn read(&mut self) -> Result<Option<Record<'_>>, Refusal> {
         let start = self.reader.position().clone();
         let more = self.reader.read_byte_record(&mut self.record);
         let more = more.map_err(|error| {
@@ -76,13 +77,17 @@ impl<'a> Table<'a> {
             );
             return Err(Refusal::new(422, "log_record_too_long", detail));
         }
-        let is_last = end >= self.log.len();
-        let terminated = raw.ends_with(b"\n") || raw.ends_with(b"\r");
-        if is_last && !terminated && self.columns.is_none_or(|count| count > self.record.len()) {
+        if end >= self.log.len() && self.record.len() < self.columns && breaks_off(raw) {
             return Ok(None);
         }
-        self.columns = Some(self.record.len());
+        self.columns = self.record.len();
         self.whole_bytes = end.min(self.log.len());
         Ok(Some(Record { fields: &self.record, line, raw: raw.trim_ascii() }))
     }
+}
+
+/// A record whose line has no end, or a quotation mark without its other half.
+fn breaks_off(raw: &[u8]) -> bool {
+    let marks = raw.iter().filter(|byte| **byte == b'"').count();
+    marks % 2 == 1 || !(raw.ends_with(b"\n") || raw.ends_with(b"\r"))
 }

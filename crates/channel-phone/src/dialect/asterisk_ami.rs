@@ -33,7 +33,7 @@ impl<'a> Block<'a> {
 }
 
 /// Reads what the interface sent, or a part of it.
-pub fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     if log.len() > LOG_BYTES_MAX {
         let detail = format!("the log is larger than {LOG_BYTES_MAX} bytes");
         return Err(Refusal::new(413, "body_too_large", detail));
@@ -196,7 +196,7 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         channel: short(block.get("Channel")).unwrap_or_default(),
         number: known(block.get("CallerIDNum")).and_then(|number| desk.dialled(&number)),
         name: known(block.get("CallerIDName")),
-        exten: short(block.get("Exten")),
+        exten: desk.dialled(block.get("Exten")),
         context: short(block.get("Context")),
         note,
     };

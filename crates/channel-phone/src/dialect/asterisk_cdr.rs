@@ -39,16 +39,43 @@ enum Column {
 
 const COLUMNS: usize = 19;
 
+/// The columns that `cdr_csv` always writes.
+const HEAD: [&str; 16] = [
+    "accountcode",
+    "src",
+    "dst",
+    "dcontext",
+    "clid",
+    "channel",
+    "dstchannel",
+    "lastapp",
+    "lastdata",
+    "start",
+    "answer",
+    "end",
+    "duration",
+    "billsec",
+    "disposition",
+    "amaflags",
+];
+
 /// Where each column stands.
 #[derive(Debug, Clone, Copy)]
-struct Layout([Option<usize>; COLUMNS]);
+struct Layout {
+    places: [Option<usize>; COLUMNS],
+    /// The last place that a record must have.
+    last: usize,
+}
 
 impl Layout {
     fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        let mut layout = Self([None; COLUMNS]);
+        let mut layout = Self { places: [None; COLUMNS], last: 0 };
         for (index, name) in names.enumerate() {
-            if let Some(place) = column(name).and_then(|column| layout.0.get_mut(column as usize)) {
-                place.get_or_insert(index);
+            let Some(column) = column(name) else {
+                continue;
+            };
+            if let Some(place) = layout.places.get_mut(column as usize) {
+                layout.last = layout.last.max(*place.get_or_insert(index));
             }
         }
         layout
@@ -57,24 +84,6 @@ impl Layout {
     /// `cdr_csv` has sixteen columns, then the unique id and the user field where they are switched
     /// on, then peer account, linked id and sequence in the newer form.
     fn of_record(record: &Record<'_>) -> Self {
-        const HEAD: [&str; 16] = [
-            "accountcode",
-            "src",
-            "dst",
-            "dcontext",
-            "clid",
-            "channel",
-            "dstchannel",
-            "lastapp",
-            "lastdata",
-            "start",
-            "answer",
-            "end",
-            "duration",
-            "billsec",
-            "disposition",
-            "amaflags",
-        ];
         let tail: &[&str] = match record.len() {
             17 if is_unique_id(record.get(16)) => &["uniqueid"],
             18 => &["uniqueid", "userfield"],
@@ -87,7 +96,7 @@ impl Layout {
     }
 
     fn has(&self, column: Column) -> bool {
-        self.0.get(column as usize).is_some_and(Option::is_some)
+        self.places.get(column as usize).is_some_and(Option::is_some)
     }
 }
 
@@ -135,7 +144,7 @@ fn is_unique_id(field: &[u8]) -> bool {
 }
 
 /// Reads a log, or a part of one.
-pub fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     let mut rows = Rows::new(log, desk)?;
     let mut held = Held::default();
     while let Some(row) = rows.read()? {
@@ -164,8 +173,9 @@ pub type BadLine = (u64, &'static str);
 
 impl<'a, 'd> Rows<'a, 'd> {
     pub fn new(log: &'a [u8], desk: &'d Desk<'d>) -> Result<Self, Refusal> {
-        let mut table = Table::new(log)?;
         let configured = &desk.setting.columns;
+        let columns = if configured.is_empty() { HEAD.len() } else { configured.len() };
+        let mut table = Table::new(log, columns)?;
         let mut layout = None;
         if !configured.is_empty() {
             layout = Some(Layout::of_names(configured.iter().map(String::as_str)));
@@ -204,7 +214,7 @@ impl<'a, 'd> Rows<'a, 'd> {
 fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
     const NAMES_MIN: usize = 4;
     let line = log.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-    let mut table = Table::new(line)?;
+    let mut table = Table::new(line, 0)?;
     let Some(record) = table.read()? else {
         return Ok(None);
     };
@@ -238,11 +248,10 @@ impl<'a> Row<'a> {
             talk_s: None,
             outcome: None,
         };
-        let last = layout.0.iter().flatten().max().copied().unwrap_or_default();
         if !layout.has(Column::Disposition) || !layout.has(Column::Source) {
             return Err((record.line, "the columns of the log are not known"));
         }
-        if record.len() <= last {
+        if record.len() <= layout.last {
             return Err((record.line, "a column is missing"));
         }
         row.outcome = outcome(row.bytes(Column::Disposition));
@@ -286,7 +295,7 @@ impl<'a> Row<'a> {
     }
 
     fn bytes(&self, column: Column) -> &'a [u8] {
-        let index = self.layout.0.get(column as usize).copied().flatten();
+        let index = self.layout.places.get(column as usize).copied().flatten();
         index.map_or(&[], |index| self.record.get(index))
     }
 

@@ -104,7 +104,7 @@ impl<'a> Texts<'a> {
 }
 
 /// Reads a log: CSV, one JSON object a line, or a JSON list.
-pub fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     match log.trim_ascii_start().first() {
         Some(b'{') => of_lines(log, desk, sink),
         Some(b'[') => of_list(log, desk, sink),
@@ -115,12 +115,12 @@ pub fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusa
 fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     const NAMES_MIN: usize = 3;
     let mut held = Held::default();
-    let mut table = Table::new(log)?;
     let configured = desk.setting.columns.iter().map(String::as_str);
     let mut columns: Vec<Option<Field>> = match desk.setting.columns.is_empty() {
         true => COLUMNS.into_iter().map(field).collect(),
         false => configured.map(field).collect(),
     };
+    let mut table = Table::new(log, columns.len())?;
     let mut first = true;
     while let Some(record) = table.read()? {
         if std::mem::take(&mut first) {
@@ -232,7 +232,7 @@ pub(super) fn event(
         channel: short(texts.get(Field::Channel)).unwrap_or_default(),
         number: desk.dialled(texts.get(Field::Number)),
         name: short(texts.get(Field::Name)),
-        exten: short(texts.get(Field::Exten)),
+        exten: desk.dialled(texts.get(Field::Exten)),
         context: short(texts.get(Field::Context)),
         note: note(kind, step, texts, desk),
     };

@@ -13,14 +13,14 @@ use crate::form::{Form, Writing};
 
 /// Whose interface it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum House {
+pub(super) enum House {
     Zammad,
     Sipgate,
 }
 
 const CALL_ID: [&str; 3] = ["callId", "call_id", "callid"];
 
-pub fn parse(
+pub(super) fn parse(
     house: House,
     request: &PushRequest<'_>,
     desk: &Desk<'_>,

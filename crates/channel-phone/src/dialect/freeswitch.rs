@@ -15,7 +15,11 @@ use crate::form::{Form, Writing, writing};
 use crate::place::endpoint;
 
 /// Reads one record, or a list of them.
-pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(
+    request: &PushRequest<'_>,
+    desk: &Desk<'_>,
+    sink: Sink<'_>,
+) -> Result<Held, Refusal> {
     let both = [Writing::Form, Writing::Json];
     let body = match writing(request.headers, request.body, &both)? {
         Writing::Json => tree(request.body)?,

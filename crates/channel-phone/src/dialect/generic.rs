@@ -10,6 +10,7 @@ use crate::desk::{Desk, Held, Sink, short, web_address};
 use crate::event::{CallEvent, Outcome, Stage};
 use crate::form::{Writing, writing};
 use crate::limits::{AGENTS_MAX, ID_CHARS_MAX, POST_CALLS_MAX, TEXT_CHARS_MAX, URL_CHARS_MAX};
+use crate::options::nearest;
 
 const FIELDS: [&str; 22] = [
     "id",
@@ -37,7 +38,11 @@ const FIELDS: [&str; 22] = [
 ];
 
 /// Reads one event, or a list of them.
-pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(
+    request: &PushRequest<'_>,
+    desk: &Desk<'_>,
+    sink: Sink<'_>,
+) -> Result<Held, Refusal> {
     limits::check_body(request.body)?;
     writing(request.headers, request.body, &[Writing::Json])?;
     let body = json::parse(request.body)?;
@@ -46,7 +51,7 @@ pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Resu
     match &body {
         Value::Array(items) if items.len() > POST_CALLS_MAX => {
             let detail = format!("more than {POST_CALLS_MAX} calls");
-            return Err(Refusal::new(422, "body_too_many_values", detail));
+            return Err(Refusal::new(422, "body_too_many_values", detail.clone()).at("", detail));
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -171,7 +176,7 @@ impl<'a> Members<'a, '_> {
 
     fn unknown_fields(&mut self) {
         for name in self.members.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-            let near = if self.mistakes.is_full() { None } else { nearest(name) };
+            let near = if self.mistakes.is_full() { None } else { nearest(name, &FIELDS) };
             let detail = match near {
                 Some(near) => format!("no such field here; did you mean `{near}`?"),
                 None => "no such field here".to_owned(),
@@ -244,14 +249,4 @@ fn event(
         leg: None,
     };
     call_id.map(|_| event)
-}
-
-fn nearest(name: &str) -> Option<&'static str> {
-    const DISTANCE_MAX: usize = 2;
-    const NAME_CHARS_MAX: usize = 64;
-    if name.len() > NAME_CHARS_MAX {
-        return None;
-    }
-    let distances = FIELDS.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known));
-    distances.filter(|(distance, _)| *distance <= DISTANCE_MAX).min().map(|(_, known)| known)
 }

@@ -12,7 +12,11 @@ use crate::form::{Form, Writing};
 /// Placetel is at home here, and writes numbers as they are dialled here.
 const HOME: &str = "DE";
 
-pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(
+    request: &PushRequest<'_>,
+    desk: &Desk<'_>,
+    sink: Sink<'_>,
+) -> Result<Held, Refusal> {
     let form = Form::read(request, &[Writing::Form, Writing::Json])?;
     sink(event(&form, desk)?);
     let body = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#.to_owned();

@@ -14,7 +14,11 @@ use crate::form::{Form, Writing};
 /// Numbers that stand for a caller who withholds his own: the words on a keypad.
 const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
-pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(
+    request: &PushRequest<'_>,
+    desk: &Desk<'_>,
+    sink: Sink<'_>,
+) -> Result<Held, Refusal> {
     let form = Form::read(request, &[Writing::Form])?;
     sink(event(&form, desk)?);
     // A callback wants to hear nothing, and a body would be read as instructions.

@@ -15,7 +15,11 @@ use crate::event::{CallEvent, Outcome, Stage};
 use crate::form::{Writing, writing};
 use crate::limits::POST_CALLS_MAX;
 
-pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+pub(super) fn parse(
+    request: &PushRequest<'_>,
+    desk: &Desk<'_>,
+    sink: Sink<'_>,
+) -> Result<Held, Refusal> {
     limits::check_body(request.body)?;
     writing(request.headers, request.body, &[Writing::Json])?;
     let body = json::parse(request.body)?;
@@ -34,7 +38,7 @@ pub fn parse(request: &PushRequest<'_>, desk: &Desk<'_>, sink: Sink<'_>) -> Resu
     }
     if events.len() > POST_CALLS_MAX {
         let detail = format!("more than {POST_CALLS_MAX} calls");
-        return Err(Refusal::new(422, "body_too_many_values", detail));
+        return Err(Refusal::new(422, "body_too_many_values", detail.clone()).at("", detail));
     }
     mistakes.into_result()?;
     events.into_iter().for_each(sink);

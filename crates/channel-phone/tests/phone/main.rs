@@ -1,6 +1,7 @@
 //! Call logs of every dialect, the state machine under all of them, and what strangers may send.
 
 mod asterisk;
+mod contract;
 mod fold;
 mod hostile;
 mod push;

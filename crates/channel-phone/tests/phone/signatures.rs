@@ -70,11 +70,8 @@ fn meta_and_placetel_sign_the_body() {
         );
         assert_eq!(outcome(&[], BODY), Err("signature_header_missing"));
         assert_eq!(outcome(&[(name, value), (name, value)], BODY), Err("signature_header_doubled"));
-        for bad in ["sha256=", "sha1=00", "zz", "0", DIGITS.trim_end_matches(char::is_alphanumeric)]
-        {
-            if !bad.is_empty() {
-                assert_eq!(outcome(&[(name, bad)], BODY), Err("signature_mismatch"), "{bad}");
-            }
+        for bad in ["sha256=", "sha1=00", "zz", "0"] {
+            assert_eq!(outcome(&[(name, bad)], BODY), Err("signature_mismatch"), "{bad}");
         }
     }
 }
