@@ -97,10 +97,6 @@ impl Form {
             .filter(|value| !value.is_empty())
     }
 
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
     /// The id of the call, in the first of these fields that is there.
     pub(crate) fn call_id(&self, names: &[&'static str]) -> Result<String, Refusal> {
         match self.any(names) {
