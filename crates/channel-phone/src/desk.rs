@@ -128,12 +128,10 @@ pub(crate) fn short(text: &str) -> Option<String> {
     let text = text.trim();
     let plain =
         text.len() <= TEXT_CHARS_MAX && text.bytes().all(|byte| byte >= 0x20 && byte != 0x7f);
-    let text = match plain {
-        true => text.to_owned(),
-        false => {
-            let clean = text.chars().filter(|letter| !letter.is_control());
-            clean.take(TEXT_CHARS_MAX).collect()
-        }
+    let text: String = if plain {
+        text.to_owned()
+    } else {
+        text.chars().filter(|letter| !letter.is_control()).take(TEXT_CHARS_MAX).collect()
     };
     (!text.is_empty()).then_some(text)
 }

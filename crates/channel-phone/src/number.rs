@@ -106,10 +106,7 @@ fn compact(text: &str) -> Option<String> {
     let text = text.trim();
     let international = text.starts_with('+') || text.starts_with("00");
     // "+49 (0) 30 …" names the trunk digit that is left out from abroad.
-    let text = match international {
-        true => text.replacen("(0)", "", 1),
-        false => text.to_owned(),
-    };
+    let text = if international { text.replacen("(0)", "", 1) } else { text.to_owned() };
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -31,7 +31,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.fields.len()
     }
 
@@ -39,7 +39,7 @@ impl<'a> Record<'a> {
         self.fields.get(index).unwrap_or_default()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> {
         self.fields.iter()
     }
 }
@@ -88,6 +88,6 @@ impl<'a> Table<'a> {
 
 /// A record whose line has no end, or a quotation mark without its other half.
 fn breaks_off(raw: &[u8]) -> bool {
-    let marks = raw.iter().filter(|byte| **byte == b'"').count();
-    marks % 2 == 1 || !(raw.ends_with(b"\n") || raw.ends_with(b"\r"))
+    let open = raw.iter().fold(false, |open, byte| open ^ (*byte == b'"'));
+    open || !(raw.ends_with(b"\n") || raw.ends_with(b"\r"))
 }

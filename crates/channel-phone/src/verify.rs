@@ -33,7 +33,7 @@ pub struct Secret(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Standard(signature::Secret),
+    Standard(Box<signature::Secret>),
     Shared(String),
 }
 
@@ -48,7 +48,7 @@ impl Secret {
     pub fn parse(dialect: Dialect, text: &str) -> Result<Self, OptionError> {
         if dialect == Dialect::Generic {
             let parsed = signature::Secret::parse(text);
-            return parsed.map(|secret| Self(Kind::Standard(secret))).map_err(|error| {
+            return parsed.map(|secret| Self(Kind::Standard(Box::new(secret)))).map_err(|error| {
                 let help = "write `whsec_` and the Base64 of 24 to 64 bytes";
                 OptionError::new("secret", error.to_string(), help)
             });
@@ -82,7 +82,7 @@ pub fn verify(
     match dialect {
         Dialect::Generic => {
             let standard = secrets.iter().filter_map(|secret| match &secret.0 {
-                Kind::Standard(secret) => Some(secret.clone()),
+                Kind::Standard(secret) => Some((**secret).clone()),
                 Kind::Shared(_) => None,
             });
             let standard: Vec<signature::Secret> = standard.collect();
@@ -251,7 +251,7 @@ fn is_shared(secrets: &[Secret], word: &str) -> bool {
 fn from_hex(digits: &str) -> Option<Vec<u8>> {
     const DIGITS_MAX: usize = 128;
     let digits = digits.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > DIGITS_MAX {
+    if !digits.len().is_multiple_of(2) || digits.len() > DIGITS_MAX {
         return None;
     }
     let value =

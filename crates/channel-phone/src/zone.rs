@@ -103,15 +103,14 @@ struct Written {
 impl Written {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<19>()?;
-        let separators = head[4] == b'-'
-            && head[7] == b'-'
-            && matches!(head[10], b' ' | b'T')
-            && head[13] == b':'
-            && head[16] == b':';
-        if !separators {
+        let byte = |at: usize| head.get(at).copied();
+        let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+        let parted = matches!(byte(10), Some(b' ' | b'T'))
+            && marks.iter().all(|(at, mark)| byte(*at) == Some(*mark));
+        if !parted {
             return None;
         }
-        let pair = |at: usize| two(head[at], head[at + 1]);
+        let pair = |at: usize| two(byte(at)?, byte(at + 1)?);
         let year = pair(0)? * 100 + pair(2)?;
         let (month, day, hour) = (pair(5)?, pair(8)?, pair(11)?);
         let (minute, second) = (pair(14)?, pair(17)?);

@@ -62,16 +62,16 @@ const HEAD: [&str; 16] = [
 /// Where each column stands.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
-    places: [Option<usize>; COLUMNS],
+    places: [Option<u16>; COLUMNS],
     /// The last place that a record must have.
-    last: usize,
+    last: u16,
 }
 
 impl Layout {
     fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         let mut layout = Self { places: [None; COLUMNS], last: 0 };
         for (index, name) in names.enumerate() {
-            let Some(column) = column(name) else {
+            let (Some(column), Ok(index)) = (column(name), u16::try_from(index)) else {
                 continue;
             };
             if let Some(place) = layout.places.get_mut(column as usize) {
@@ -84,7 +84,7 @@ impl Layout {
     /// `cdr_csv` has sixteen columns, then the unique id and the user field where they are switched
     /// on, then peer account, linked id and sequence in the newer form.
     fn of_record(record: &Record<'_>) -> Self {
-        let tail: &[&str] = match record.len() {
+        let tail: &[&str] = match record.columns() {
             17 if is_unique_id(record.get(16)) => &["uniqueid"],
             18 => &["uniqueid", "userfield"],
             19 => &["peeraccount", "linkedid", "sequence"],
@@ -195,7 +195,7 @@ impl<'a, 'd> Rows<'a, 'd> {
         let layout = match (self.layout, self.guessed) {
             (Some(layout), _) => layout,
             (None, guessed) => {
-                let shape = (record.len(), is_unique_id(record.get(16)));
+                let shape = (record.columns(), is_unique_id(record.get(16)));
                 match guessed.filter(|(count, id, _)| (*count, *id) == shape) {
                     Some((_, _, layout)) => layout,
                     None => {
@@ -218,7 +218,7 @@ fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
     let Some(record) = table.read()? else {
         return Ok(None);
     };
-    let names: Vec<String> = record.iter().map(|name| decoded(name).into_owned()).collect();
+    let names: Vec<String> = record.fields().map(|name| decoded(name).into_owned()).collect();
     let known = names.iter().filter(|name| column(name).is_some()).count();
     Ok((known >= NAMES_MIN).then(|| Layout::of_names(names.iter().map(String::as_str))))
 }
@@ -251,7 +251,7 @@ impl<'a> Row<'a> {
         if !layout.has(Column::Disposition) || !layout.has(Column::Source) {
             return Err((record.line, "the columns of the log are not known"));
         }
-        if record.len() <= layout.last {
+        if record.columns() <= usize::from(layout.last) {
             return Err((record.line, "a column is missing"));
         }
         row.outcome = outcome(row.bytes(Column::Disposition));
@@ -296,7 +296,7 @@ impl<'a> Row<'a> {
 
     fn bytes(&self, column: Column) -> &'a [u8] {
         let index = self.layout.places.get(column as usize).copied().flatten();
-        index.map_or(&[], |index| self.record.get(index))
+        index.map_or(&[], |index| self.record.get(usize::from(index)))
     }
 
     fn text(&self, column: Column) -> std::borrow::Cow<'a, str> {

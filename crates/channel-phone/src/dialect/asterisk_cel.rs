@@ -115,24 +115,25 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
 fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     const NAMES_MIN: usize = 3;
     let mut held = Held::default();
-    let configured = desk.setting.columns.iter().map(String::as_str);
-    let mut columns: Vec<Option<Field>> = match desk.setting.columns.is_empty() {
-        true => COLUMNS.into_iter().map(field).collect(),
-        false => configured.map(field).collect(),
+    let configured = &desk.setting.columns;
+    let mut columns: Vec<Option<Field>> = if configured.is_empty() {
+        COLUMNS.into_iter().map(field).collect()
+    } else {
+        configured.iter().map(|name| field(name)).collect()
     };
     let mut table = Table::new(log, columns.len())?;
     let mut first = true;
     while let Some(record) = table.read()? {
         if std::mem::take(&mut first) {
             let named: Vec<Option<Field>> =
-                record.iter().map(|name| field(&decoded(name))).collect();
+                record.fields().map(|name| field(&decoded(name))).collect();
             if named.iter().flatten().count() >= NAMES_MIN {
                 columns = named;
                 continue;
             }
         }
         let mut texts = Texts::default();
-        for (column, bytes) in columns.iter().zip(record.iter()) {
+        for (column, bytes) in columns.iter().zip(record.fields()) {
             if let Some(field) = column {
                 texts.set(*field, decoded(bytes));
             }
