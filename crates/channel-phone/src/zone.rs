@@ -74,7 +74,7 @@ impl<'a> Clockwork<'a> {
             return Some(Timestamp::from_millis(local_ms - offset));
         }
         let ambiguous = self.zone.0.to_ambiguous_timestamp(civil(local_ms)?);
-        let compatible = ambiguous.clone().compatible().ok()?.as_millisecond();
+        let compatible = ambiguous.compatible().ok()?.as_millisecond();
         let later = ambiguous.later().ok()?.as_millisecond();
         let wanted = not_before.map_or(compatible, Timestamp::millis);
         let chosen = if compatible < wanted && later >= wanted { later } else { compatible };

@@ -166,7 +166,7 @@ fn event(record: &Value, desk: &Desk<'_>) -> Result<CallEvent, Refusal> {
     let outcome = match (answered_at, is_voicemail) {
         (Some(_), true) => Some(Outcome::Voicemail),
         (Some(_), false) => Some(Outcome::Answered),
-        (None, _) => cause.as_deref().and_then(outcome),
+        (None, _) => cause.as_deref().map(outcome),
     };
     Ok(CallEvent {
         linked_id: record.variable("call_uuid").as_deref().and_then(short),
@@ -234,13 +234,13 @@ fn telephone(channel: &str) -> Option<&str> {
 }
 
 /// How a call went that was not answered, by the cause of its end.
-fn outcome(cause: &str) -> Option<Outcome> {
+fn outcome(cause: &str) -> Outcome {
     match cause {
-        "USER_BUSY" | "CALL_REJECTED" => Some(Outcome::Busy),
+        "USER_BUSY" | "CALL_REJECTED" => Outcome::Busy,
         "NO_ANSWER" | "NO_USER_RESPONSE" | "ALLOTTED_TIMEOUT" | "PROGRESS_TIMEOUT"
-        | "NORMAL_CLEARING" | "NORMAL_UNSPECIFIED" | "NONE" | "SUCCESS" => Some(Outcome::NoAnswer),
-        "ORIGINATOR_CANCEL" | "LOSE_RACE" | "PICKED_OFF" => Some(Outcome::Cancelled),
-        _ => Some(Outcome::Failed),
+        | "NORMAL_CLEARING" | "NORMAL_UNSPECIFIED" | "NONE" | "SUCCESS" => Outcome::NoAnswer,
+        "ORIGINATOR_CANCEL" | "LOSE_RACE" | "PICKED_OFF" => Outcome::Cancelled,
+        _ => Outcome::Failed,
     }
 }
 

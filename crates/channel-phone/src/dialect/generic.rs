@@ -67,13 +67,13 @@ pub(super) fn parse(
 }
 
 /// Reads the members of one object and notes what is wrong with each.
-struct Members<'a, 'm> {
+struct Object<'a, 'm> {
     members: &'a Map<String, Value>,
     pointer: Pointer,
     mistakes: &'m mut Mistakes,
 }
 
-impl<'a> Members<'a, '_> {
+impl<'a> Object<'a, '_> {
     fn wrong(&mut self, code: &'static str, name: &str, detail: impl Into<String>) {
         self.mistakes.add(code, self.pointer.member(name), detail);
     }
@@ -208,7 +208,7 @@ fn event(
         mistakes.add("body_wrong_type", pointer, "must be an object");
         return None;
     };
-    let mut object = Members { members, pointer, mistakes };
+    let mut object = Object { members, pointer, mistakes };
     object.unknown_fields();
     let own_id = object.id("id");
     let call_id = object.id("call_id").or(own_id);

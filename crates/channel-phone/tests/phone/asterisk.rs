@@ -139,14 +139,17 @@ fn cdr_of_an_older_system_may_be_latin_1() {
 
 /// One event a line: type, second, leg, channel, name, number, exten, context, extra.
 fn cel(events: &[[&str; 9]]) -> String {
-    let mut log = "eventtype,eventtime,uniqueid,channame,cid_name,cid_num,exten,context,eventextra,linkedid\n".to_owned();
+    let names =
+        "eventtype,eventtime,uniqueid,channame,cid_name,cid_num,exten,context,eventextra,linkedid";
+    let mut lines = vec![names.to_owned()];
     for [kind, second, leg, channel, name, number, exten, context, extra] in events {
         let extra = extra.replace('"', "\"\"");
-        log += &format!(
-            "{kind},2026-03-01 09:30:{second},5.{leg},{channel},{name},{number},{exten},{context},\"{extra}\",5.1\n"
-        );
+        lines.push(format!(
+            "{kind},2026-03-01 09:30:{second},5.{leg},{channel},{name},{number},{exten},{context},\"{extra}\",5.1"
+        ));
     }
-    log
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 #[test]

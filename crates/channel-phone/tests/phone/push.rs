@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{at, calls, inspect, now, one};
 
-fn record(changes: Value) -> Value {
+fn record(changes: &Value) -> Value {
     let mut variables = json!({
         "uuid": "0f0e0d0c-0000-4000-8000-000000000001",
         "sip_from_uri": "+442079460011@pbx.example",
@@ -46,8 +46,8 @@ fn encoded(mut record: Value) -> Value {
 
 #[test]
 fn freeswitch_record_is_the_same_bare_encoded_and_in_a_form() {
-    let bare = record(json!({})).to_string();
-    let values = encoded(record(json!({}))).to_string();
+    let bare = record(&json!({})).to_string();
+    let values = encoded(record(&json!({}))).to_string();
     let form: String =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("cdr", &bare).finish();
     for body in [bare, values, form] {
@@ -73,7 +73,7 @@ fn freeswitch_record_is_the_same_bare_encoded_and_in_a_form() {
 
 #[test]
 fn freeswitch_record_of_an_older_version_may_have_a_name_twice() {
-    let whole = record(json!({}));
+    let whole = record(&json!({}));
     let flows = whole["callflow"].as_array().unwrap();
     let (variables, last, first) = (&whole["variables"], &flows[0], &flows[1]);
     let body = format!(r#"{{"variables":{variables},"callflow":{last},"callflow":{first}}}"#);
@@ -93,13 +93,13 @@ fn freeswitch_cause_says_how_an_unanswered_call_went() {
     ] {
         let changes =
             json!({"answer_uepoch": "0", "answer_epoch": 0, "billsec": "0", "hangup_cause": cause});
-        let call = one(Dialect::FreeswitchCdr, &[&record(changes).to_string()]);
+        let call = one(Dialect::FreeswitchCdr, &[&record(&changes).to_string()]);
         assert_eq!(call.disposition, Some(disposition), "{cause}");
         assert_eq!((call.answered_at, call.talk_s), (None, Some(0)), "{cause}");
     }
     let changes =
         json!({"call_direction": "local", "cc_agent": "201@pbx", "cc_queue": "support@pbx"});
-    let call = one(Dialect::FreeswitchCdr, &[&record(changes).to_string()]);
+    let call = one(Dialect::FreeswitchCdr, &[&record(&changes).to_string()]);
     assert_eq!((call.direction, call.queue.as_deref()), (Direction::Internal, Some("support@pbx")));
     assert_eq!(call.agents, ["201@pbx"]);
 }
@@ -243,19 +243,19 @@ fn placetel_notifications_make_one_call() {
     assert_eq!((call.direction, call.to.as_deref()), (Direction::Out, Some("anonymous")));
 }
 
-fn meta(value: Value) -> String {
+fn meta(value: &Value) -> String {
     json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "calls", "value": value}]}]}).to_string()
 }
 
 #[test]
 fn whatsapp_calls_are_read_from_both_sides() {
-    let connect = meta(json!({
+    let connect = meta(&json!({
         "contacts": [{"profile": {"name": "Ada"}, "wa_id": "442079460011"}],
         "metadata": {"display_phone_number": "4930901820"},
         "calls": [{"id": "wacid.1", "from": "442079460011", "to": "4930901820", "event": "connect",
             "timestamp": "1772357400", "direction": "USER_INITIATED", "session": {"sdp": "x"}}],
     }));
-    let end = meta(json!({
+    let end = meta(&json!({
         "calls": [{"id": "wacid.1", "from": "442079460011", "to": "4930901820", "event": "terminate",
             "timestamp": 1_772_357_431, "direction": "USER_INITIATED", "status": "COMPLETED",
             "start_time": "1772357405", "end_time": "1772357430", "duration": 25}],
@@ -270,7 +270,7 @@ fn whatsapp_calls_are_read_from_both_sides() {
     assert_eq!((call.talk_s, call.disposition), (Some(25), Some(Disposition::Answered)));
 
     let status = |status: &str| {
-        meta(json!({
+        meta(&json!({
             "metadata": {"display_phone_number": "4930901820"},
             "statuses": [{"id": "wacid.2", "type": "call", "status": status, "timestamp": "1772357400", "recipient_id": "442079460011"}],
         }))
@@ -286,11 +286,11 @@ fn whatsapp_calls_are_read_from_both_sides() {
     assert_eq!((call.state, call.disposition), (CallState::Ended, Some(Disposition::Busy)));
 
     let missed = meta(
-        json!({"calls": [{"id": "wacid.3", "event": "terminate", "timestamp": "1772357400", "status": "COMPLETED"}]}),
+        &json!({"calls": [{"id": "wacid.3", "event": "terminate", "timestamp": "1772357400", "status": "COMPLETED"}]}),
     );
     assert_eq!(one(Dialect::WhatsappCalls, &[&missed]).disposition, Some(Disposition::NoAnswer));
     let message = meta(
-        json!({"messages": [{"id": "wamid.1", "type": "text"}], "statuses": [{"id": "wamid.1", "status": "read"}]}),
+        &json!({"messages": [{"id": "wamid.1", "type": "text"}], "statuses": [{"id": "wamid.1", "status": "read"}]}),
     );
     assert_eq!(calls(Dialect::WhatsappCalls, &[&message]), []);
 }

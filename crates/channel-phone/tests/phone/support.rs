@@ -6,15 +6,15 @@ use postroom_channel_phone::{Calls, Desk, Dialect, Inspector, Places, Setting, Z
 use postroom_model::{Call, Timestamp};
 
 /// 2026-03-01T09:30:00Z.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_seconds(1_772_357_400)
 }
 
-pub fn berlin() -> Setting {
+pub(crate) fn berlin() -> Setting {
     Setting { zone: Zone::parse("Europe/Berlin").unwrap(), ..Setting::default() }
 }
 
-pub fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+pub(crate) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -24,12 +24,12 @@ pub fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 /// What `postroom inspect` would print of these bodies.
-pub fn inspect(dialect: Dialect, setting: Setting, bodies: &[&str]) -> Inspection {
+pub(crate) fn inspect(dialect: Dialect, setting: Setting, bodies: &[&str]) -> Inspection {
     let bytes: Vec<&[u8]> = bodies.iter().map(|body| body.as_bytes()).collect();
     inspect_bytes(dialect, setting, &bytes)
 }
 
-pub fn inspect_bytes(dialect: Dialect, setting: Setting, bodies: &[&[u8]]) -> Inspection {
+pub(crate) fn inspect_bytes(dialect: Dialect, setting: Setting, bodies: &[&[u8]]) -> Inspection {
     let mut inspector = Inspector::new(dialect, setting, None, now()).unwrap();
     let headers = HeaderMap::new();
     for body in bodies {
@@ -39,20 +39,20 @@ pub fn inspect_bytes(dialect: Dialect, setting: Setting, bodies: &[&[u8]]) -> In
     inspector.finish().unwrap()
 }
 
-pub fn calls(dialect: Dialect, bodies: &[&str]) -> Vec<Call> {
+pub(crate) fn calls(dialect: Dialect, bodies: &[&str]) -> Vec<Call> {
     let inspection = inspect(dialect, Setting::default(), bodies);
     assert_eq!(inspection.exit_code(), 0, "{inspection:?}");
     inspection.calls
 }
 
-pub fn one(dialect: Dialect, bodies: &[&str]) -> Call {
+pub(crate) fn one(dialect: Dialect, bodies: &[&str]) -> Call {
     let mut calls = calls(dialect, bodies);
     assert_eq!(calls.len(), 1, "{calls:?}");
     calls.remove(0)
 }
 
 /// The events of a body.
-pub fn events(dialect: Dialect, body: &[u8]) -> Vec<postroom_channel_phone::CallEvent> {
+pub(crate) fn events(dialect: Dialect, body: &[u8]) -> Vec<postroom_channel_phone::CallEvent> {
     let setting = Setting::default();
     let desk = Desk::new(&setting, Some(now()));
     let headers = HeaderMap::new();
@@ -63,7 +63,9 @@ pub fn events(dialect: Dialect, body: &[u8]) -> Vec<postroom_channel_phone::Call
 }
 
 /// What events come to, in the order in which they are given.
-pub fn folded(events: impl IntoIterator<Item = postroom_channel_phone::CallEvent>) -> Vec<Call> {
+pub(crate) fn folded(
+    events: impl IntoIterator<Item = postroom_channel_phone::CallEvent>,
+) -> Vec<Call> {
     let mut calls = Calls::default();
     for event in events {
         calls.apply(event);
@@ -73,6 +75,8 @@ pub fn folded(events: impl IntoIterator<Item = postroom_channel_phone::CallEvent
     calls
 }
 
-pub fn at(text: &str) -> Option<Timestamp> {
-    Some(text.parse().unwrap())
+pub(crate) fn at(text: &str) -> Option<Timestamp> {
+    let at = text.parse().ok();
+    assert!(at.is_some(), "{text}");
+    at
 }
