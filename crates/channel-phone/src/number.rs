@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use phonenumber::country::Id;
+use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, PhoneNumber};
 use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
 
@@ -45,7 +46,9 @@ pub struct Region(Id);
 impl Region {
     /// Two letters of ISO 3166, in any case.
     pub fn parse(text: &str) -> Option<Self> {
-        text.trim().to_ascii_uppercase().parse().ok().map(Self)
+        let id: Id = text.trim().to_ascii_uppercase().parse().ok()?;
+        // Some have a code and no telephones.
+        DATABASE.by_id(id.as_ref()).map(|_| Self(id))
     }
 }
 
@@ -86,7 +89,19 @@ fn read_number(
     if style == Style::International && !digits.starts_with('0') {
         return valid_with_country(digits);
     }
-    valid_in(digits, region?)
+    let region = region?;
+    match abroad(digits, region) {
+        Some(rest) => valid_with_country(rest),
+        None => valid_in(digits, region),
+    }
+}
+
+/// What follows the prefix with which one dials abroad in a region. The library is not left to find
+/// it: it takes for granted that enough digits follow.
+fn abroad(digits: &str, region: Region) -> Option<&str> {
+    let prefix = DATABASE.by_id(region.0.as_ref())?.international_prefix()?;
+    let found = prefix.find(digits).filter(|found| found.start() == 0)?;
+    digits.get(found.end()..).filter(|rest| !rest.starts_with('0'))
 }
 
 /// Without a scheme, without what follows the user of a SIP address.

@@ -5,6 +5,7 @@ mod asterisk;
 mod contract;
 mod fold;
 mod hostile;
+mod numbers;
 mod push;
 mod signatures;
 mod support;
