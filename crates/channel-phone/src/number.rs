@@ -154,7 +154,9 @@ fn valid_in(digits: &str, region: Region) -> Option<String> {
         return None;
     }
     let number = phonenumber::parse(Some(region.0), digits).ok()?;
-    number.is_valid().then(|| e164(&number))
+    // Some plans take more digits than E.164 has room for.
+    let number = number.is_valid().then(|| e164(&number))?;
+    number.strip_prefix('+').is_some_and(in_range).then_some(number)
 }
 
 fn e164(number: &PhoneNumber) -> String {
