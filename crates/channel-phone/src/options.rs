@@ -9,7 +9,7 @@ use crate::Dialect;
 use crate::desk::Setting;
 use crate::limits::FIELDS_MAX;
 use crate::number::Region;
-use crate::verify::Secret;
+use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
 const KEYS: [&str; 7] = [
@@ -113,6 +113,13 @@ fn secrets(
     let mut secrets = Vec::new();
     for key in ["secret", "previous_secret"] {
         if let Some(text) = text(table, key, errors) {
+            let bytes = text.trim().len();
+            if bytes < SECRET_BYTES_MIN {
+                let message =
+                    format!("a secret has at least {SECRET_BYTES_MIN} bytes; this one has {bytes}");
+                errors.push(OptionError::new(key, message, SECRET_HELP));
+                continue;
+            }
             match Secret::parse(dialect, text) {
                 Ok(secret) => secrets.push(secret),
                 Err(error) => errors.push(OptionError::new(key, error.message, error.help)),
@@ -213,7 +220,7 @@ mod tests {
         for (dialect, options, key, words) in [
             ("placetel", json!({}), "secret", "needs a secret"),
             ("placetel", json!({"secret": "canary"}), "secret", "this one has 6"),
-            ("generic", json!({"secret": "canary!"}), "secret", "not Base64"),
+            ("generic", json!({"secret": "canary!!"}), "secret", "not Base64"),
             ("asterisk-cdr", json!({"time_zone": "Mars"}), "time_zone", "no time zone"),
             ("asterisk-cdr", json!({"region": "Germany"}), "region", "no country"),
             ("asterisk-cdr", json!({"region": 5}), "region", "must be text"),
