@@ -13,9 +13,9 @@ pub struct Inspection {
     pub receipts: Vec<Receipt>,
     /// The state of each call after the whole sequence.
     pub calls: Vec<Call>,
-    /// The same after each file, where there are several.
+    /// The call that each file is about, as it stands after that file, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<Call>,
+    pub after: Vec<Option<Call>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<Response>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -113,6 +113,9 @@ pub(crate) struct Inspect {
     /// Time zone of a log that has local times
     #[arg(long, value_name = "TZ")]
     pub(crate) time_zone: Option<String>,
+    /// Country, in two letters, of the numbers in a telephone log that name none
+    #[arg(long, value_name = "COUNTRY")]
+    pub(crate) region: Option<String>,
     /// Files, or - for standard input; several are one sequence, in order
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,

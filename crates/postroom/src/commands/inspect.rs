@@ -1,12 +1,14 @@
 //! `postroom inspect`: what Postroom makes of a raw message. Reads files, touches nothing else.
 
+mod phone;
+
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use postroom_channel::{Inspection, PushRequest};
+use postroom_channel::{Inspection, OptionError, PushRequest};
 use postroom_channel_webhook::Dialect;
 use postroom_model::{Clock as _, SystemClock, Timestamp};
 
@@ -18,43 +20,63 @@ use crate::output;
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(crate) fn run(wanted: &cli::Inspect) -> Result<ExitCode, Failure> {
-    if wanted.kind != Kind::Webhook {
-        return Err(Failure::usage("this version reads messages of kind webhook"));
-    }
-    if wanted.body.is_some() || wanted.time_zone.is_some() {
-        return Err(Failure::usage("--body is for email, --time-zone for telephone logs"));
+    let inspection = match wanted.kind {
+        Kind::Webhook => webhook(wanted)?,
+        Kind::Phone => phone::inspect(wanted)?,
+        Kind::Email | Kind::Imap => {
+            return Err(Failure::usage("this version reads messages of kind webhook and phone"));
+        }
+    };
+    let Some(inspection) = inspection else {
+        return Err(Failure::usage("name a file, or - for standard input"));
+    };
+    output::json(&inspection);
+    Ok(ExitCode::from(inspection.exit_code()))
+}
+
+fn webhook(wanted: &cli::Inspect) -> Result<Option<Inspection>, Failure> {
+    if wanted.body.is_some() || wanted.time_zone.is_some() || wanted.region.is_some() {
+        let words = "--body is for email, --time-zone and --region are for telephone logs";
+        return Err(Failure::usage(words));
     }
     let name = wanted.dialect.as_deref().unwrap_or("generic");
-    let dialect = Dialect::from_name(name).ok_or_else(|| {
-        let names: Vec<&str> = Dialect::ALL.into_iter().map(Dialect::name).collect();
-        let near = postroom_config::nearest(name, names.iter().copied());
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Failure::usage(format!("there is no dialect {name}{near}"))
-    })?;
+    let dialect = Dialect::from_name(name)
+        .ok_or_else(|| no_such_dialect(name, &Dialect::ALL.map(Dialect::name)))?;
     let headers = headers(wanted)?;
-    let method: Method =
-        wanted.method.parse().map_err(|_| Failure::usage("--method is not a method"))?;
-    let now = wanted.now.map_or_else(|| SystemClock.now(), Timestamp::from_seconds);
+    let method = method(wanted)?;
+    let now = now(wanted);
     let mut whole: Option<Inspection> = None;
     for file in &wanted.files {
-        let body = read(file)?;
+        let body = read(file, FILE_BYTES_MAX)?;
         let request =
             PushRequest { method: &method, uri: &wanted.url, headers: &headers, body: &body };
         let secret = wanted.secret.as_deref();
         let one = postroom_channel_webhook::inspect(dialect, &request, secret, now);
-        let one = one.map_err(|error| {
-            Failure::usage(format!("--{}: {}; {}", error.key, error.message, error.help))
-        })?;
+        let one = one.map_err(|error| bad_option(&error))?;
         whole = Some(match whole {
             Some(before) => followed_by(before, one),
             None => one,
         });
     }
-    let Some(inspection) = whole else {
-        return Err(Failure::usage("name a file, or - for standard input"));
-    };
-    output::json(&inspection);
-    Ok(ExitCode::from(inspection.exit_code()))
+    Ok(whole)
+}
+
+fn no_such_dialect(name: &str, known: &[&str]) -> Failure {
+    let near = postroom_config::nearest(name, known.iter().copied());
+    let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Failure::usage(format!("there is no dialect {name}{near}"))
+}
+
+fn bad_option(error: &OptionError) -> Failure {
+    Failure::usage(format!("--{}: {}; {}", error.key, error.message, error.help))
+}
+
+fn method(wanted: &cli::Inspect) -> Result<Method, Failure> {
+    wanted.method.parse().map_err(|_| Failure::usage("--method is not a method"))
+}
+
+fn now(wanted: &cli::Inspect) -> Timestamp {
+    wanted.now.map_or_else(|| SystemClock.now(), Timestamp::from_seconds)
 }
 
 /// Several files are one sequence: all that they hold, and the last outcome that is not plain.
@@ -86,13 +108,13 @@ fn headers(wanted: &cli::Inspect) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
     let done = if file == Path::new("-") {
-        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_end(&mut content)
+        std::io::stdin().lock().take(bytes_max).read_to_end(&mut content)
     } else {
         std::fs::File::open(file)
-            .and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_end(&mut content))
+            .and_then(|opened| opened.take(bytes_max).read_to_end(&mut content))
     };
     match done {
         Ok(_) => Ok(content),

@@ -1,0 +1,167 @@
+//! What a dialect reads with: the settings of its channel, and what was read a moment ago.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use postroom_channel::{PushResponse, Refusal};
+use postroom_model::Timestamp;
+
+use crate::event::CallEvent;
+use crate::limits::{
+    ID_CHARS_MAX, NUMBERS_REMEMBERED_MAX, TEXT_CHARS_MAX, UNREADABLE_TOLD_MAX, URL_CHARS_MAX,
+};
+use crate::number::{self, Region, Style};
+use crate::place::Places;
+use crate::zone::{Clockwork, Zone};
+
+/// How a telephone system writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Setting {
+    /// The zone of local times; UTC if it is not set.
+    pub zone: Zone,
+    /// Whose numbers those without a country are.
+    pub region: Option<Region>,
+    pub places: Places,
+    /// Names of the columns of a log that has no line of names.
+    pub columns: Vec<String>,
+}
+
+/// Reads texts, numbers and times of one body. Not shared between threads.
+#[derive(Debug)]
+pub struct Desk<'a> {
+    pub setting: &'a Setting,
+    /// When the body came; none where nobody waits at the door.
+    pub arrived_at: Option<Timestamp>,
+    pub clockwork: Clockwork<'a>,
+    numbers: RefCell<HashMap<String, String>>,
+}
+
+/// What a body holds.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    pub response: Option<PushResponse>,
+    pub unreadable: Unreadable,
+    /// Bytes up to the end of the last whole record; what follows is still being written.
+    pub whole_bytes: usize,
+}
+
+/// Records that could not be read. The others are not harmed by them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    pub count: usize,
+    /// The first of them: line, and why.
+    pub told: Vec<(u64, &'static str)>,
+}
+
+impl Unreadable {
+    pub fn add(&mut self, line: u64, why: &'static str) {
+        self.count += 1;
+        if self.told.len() < UNREADABLE_TOLD_MAX {
+            self.told.push((line, why));
+        }
+    }
+
+    /// One sentence for all of them.
+    pub fn detail(&self) -> String {
+        let mut words = Vec::new();
+        for (line, why) in &self.told {
+            words.push(format!("line {line}: {why}"));
+        }
+        let further = self.count - self.told.len();
+        if further > 0 {
+            words.push(format!("and {further} more"));
+        }
+        words.join("; ")
+    }
+}
+
+/// Where events go.
+pub type Sink<'a> = &'a mut dyn FnMut(CallEvent);
+
+impl<'a> Desk<'a> {
+    pub fn new(setting: &'a Setting, arrived_at: Option<Timestamp>) -> Self {
+        let clockwork = Clockwork::new(&setting.zone);
+        Self { setting, arrived_at, clockwork, numbers: RefCell::default() }
+    }
+
+    /// A number as it is dialled at the telephone system.
+    pub fn dialled(&self, text: &str) -> Option<String> {
+        self.number(text, Style::Dialled, self.setting.region)
+    }
+
+    /// A number in full, the `+` often left out.
+    pub fn international(&self, text: &str) -> Option<String> {
+        self.number(text, Style::International, self.setting.region)
+    }
+
+    /// A number as it is dialled in a region, unless the channel names another.
+    pub fn dialled_in(&self, text: &str, home: &str) -> Option<String> {
+        self.number(text, Style::Dialled, self.setting.region.or_else(|| Region::parse(home)))
+    }
+
+    fn number(&self, text: &str, style: Style, region: Option<Region>) -> Option<String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let inside_max = self.setting.places.extension_digits_max;
+        if text.len() <= inside_max && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(text.to_owned());
+        }
+        let mut numbers = self.numbers.borrow_mut();
+        if let Some(known) = numbers.get(text) {
+            return Some(known.clone());
+        }
+        let text = short(text)?;
+        let number = number::read(&text, style, region, inside_max);
+        if numbers.len() >= NUMBERS_REMEMBERED_MAX {
+            numbers.clear();
+        }
+        numbers.insert(text, number.clone());
+        Some(number)
+    }
+}
+
+/// A text without control characters and space around it, cut to the limit; none if nothing is left.
+pub(crate) fn short(text: &str) -> Option<String> {
+    let text = text.trim();
+    let plain =
+        text.len() <= TEXT_CHARS_MAX && text.bytes().all(|byte| byte >= 0x20 && byte != 0x7f);
+    let text: String = if plain {
+        text.to_owned()
+    } else {
+        text.chars().filter(|letter| !letter.is_control()).take(TEXT_CHARS_MAX).collect()
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// An address of the web, if it is one and not too long.
+pub(crate) fn web_address(text: &str) -> Option<String> {
+    let text = text.trim();
+    let web = text.starts_with("https://") || text.starts_with("http://");
+    let good = web && text.len() <= URL_CHARS_MAX && !text.chars().any(char::is_control);
+    good.then(|| text.to_owned())
+}
+
+/// An id as it is, or why it cannot be one.
+pub(crate) fn id(text: &str) -> Result<Option<String>, Refusal> {
+    let text = text.trim();
+    if text.chars().count() > ID_CHARS_MAX {
+        let detail = format!("the id of the call is longer than {ID_CHARS_MAX} characters");
+        return Err(Refusal::new(422, "body_field_too_long", detail));
+    }
+    if text.chars().any(char::is_control) {
+        let detail = "the id of the call holds control characters";
+        return Err(Refusal::new(422, "body_field_invalid", detail));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Text of a log: UTF-8 or, as older systems write, one byte a letter.
+pub(crate) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
+    }
+}

@@ -1,0 +1,94 @@
+//! The dialects: one format of one telephone system each. Pure; a dialect does no I/O.
+
+mod asterisk_ami;
+pub(crate) mod asterisk_cdr;
+mod asterisk_cel;
+mod cti;
+mod freeswitch;
+mod generic;
+mod placetel;
+mod twilio;
+mod whatsapp;
+
+use postroom_channel::{PushRequest, Refusal};
+
+use crate::desk::{Desk, Held, Sink};
+
+/// The format in which a telephone system tells of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    AsteriskCdr,
+    AsteriskCel,
+    AsteriskAmi,
+    FreeswitchCdr,
+    TwilioVoice,
+    ZammadCti,
+    Sipgate,
+    Placetel,
+    WhatsappCalls,
+    /// Postroom's own, signed as Standard Webhooks.
+    Generic,
+}
+
+impl Dialect {
+    pub const ALL: [Self; 10] = [
+        Self::AsteriskCdr,
+        Self::AsteriskCel,
+        Self::AsteriskAmi,
+        Self::FreeswitchCdr,
+        Self::TwilioVoice,
+        Self::ZammadCti,
+        Self::Sipgate,
+        Self::Placetel,
+        Self::WhatsappCalls,
+        Self::Generic,
+    ];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+
+    /// As it stands in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AsteriskCdr => "asterisk-cdr",
+            Self::AsteriskCel => "asterisk-cel",
+            Self::AsteriskAmi => "asterisk-ami",
+            Self::FreeswitchCdr => "freeswitch-cdr",
+            Self::TwilioVoice => "twilio-voice",
+            Self::ZammadCti => "zammad-cti",
+            Self::Sipgate => "sipgate",
+            Self::Placetel => "placetel",
+            Self::WhatsappCalls => "whatsapp-calls",
+            Self::Generic => "generic",
+        }
+    }
+
+    /// Whether it is a log that is read, not something that is posted: what cannot be read of it is
+    /// set aside, because nobody waits for an answer.
+    pub fn is_log(self) -> bool {
+        matches!(self, Self::AsteriskCdr | Self::AsteriskCel | Self::AsteriskAmi)
+    }
+
+    /// Reads a body and gives every event in it to `sink`. The signature is not looked at. Nothing
+    /// is given of a post that is refused.
+    pub fn parse(
+        self,
+        request: &PushRequest<'_>,
+        desk: &Desk<'_>,
+        sink: Sink<'_>,
+    ) -> Result<Held, Refusal> {
+        match self {
+            Self::AsteriskCdr => asterisk_cdr::parse(request.body, desk, sink),
+            Self::AsteriskCel => asterisk_cel::parse(request.body, desk, sink),
+            Self::AsteriskAmi => asterisk_ami::parse(request.body, desk, sink),
+            Self::FreeswitchCdr => freeswitch::parse(request, desk, sink),
+            Self::TwilioVoice => twilio::parse(request, desk, sink),
+            Self::ZammadCti => cti::parse(cti::House::Zammad, request, desk, sink),
+            Self::Sipgate => cti::parse(cti::House::Sipgate, request, desk, sink),
+            Self::Placetel => placetel::parse(request, desk, sink),
+            Self::WhatsappCalls => whatsapp::parse(request, desk, sink),
+            Self::Generic => generic::parse(request, desk, sink),
+        }
+    }
+}

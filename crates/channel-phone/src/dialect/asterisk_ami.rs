@@ -1,0 +1,204 @@
+//! Blocks of the manager interface of Asterisk: `Cdr` and `CEL` events and, where the interface
+//! gives them a time (`timestampevents = yes`), the events of channels themselves.
+//!
+//! A block is lines of `Name: value` and ends with an empty line. What is no event of a call is
+//! passed over: answers to commands, registrations, meters.
+
+use std::borrow::Cow;
+
+use postroom_channel::Refusal;
+
+use crate::desk::{self, Desk, Held, Sink, decoded, short, web_address};
+use crate::dialect::asterisk_cdr::{caller, is_voicemail, outcome};
+use crate::dialect::asterisk_cel::{self, Texts};
+use crate::event::{CallEvent, LegEvent, LegStep, Note, Outcome, Stage};
+use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::place::endpoint;
+
+/// One block.
+struct Block<'a> {
+    lines: Vec<(&'a str, &'a str)>,
+    number: u64,
+}
+
+impl<'a> Block<'a> {
+    fn get(&self, name: &str) -> &'a str {
+        let found = self.lines.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value)
+    }
+
+    fn is(&self, event: &str) -> bool {
+        self.get("Event").eq_ignore_ascii_case(event)
+    }
+}
+
+/// Reads what the interface sent, or a part of it.
+pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+    if log.len() > LOG_BYTES_MAX {
+        let detail = format!("the log is larger than {LOG_BYTES_MAX} bytes");
+        return Err(Refusal::new(413, "body_too_large", detail));
+    }
+    let mut held = Held::default();
+    let text = decoded(log);
+    let is_utf8 = matches!(text, Cow::Borrowed(_));
+    let mut block = Block { lines: Vec::new(), number: 1 };
+    let (mut read_bytes, mut block_bytes) = (0, 0);
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let line_bytes = if is_utf8 { line.len() } else { line.chars().count() };
+        read_bytes += line_bytes;
+        block_bytes += line_bytes;
+        if line.trim().is_empty() {
+            take(&block, desk, sink, &mut held)?;
+            block = Block { lines: Vec::new(), number: number + 1 };
+            (held.whole_bytes, block_bytes) = (read_bytes, 0);
+            continue;
+        }
+        if block_bytes > RECORD_BYTES_MAX || block.lines.len() >= FIELDS_MAX {
+            let detail = format!(
+                "the block that begins in line {} is longer than {RECORD_BYTES_MAX} bytes",
+                block.number
+            );
+            return Err(Refusal::new(422, "log_record_too_long", detail));
+        }
+        if let Some((name, value)) = line.split_once(':') {
+            block.lines.push((name.trim(), value.trim()));
+        }
+    }
+    // Without an empty line at its end a block may still be on its way; one that has its last words
+    // is taken.
+    let has_last_words = (block.is("Cdr") && !block.get("Disposition").is_empty())
+        || (block.is("CEL") && !block.get("EventTime").is_empty());
+    if has_last_words && text.ends_with('\n') {
+        take(&block, desk, sink, &mut held)?;
+        held.whole_bytes = read_bytes;
+    }
+    Ok(held)
+}
+
+fn take(
+    block: &Block<'_>,
+    desk: &Desk<'_>,
+    sink: Sink<'_>,
+    held: &mut Held,
+) -> Result<(), Refusal> {
+    let read = if block.is("Cdr") {
+        of_record(block, desk)?.map(Some)
+    } else if block.is("CEL") {
+        let mut texts = Texts::default();
+        for (name, value) in &block.lines {
+            if let Some(field) = asterisk_cel::field(name) {
+                texts.set(field, Cow::Borrowed(*value));
+            }
+        }
+        asterisk_cel::event(&texts, desk)?.map(Some)
+    } else {
+        Ok(of_channel(block, desk)?)
+    };
+    match read {
+        Ok(Some(event)) => sink(event),
+        Ok(None) => {}
+        Err(why) => held.unreadable.add(block.number, why),
+    }
+    Ok(())
+}
+
+/// A `Cdr` event says what a line of the call detail records says.
+fn of_record(
+    block: &Block<'_>,
+    desk: &Desk<'_>,
+) -> Result<Result<CallEvent, &'static str>, Refusal> {
+    let Some(call_id) = desk::id(block.get("UniqueID"))? else {
+        return Ok(Err("the unique id is missing"));
+    };
+    let started_at = desk.clockwork.read(block.get("StartTime"));
+    let (Some(mut found), Some(started_at)) =
+        (outcome(block.get("Disposition").as_bytes()), started_at)
+    else {
+        return Ok(Err("the disposition or the start cannot be read"));
+    };
+    let answered = found == Outcome::Answered;
+    let answered_at = desk.clockwork.read_after(block.get("AnswerTime"), Some(started_at));
+    let answered_at = answered_at.filter(|_| answered);
+    let not_before = answered_at.unwrap_or(started_at);
+    if answered && is_voicemail(block.get("LastApplication").as_bytes()) {
+        found = Outcome::Voicemail;
+    }
+    let (name, number) = caller(block.get("CallerID"));
+    let source = block.get("Source");
+    let source = if source.is_empty() { number } else { source };
+    let (from, to) = (desk.dialled(source), desk.dialled(block.get("Destination")));
+    let places = &desk.setting.places;
+    let direction =
+        places.direction(block.get("DestinationContext"), from.as_deref(), to.as_deref());
+    let channel = match direction {
+        postroom_model::Direction::Out => block.get("Channel"),
+        _ => block.get("DestinationChannel"),
+    };
+    let is_queue = block.get("LastApplication").eq_ignore_ascii_case("queue");
+    let queue = block.get("LastData").split(',').next().filter(|_| is_queue);
+    Ok(Ok(CallEvent {
+        call_id,
+        linked_id: short(block.get("LinkedID")),
+        stage: Some(Stage::Ended),
+        direction: Some(direction),
+        from_name: short(name).filter(|name| name != source),
+        dialled: to.clone(),
+        started_at: Some(started_at),
+        answered_at,
+        ended_at: desk.clockwork.read_after(block.get("EndTime"), Some(not_before)),
+        duration_s: block.get("Duration").parse().ok(),
+        talk_s: block.get("BillableSeconds").parse().ok(),
+        outcome: Some(found),
+        agents: endpoint(channel).and_then(short).into_iter().collect(),
+        queue: queue.and_then(short),
+        recording_url: web_address(block.get("RecordingURL")),
+        from,
+        to,
+        ..CallEvent::default()
+    }))
+}
+
+/// The events of channels say what CEL says, in other words.
+fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, Refusal> {
+    let (step, note) = match block.get("Event").to_ascii_lowercase().as_str() {
+        "newchannel" => (LegStep::Start, None),
+        "newstate" if block.get("ChannelStateDesc") == "Up" => (LegStep::Answer, None),
+        "newstate" | "newcallerid" => (LegStep::Other, None),
+        "bridgeenter" => (LegStep::BridgeEnter, None),
+        "bridgeleave" => (LegStep::BridgeExit, None),
+        "blindtransfer" | "attendedtransfer" => (LegStep::Other, Some(Note::Transfer)),
+        "queuecallerjoin" => {
+            (LegStep::Other, short(block.get("Queue")).map(|name| Note::Queue { name }))
+        }
+        "dialend" => {
+            let dial_status = short(block.get("DialStatus")).unwrap_or_default();
+            (LegStep::Other, Some(Note::Hangup { cause: 0, dial_status }))
+        }
+        "hangup" => {
+            let cause = block.get("Cause").parse().unwrap_or_default();
+            (LegStep::End, Some(Note::Hangup { cause, dial_status: String::new() }))
+        }
+        _ => return Ok(None),
+    };
+    let unique_id = desk::id(block.get("Uniqueid"))?;
+    let linked_id = desk::id(block.get("Linkedid"))?;
+    let Some(at) = desk.clockwork.read(block.get("Timestamp")) else {
+        return Ok(None);
+    };
+    let Some(call_id) = linked_id.or_else(|| unique_id.clone()) else {
+        return Ok(None);
+    };
+    let known = |text: &str| short(text).filter(|text| text != "<unknown>");
+    let leg = LegEvent {
+        at,
+        step,
+        leg_id: unique_id.unwrap_or_default(),
+        channel: short(block.get("Channel")).unwrap_or_default(),
+        number: known(block.get("CallerIDNum")).and_then(|number| desk.dialled(&number)),
+        name: known(block.get("CallerIDName")),
+        exten: desk.dialled(block.get("Exten")),
+        context: short(block.get("Context")),
+        note,
+    };
+    Ok(Some(CallEvent { call_id, leg: Some(Box::new(leg)), ..CallEvent::default() }))
+}

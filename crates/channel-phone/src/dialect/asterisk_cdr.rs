@@ -1,0 +1,408 @@
+//! Call detail records of Asterisk, as `cdr_csv` and `cdr_custom` write them: one line a leg that
+//! was dialled, several lines for a call that was forked or transferred.
+//!
+//! Without configuration the columns are those of `cdr_csv`, whose ends can be switched off and on;
+//! a first line of names is believed. Local times are read in the zone of the channel.
+
+use postroom_channel::Refusal;
+use postroom_model::digest::Digest;
+use postroom_model::{Direction, Timestamp};
+
+use crate::desk::{Desk, Held, Sink, decoded, short, web_address};
+use crate::event::{CallEvent, Outcome, Stage};
+use crate::place::endpoint;
+use crate::table::{Record, Table};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Source,
+    Destination,
+    Context,
+    CallerId,
+    Channel,
+    DestinationChannel,
+    Application,
+    Data,
+    Start,
+    Answer,
+    End,
+    Duration,
+    Talk,
+    Disposition,
+    UniqueId,
+    LinkedId,
+    Did,
+    CallerName,
+    Recording,
+}
+
+const COLUMNS: usize = 19;
+
+/// The columns that `cdr_csv` always writes.
+const HEAD: [&str; 16] = [
+    "accountcode",
+    "src",
+    "dst",
+    "dcontext",
+    "clid",
+    "channel",
+    "dstchannel",
+    "lastapp",
+    "lastdata",
+    "start",
+    "answer",
+    "end",
+    "duration",
+    "billsec",
+    "disposition",
+    "amaflags",
+];
+
+/// Where each column stands.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    places: [Option<u16>; COLUMNS],
+    /// The last place that a record must have.
+    last: u16,
+}
+
+impl Layout {
+    fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let mut layout = Self { places: [None; COLUMNS], last: 0 };
+        for (index, name) in names.enumerate() {
+            let (Some(column), Ok(index)) = (column(name), u16::try_from(index)) else {
+                continue;
+            };
+            if let Some(place) = layout.places.get_mut(column as usize) {
+                layout.last = layout.last.max(*place.get_or_insert(index));
+            }
+        }
+        layout
+    }
+
+    /// `cdr_csv` has sixteen columns, then the unique id and the user field where they are switched
+    /// on, then peer account, linked id and sequence in the newer form.
+    fn of_record(record: &Record<'_>) -> Self {
+        let tail: &[&str] = match record.columns() {
+            17 if is_unique_id(record.get(16)) => &["uniqueid"],
+            18 => &["uniqueid", "userfield"],
+            19 => &["peeraccount", "linkedid", "sequence"],
+            20 => &["uniqueid", "peeraccount", "linkedid", "sequence"],
+            21.. => &["uniqueid", "userfield", "peeraccount", "linkedid", "sequence"],
+            _ => &[],
+        };
+        Self::of_names(HEAD.into_iter().chain(tail.iter().copied()))
+    }
+
+    fn has(&self, column: Column) -> bool {
+        self.places.get(column as usize).is_some_and(Option::is_some)
+    }
+}
+
+/// The column of a name in `cdr_csv`, in `cdr_custom` or in a table of a database.
+fn column(name: &str) -> Option<Column> {
+    Some(match plain(name).as_str() {
+        "src" | "source" | "cnum" => Column::Source,
+        "dst" | "destination" => Column::Destination,
+        "dcontext" | "destinationcontext" => Column::Context,
+        "clid" | "callerid" => Column::CallerId,
+        "channel" => Column::Channel,
+        "dstchannel" | "destinationchannel" => Column::DestinationChannel,
+        "lastapp" | "lastapplication" => Column::Application,
+        "lastdata" => Column::Data,
+        "start" | "calldate" | "starttime" => Column::Start,
+        "answer" | "answertime" => Column::Answer,
+        "end" | "endtime" => Column::End,
+        "duration" => Column::Duration,
+        "billsec" | "billableseconds" => Column::Talk,
+        "disposition" => Column::Disposition,
+        "uniqueid" => Column::UniqueId,
+        "linkedid" => Column::LinkedId,
+        "did" => Column::Did,
+        "cnam" => Column::CallerName,
+        "recordingfile" | "recordingurl" => Column::Recording,
+        _ => return None,
+    })
+}
+
+/// A name without case and punctuation, also out of `${CDR(src)}` or `CDR(src)`.
+fn plain(name: &str) -> String {
+    let inner = name.rsplit_once('(').map_or(name, |(_, inner)| inner);
+    let letters = inner.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// Seconds and a count, a name of the system in front where it has one: `pbx-1772357400.16`.
+fn is_unique_id(field: &[u8]) -> bool {
+    let numbers = field.rsplit(|byte| *byte == b'-').next().unwrap_or(field);
+    let mut halves = numbers.split(|byte| *byte == b'.');
+    let digits = |half: Option<&[u8]>| {
+        half.is_some_and(|half| !half.is_empty() && half.iter().all(u8::is_ascii_digit))
+    };
+    digits(halves.next()) && digits(halves.next()) && halves.next().is_none()
+}
+
+/// Reads a log, or a part of one.
+pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
+    let mut rows = Rows::new(log, desk)?;
+    let mut held = Held::default();
+    while let Some(row) = rows.read()? {
+        match row {
+            Ok(row) => sink(row.event(desk)),
+            Err((line, why)) => held.unreadable.add(line, why),
+        }
+    }
+    held.whole_bytes = rows.table.whole_bytes;
+    Ok(held)
+}
+
+/// The records of a log, read one by one without keeping any.
+#[derive(Debug)]
+pub struct Rows<'a, 'd> {
+    table: Table<'a>,
+    desk: &'d Desk<'d>,
+    /// By configuration or by a line of names; else each record tells by how many columns it has.
+    layout: Option<Layout>,
+    /// The layout of the last record: how many columns it had, and whether an id stood last.
+    guessed: Option<(usize, bool, Layout)>,
+}
+
+/// Why a line is no record: where, and what is wrong.
+pub type BadLine = (u64, &'static str);
+
+impl<'a, 'd> Rows<'a, 'd> {
+    pub fn new(log: &'a [u8], desk: &'d Desk<'d>) -> Result<Self, Refusal> {
+        let configured = &desk.setting.columns;
+        let columns = if configured.is_empty() { HEAD.len() } else { configured.len() };
+        let mut table = Table::new(log, columns)?;
+        let mut layout = None;
+        if !configured.is_empty() {
+            layout = Some(Layout::of_names(configured.iter().map(String::as_str)));
+        }
+        if let Some(named) = named_columns(log)? {
+            layout = layout.or(Some(named));
+            table.read()?;
+        }
+        Ok(Self { table, desk, layout, guessed: None })
+    }
+
+    /// The next record; none at the end of what is whole.
+    pub fn read(&mut self) -> Result<Option<Result<Row<'_>, BadLine>>, Refusal> {
+        let Some(record) = self.table.read()? else {
+            return Ok(None);
+        };
+        let layout = match (self.layout, self.guessed) {
+            (Some(layout), _) => layout,
+            (None, guessed) => {
+                let shape = (record.columns(), is_unique_id(record.get(16)));
+                match guessed.filter(|(count, id, _)| (*count, *id) == shape) {
+                    Some((_, _, layout)) => layout,
+                    None => {
+                        let layout = Layout::of_record(&record);
+                        self.guessed = Some((shape.0, shape.1, layout));
+                        layout
+                    }
+                }
+            }
+        };
+        Ok(Some(Row::new(record, layout, self.desk)))
+    }
+}
+
+/// The columns that the first line names; none if it is a record already.
+fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
+    const NAMES_MIN: usize = 4;
+    let line = log.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut table = Table::new(line, 0)?;
+    let Some(record) = table.read()? else {
+        return Ok(None);
+    };
+    let names: Vec<String> = record.fields().map(|name| decoded(name).into_owned()).collect();
+    let known = names.iter().filter(|name| column(name).is_some()).count();
+    Ok((known >= NAMES_MIN).then(|| Layout::of_names(names.iter().map(String::as_str))))
+}
+
+/// One record, its times and its end read.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    record: Record<'a>,
+    layout: Layout,
+    pub started_at: Option<Timestamp>,
+    pub answered_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub duration_s: Option<u64>,
+    pub talk_s: Option<u64>,
+    pub outcome: Option<Outcome>,
+}
+
+impl<'a> Row<'a> {
+    fn new(record: Record<'a>, layout: Layout, desk: &Desk<'_>) -> Result<Self, BadLine> {
+        let mut row = Self {
+            record,
+            layout,
+            started_at: None,
+            answered_at: None,
+            ended_at: None,
+            duration_s: None,
+            talk_s: None,
+            outcome: None,
+        };
+        if !layout.has(Column::Disposition) || !layout.has(Column::Source) {
+            return Err((record.line, "the columns of the log are not known"));
+        }
+        if record.columns() <= usize::from(layout.last) {
+            return Err((record.line, "a column is missing"));
+        }
+        row.outcome = outcome(row.bytes(Column::Disposition));
+        if row.outcome.is_none() {
+            return Err((record.line, "the disposition is not one of Asterisk's"));
+        }
+        row.started_at = desk.clockwork.read(&row.text(Column::Start));
+        if row.started_at.is_none() {
+            return Err((record.line, "the start is not a time"));
+        }
+        row.duration_s = seconds(row.bytes(Column::Duration));
+        row.talk_s = seconds(row.bytes(Column::Talk));
+        row.read_times(desk);
+        if row.outcome == Some(Outcome::Answered) && is_voicemail(row.bytes(Column::Application)) {
+            row.outcome = Some(Outcome::Voicemail);
+        }
+        Ok(row)
+    }
+
+    /// A table of a database has the start and two lengths; the other moments follow from them.
+    fn read_times(&mut self, desk: &Desk<'_>) {
+        let read = |text: &str, after| desk.clockwork.read_after(text, after);
+        let later = |start: Option<Timestamp>, seconds: Option<u64>| {
+            let millis = i64::try_from(seconds?.checked_mul(1_000)?).ok()?;
+            Some(start?.plus_millis(millis))
+        };
+        self.answered_at = read(&self.text(Column::Answer), self.started_at);
+        let not_before = self.answered_at.or(self.started_at);
+        self.ended_at = read(&self.text(Column::End), not_before);
+        if self.ended_at.is_none() && !self.layout.has(Column::End) {
+            self.ended_at = later(self.started_at, self.duration_s);
+        }
+        let answered = self.outcome == Some(Outcome::Answered);
+        if answered && !self.layout.has(Column::Answer) {
+            let rang = self.duration_s.unwrap_or(0).saturating_sub(self.talk_s.unwrap_or(0));
+            self.answered_at = later(self.started_at, Some(rang));
+        }
+        if !answered {
+            self.answered_at = None;
+        }
+    }
+
+    fn bytes(&self, column: Column) -> &'a [u8] {
+        let index = self.layout.places.get(column as usize).copied().flatten();
+        index.map_or(&[], |index| self.record.get(usize::from(index)))
+    }
+
+    fn text(&self, column: Column) -> std::borrow::Cow<'a, str> {
+        decoded(self.bytes(column))
+    }
+
+    /// What it says about its call.
+    pub fn event(&self, desk: &Desk<'_>) -> CallEvent {
+        let caller_id = self.text(Column::CallerId);
+        let (clid_name, clid_number) = caller(&caller_id);
+        let source = self.text(Column::Source);
+        let source = if source.trim().is_empty() { clid_number } else { &source };
+        let from = desk.dialled(source);
+        let name = self.text(Column::CallerName);
+        let name = if name.trim().is_empty() { clid_name } else { &name };
+        let destination = self.text(Column::Destination);
+        let did = self.text(Column::Did);
+        let word = !destination.bytes().any(|byte| byte.is_ascii_digit() || byte == b'*');
+        let to = if word && !did.is_empty() { &did } else { &destination };
+        let to = desk.dialled(to);
+        let context = self.text(Column::Context);
+        let places = &desk.setting.places;
+        let direction = places.direction(&context, from.as_deref(), to.as_deref());
+        CallEvent {
+            call_id: self.call_id(),
+            linked_id: short(&self.text(Column::LinkedId)),
+            stage: Some(Stage::Ended),
+            direction: Some(direction),
+            from_name: short(name).filter(|name| *name != source.trim()),
+            dialled: desk.dialled(&did).or_else(|| to.clone()),
+            started_at: self.started_at,
+            answered_at: self.answered_at,
+            ended_at: self.ended_at,
+            duration_s: self.duration_s,
+            talk_s: self.talk_s,
+            outcome: self.outcome,
+            agents: self.agent(direction, from.as_deref()).into_iter().collect(),
+            queue: self.queue(),
+            recording_url: web_address(&self.text(Column::Recording)),
+            from,
+            to,
+            ..CallEvent::default()
+        }
+    }
+
+    /// The unique id of Asterisk or, where the log has none, a hash of the line.
+    fn call_id(&self) -> String {
+        short(&self.text(Column::UniqueId))
+            .unwrap_or_else(|| format!("generated:{}", Digest::of(self.record.raw)))
+    }
+
+    /// The telephone of our side: who was rung or, of a call outwards, who rang.
+    fn agent(&self, direction: Direction, from: Option<&str>) -> Option<String> {
+        let column = match direction {
+            Direction::Out => Column::Channel,
+            Direction::In | Direction::Internal => Column::DestinationChannel,
+        };
+        let channel = self.text(column);
+        let telephone = endpoint(&channel).and_then(short);
+        match direction {
+            Direction::Out => telephone.or_else(|| from.map(str::to_owned)),
+            Direction::In | Direction::Internal => telephone,
+        }
+    }
+
+    fn queue(&self) -> Option<String> {
+        if !self.bytes(Column::Application).eq_ignore_ascii_case(b"queue") {
+            return None;
+        }
+        let data = self.text(Column::Data);
+        short(data.split([',', '|']).next().unwrap_or_default())
+    }
+}
+
+/// Name and number of `"Ada" <201>`, of `<201>` and of `201`.
+pub(super) fn caller(caller_id: &str) -> (&str, &str) {
+    let caller_id = caller_id.trim();
+    let Some((name, number)) = caller_id.rsplit_once('<') else {
+        return ("", caller_id);
+    };
+    let name = name.trim();
+    let quoted = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    (quoted.unwrap_or(name), number.trim_end_matches('>'))
+}
+
+fn seconds(field: &[u8]) -> Option<u64> {
+    std::str::from_utf8(field).ok()?.trim().parse().ok()
+}
+
+pub(super) fn outcome(disposition: &[u8]) -> Option<Outcome> {
+    let word = disposition.trim_ascii();
+    let is = |known: &[u8]| word.eq_ignore_ascii_case(known);
+    if is(b"ANSWERED") || is(b"ANSWER") {
+        Some(Outcome::Answered)
+    } else if is(b"NO ANSWER") || is(b"NOANSWER") || is(b"NO_ANSWER") {
+        Some(Outcome::NoAnswer)
+    } else if is(b"BUSY") {
+        Some(Outcome::Busy)
+    } else if is(b"FAILED") || is(b"CONGESTION") {
+        Some(Outcome::Failed)
+    } else {
+        None
+    }
+}
+
+pub(super) fn is_voicemail(application: &[u8]) -> bool {
+    let application = application.trim_ascii();
+    application.eq_ignore_ascii_case(b"voicemail") || application.eq_ignore_ascii_case(b"minivm")
+}

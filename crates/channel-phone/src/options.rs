@@ -1,0 +1,245 @@
+//! The options of a phone channel, parsed and checked. Reads no file and no environment.
+
+use std::fmt;
+
+use postroom_channel::OptionError;
+use serde_json::{Map, Value};
+
+use crate::Dialect;
+use crate::desk::Setting;
+use crate::limits::FIELDS_MAX;
+use crate::number::Region;
+use crate::verify::{SECRET_BYTES_MIN, Secret};
+use crate::zone::Zone;
+
+const KEYS: [&str; 7] = [
+    "columns",
+    "extension_digits_max",
+    "incoming_contexts",
+    "previous_secret",
+    "region",
+    "secret",
+    "time_zone",
+];
+const SECRET_HELP: &str = "write what the provider gave you, or name a file with `…_file`";
+/// Digits of the longest extension that may be set; public numbers begin there.
+const EXTENSION_DIGITS_MAX: u64 = 9;
+
+/// A channel's own options, checked.
+#[derive(Clone)]
+pub struct PhoneOptions {
+    pub dialect: Dialect,
+    pub setting: Setting,
+    /// What a post may be signed with: the secret, and the one before while it is replaced.
+    pub secrets: Vec<Secret>,
+}
+
+impl fmt::Debug for PhoneOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PhoneOptions")
+            .field("dialect", &self.dialect)
+            .field("setting", &self.setting)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PhoneOptions {
+    /// Reads the keys of the channel's table that are not common to all channels. All mistakes are
+    /// told at once, none with a secret.
+    pub fn parse(dialect: &str, table: &Map<String, Value>) -> Result<Self, Vec<OptionError>> {
+        let mut errors = Vec::new();
+        let known = Dialect::from_name(dialect);
+        if known.is_none() {
+            errors.push(no_such_dialect(dialect));
+        }
+        for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+            errors.push(no_such_key(key));
+        }
+        let setting = setting(table, &mut errors);
+        let secrets = known.map(|dialect| secrets(dialect, table, &mut errors)).unwrap_or_default();
+        match (known, errors.is_empty()) {
+            (Some(dialect), true) => Ok(Self { dialect, setting, secrets }),
+            _ => Err(errors),
+        }
+    }
+}
+
+fn setting(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Setting {
+    let mut setting = Setting::default();
+    if let Some(name) = text(table, "time_zone", errors) {
+        match Zone::parse(name) {
+            Some(zone) => setting.zone = zone,
+            None => {
+                let message = format!("there is no time zone `{name}`");
+                let help = "write a name of the IANA database such as `Europe/Berlin`";
+                errors.push(OptionError::new("time_zone", message, help));
+            }
+        }
+    }
+    if let Some(name) = text(table, "region", errors) {
+        setting.region = Region::parse(name);
+        if setting.region.is_none() {
+            let message = format!("there is no country `{name}`");
+            errors.push(OptionError::new("region", message, "write two letters such as `DE`"));
+        }
+    }
+    if let Some(value) = table.get("extension_digits_max") {
+        match value.as_u64().filter(|digits| (1..=EXTENSION_DIGITS_MAX).contains(digits)) {
+            Some(digits) => {
+                setting.places.extension_digits_max = usize::try_from(digits).unwrap_or_default();
+            }
+            None => {
+                let message = format!("must be a number from 1 to {EXTENSION_DIGITS_MAX}");
+                let help = "count the digits of your longest extension";
+                errors.push(OptionError::new("extension_digits_max", message, help));
+            }
+        }
+    }
+    setting.places.incoming_contexts = texts(table, "incoming_contexts", errors);
+    setting.columns = texts(table, "columns", errors);
+    setting
+}
+
+/// What is posted must be proved to come from who may post; a log is read by us.
+fn secrets(
+    dialect: Dialect,
+    table: &Map<String, Value>,
+    errors: &mut Vec<OptionError>,
+) -> Vec<Secret> {
+    if !dialect.is_log() && !table.contains_key("secret") {
+        let message = format!("a channel of dialect {} needs a secret", dialect.name());
+        errors.push(OptionError::new("secret", message, SECRET_HELP));
+    }
+    let mut secrets = Vec::new();
+    for key in ["secret", "previous_secret"] {
+        if let Some(text) = text(table, key, errors) {
+            let bytes = text.trim().len();
+            if bytes < SECRET_BYTES_MIN {
+                let message =
+                    format!("a secret has at least {SECRET_BYTES_MIN} bytes; this one has {bytes}");
+                errors.push(OptionError::new(key, message, SECRET_HELP));
+                continue;
+            }
+            match Secret::parse(dialect, text) {
+                Ok(secret) => secrets.push(secret),
+                Err(error) => errors.push(OptionError::new(key, error.message, error.help)),
+            }
+        }
+    }
+    secrets
+}
+
+fn text<'a>(
+    table: &'a Map<String, Value>,
+    key: &str,
+    errors: &mut Vec<OptionError>,
+) -> Option<&'a str> {
+    match table.get(key)? {
+        Value::String(text) => Some(text),
+        _ => {
+            errors.push(OptionError::new(key, "must be text", "put it in quotation marks"));
+            None
+        }
+    }
+}
+
+fn texts(table: &Map<String, Value>, key: &str, errors: &mut Vec<OptionError>) -> Vec<String> {
+    let Some(value) = table.get(key) else {
+        return Vec::new();
+    };
+    let items = value.as_array().filter(|items| items.len() <= FIELDS_MAX);
+    let items = items.map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)));
+    match items.and_then(Iterator::collect::<Option<Vec<String>>>) {
+        Some(texts) => texts,
+        None => {
+            let message = "must be a list of texts";
+            errors.push(OptionError::new(key, message, "write it as [\"a\", \"b\"]"));
+            Vec::new()
+        }
+    }
+}
+
+fn no_such_dialect(name: &str) -> OptionError {
+    let names = Dialect::ALL.map(Dialect::name);
+    let help = match nearest(name, &names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write one of: {}", names.join(", ")),
+    };
+    OptionError::new("dialect", format!("there is no dialect `{name}`"), help)
+}
+
+fn no_such_key(key: &str) -> OptionError {
+    let help = match nearest(key, &KEYS) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("a phone channel has: {}", KEYS.join(", ")),
+    };
+    OptionError::new(key, "no such key for a phone channel", help)
+}
+
+/// The name that was probably meant.
+pub(crate) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    const DISTANCE_MAX: usize = 2;
+    const NAME_BYTES_MAX: usize = 64;
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known));
+    distances.filter(|(distance, _)| *distance <= DISTANCE_MAX).min().map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::PhoneOptions;
+
+    fn table(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(table) => table,
+            other => panic!("no table: {other}"),
+        }
+    }
+
+    #[test]
+    fn options_are_read_and_show_no_secret() {
+        let options = table(json!({
+            "time_zone": "Europe/Berlin", "region": "de", "extension_digits_max": 4,
+            "incoming_contexts": ["door"], "columns": ["src", "dst"],
+            "secret": "canary-of-the-tests", "previous_secret": "canary-of-before",
+        }));
+        let options = PhoneOptions::parse("placetel", &options).unwrap();
+        assert_eq!((options.secrets.len(), options.setting.places.extension_digits_max), (2, 4));
+        assert_eq!(options.setting.columns, ["src", "dst"]);
+        assert!(!format!("{options:?}").contains("canary"));
+        assert!(PhoneOptions::parse("asterisk-cdr", &Map::new()).unwrap().secrets.is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_key() {
+        let good = "canary-of-the-tests";
+        for (dialect, options, key, words) in [
+            ("placetel", json!({}), "secret", "needs a secret"),
+            ("placetel", json!({"secret": "canary"}), "secret", "this one has 6"),
+            ("generic", json!({"secret": "canary!!"}), "secret", "not Base64"),
+            ("asterisk-cdr", json!({"time_zone": "Mars"}), "time_zone", "no time zone"),
+            ("asterisk-cdr", json!({"region": "Germany"}), "region", "no country"),
+            ("asterisk-cdr", json!({"region": 5}), "region", "must be text"),
+            ("asterisk-cdr", json!({"columns": "src,dst"}), "columns", "list of texts"),
+            ("asterisk-cdr", json!({"columns": ["src", 5]}), "columns", "list of texts"),
+            ("asterisk-cdr", json!({"extension_digits_max": 0}), "extension_digits_max", "1 to 9"),
+            ("asterisk-cdr", json!({"timezone": "UTC"}), "timezone", "no such key"),
+            ("asterix-cdr", json!({}), "dialect", "no dialect"),
+            ("sipgate", json!({"secret": good, "previous_secret": ""}), "previous_secret", "has 0"),
+        ] {
+            let errors = PhoneOptions::parse(dialect, &table(options)).unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert_eq!(errors[0].key, key);
+            assert!(errors[0].message.contains(words), "{errors:?}");
+            assert!(!format!("{errors:?}").contains("canary"), "{errors:?}");
+        }
+        let errors =
+            PhoneOptions::parse("asterix-cdr", &table(json!({"timezone": ""}))).unwrap_err();
+        let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
+        assert_eq!(help, ["did you mean `asterisk-cdr`?", "did you mean `time_zone`?"]);
+    }
+}

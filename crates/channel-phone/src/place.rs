@@ -1,0 +1,129 @@
+//! What is inside and what is outside of a telephone system: extensions, contexts, endpoints.
+
+use postroom_model::Direction;
+
+use crate::number::is_withheld;
+
+/// Digits of an extension, unless the channel says otherwise.
+pub const EXTENSION_DIGITS_DEFAULT: usize = 6;
+
+/// Contexts in which the usual distributions of Asterisk and FreeSWITCH take calls from outside.
+const INCOMING: [&str; 18] = [
+    "did",
+    "ext-did",
+    "from-did",
+    "from-did-direct",
+    "from-extern",
+    "from-external",
+    "from-outside",
+    "from-provider",
+    "from-pstn",
+    "from-sip-external",
+    "from-trunk",
+    "inbound",
+    "incall",
+    "incoming",
+    "inbound-calls",
+    "incoming-calls",
+    "public",
+    "trunkinbound",
+];
+
+/// How a telephone system is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// Digits that an extension has at most; a number with more is outside.
+    pub extension_digits_max: usize,
+    /// Contexts, beside the usual ones, in which calls come from outside.
+    pub incoming_contexts: Vec<String>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { extension_digits_max: EXTENSION_DIGITS_DEFAULT, incoming_contexts: Vec::new() }
+    }
+}
+
+impl Places {
+    /// A short number, a feature code or a name: nothing that is reached through the public network.
+    pub fn is_inside(&self, number: &str) -> bool {
+        if number.starts_with('+') || is_withheld(number) {
+            return false;
+        }
+        let dialled = number.bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
+        !dialled || number.len() <= self.extension_digits_max
+    }
+
+    pub fn comes_from_outside(&self, context: &str) -> bool {
+        let same = |known: &str| known.eq_ignore_ascii_case(context);
+        INCOMING.iter().any(|known| same(known))
+            || self.incoming_contexts.iter().any(|known| same(known))
+            || context.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("from-trunk-"))
+    }
+
+    /// The direction of a call by its context and, where that says nothing, its two numbers.
+    pub fn direction(&self, context: &str, from: Option<&str>, to: Option<&str>) -> Direction {
+        let from_inside = from.is_some_and(|from| self.is_inside(from));
+        if self.comes_from_outside(context) || !from_inside {
+            return Direction::In;
+        }
+        match to {
+            Some(to) if !self.is_inside(to) => Direction::Out,
+            _ => Direction::Internal,
+        }
+    }
+}
+
+/// The telephone that a channel of Asterisk is: `200` of `PJSIP/200-0000001d`.
+pub(crate) fn endpoint(channel: &str) -> Option<&str> {
+    let (technology, rest) = channel.split_once('/')?;
+    if technology.eq_ignore_ascii_case("local") {
+        return None;
+    }
+    let name = rest.rsplit_once('-').map_or(rest, |(name, _)| name);
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    Some(name).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use postroom_model::Direction;
+
+    use super::{Places, endpoint};
+
+    #[test]
+    fn direction_follows_the_context_and_then_the_numbers() {
+        let places = Places { incoming_contexts: vec!["door".to_owned()], ..Places::default() };
+        for (context, from, to, direction) in [
+            ("internal", "201", "202", Direction::Internal),
+            ("internal", "201", "+442079460000", Direction::Out),
+            ("internal", "201", "02079460000", Direction::Out),
+            ("internal", "201", "*97", Direction::Internal),
+            ("internal", "+442079460000", "201", Direction::In),
+            ("internal", "anonymous", "201", Direction::In),
+            ("from-trunk", "201", "202", Direction::In),
+            ("from-trunk-north", "201", "202", Direction::In),
+            ("Door", "201", "202", Direction::In),
+            ("internal", "alice", "202", Direction::Internal),
+        ] {
+            let found = places.direction(context, Some(from), Some(to));
+            assert_eq!(found, direction, "{context} {from} {to}");
+        }
+        assert_eq!(places.direction("internal", None, Some("201")), Direction::In);
+        assert_eq!(places.direction("internal", Some("201"), None), Direction::Internal);
+    }
+
+    #[test]
+    fn endpoint_is_the_telephone_of_a_channel() {
+        for (channel, name) in [
+            ("PJSIP/200-0000001d", Some("200")),
+            ("SIP/north-trunk-0000001d", Some("north-trunk")),
+            ("IAX2/box@site-77", Some("box")),
+            ("Local/200@queue-0001;1", None),
+            ("PJSIP/", None),
+            ("", None),
+        ] {
+            assert_eq!(endpoint(channel), name, "{channel}");
+        }
+    }
+}

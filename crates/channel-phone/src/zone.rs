@@ -1,0 +1,289 @@
+//! Times as telephone systems write them: local, with an offset, or in seconds since 1970.
+//!
+//! A local time is read in the zone of the channel, daylight saving included. It is by far the most
+//! frequent thing in a log, so its digits are read by hand and the offset of an hour is remembered.
+
+use std::cell::Cell;
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use postroom_model::Timestamp;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A time zone by its name in the IANA database, such as `Europe/Berlin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl Zone {
+    pub fn parse(name: &str) -> Option<Self> {
+        TimeZone::get(name.trim()).ok().map(Self)
+    }
+}
+
+/// Reads times; remembers the offset of the hour that it read last.
+#[derive(Debug)]
+pub struct Clockwork<'a> {
+    zone: &'a Zone,
+    /// An hour of local time in which nothing changes, and its offset.
+    hour: Cell<Option<(i64, i64)>>,
+}
+
+impl<'a> Clockwork<'a> {
+    pub fn new(zone: &'a Zone) -> Self {
+        Self { zone, hour: Cell::new(None) }
+    }
+
+    /// A moment; none if the text is empty, all zeros, or no time.
+    pub fn read(&self, text: &str) -> Option<Timestamp> {
+        self.read_after(text, None)
+    }
+
+    /// A moment that is not before another one: of the two readings of an hour that comes twice, the
+    /// first that fits.
+    pub fn read_after(&self, text: &str, not_before: Option<Timestamp>) -> Option<Timestamp> {
+        let bytes = text.trim_ascii().as_bytes();
+        let Some(written) = Written::read(bytes) else {
+            return read_epoch(bytes);
+        };
+        match written.offset_ms {
+            Some(offset) => Some(Timestamp::from_millis(written.local_ms - offset)),
+            None => self.local(written.local_ms, not_before),
+        }
+    }
+
+    fn local(&self, local_ms: i64, not_before: Option<Timestamp>) -> Option<Timestamp> {
+        let hour = local_ms.div_euclid(HOUR_MS);
+        if let Some((known, offset)) = self.hour.get()
+            && known == hour
+        {
+            return Some(Timestamp::from_millis(local_ms - offset));
+        }
+        let first = self.offset(hour * HOUR_MS);
+        if let Some(offset) = first
+            && self.offset(hour * HOUR_MS + HOUR_MS - 1_000) == first
+        {
+            self.hour.set(Some((hour, offset)));
+            return Some(Timestamp::from_millis(local_ms - offset));
+        }
+        let ambiguous = self.zone.0.to_ambiguous_timestamp(civil(local_ms)?);
+        let compatible = ambiguous.compatible().ok()?.as_millisecond();
+        let later = ambiguous.later().ok()?.as_millisecond();
+        let wanted = not_before.map_or(compatible, Timestamp::millis);
+        let chosen = if compatible < wanted && later >= wanted { later } else { compatible };
+        Some(Timestamp::from_millis(chosen))
+    }
+
+    /// How far local time is ahead of UTC; none where that is not certain.
+    fn offset(&self, local_ms: i64) -> Option<i64> {
+        let ambiguous = self.zone.0.to_ambiguous_timestamp(civil(local_ms)?);
+        let certain = ambiguous.unambiguous().ok()?;
+        Some(local_ms - certain.as_millisecond())
+    }
+}
+
+fn civil(local_ms: i64) -> Option<civil::DateTime> {
+    let as_utc = jiff::Timestamp::from_millisecond(local_ms).ok()?;
+    Some(jiff::tz::Offset::UTC.to_datetime(as_utc))
+}
+
+/// `2026-03-01 17:29:58`, with a fraction and an offset if they are there.
+struct Written {
+    local_ms: i64,
+    offset_ms: Option<i64>,
+}
+
+impl Written {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_first_chunk::<19>()?;
+        let byte = |at: usize| head.get(at).copied();
+        let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+        let parted = matches!(byte(10), Some(b' ' | b'T'))
+            && marks.iter().all(|(at, mark)| byte(*at) == Some(*mark));
+        if !parted {
+            return None;
+        }
+        let pair = |at: usize| two(byte(at)?, byte(at + 1)?);
+        let year = pair(0)? * 100 + pair(2)?;
+        let (month, day, hour) = (pair(5)?, pair(8)?, pair(11)?);
+        let (minute, second) = (pair(14)?, pair(17)?);
+        let in_range = (1..=12).contains(&month)
+            && (1..=month_days(year, month)).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second <= 60;
+        if !in_range || year == 0 {
+            return None;
+        }
+        let (millis, rest) = fraction(rest)?;
+        let seconds = (hour * 60 + minute) * 60 + second.min(59);
+        let local_ms = days(year, month, day) * DAY_MS + seconds * 1_000 + millis;
+        Some(Self { local_ms, offset_ms: offset(rest)? })
+    }
+}
+
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    Some(digit(tens)? * 10 + digit(ones)?)
+}
+
+fn month_days(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar; years are counted from March, so that the leap
+/// day stands last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month > 2 { year } else { year - 1 };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Milliseconds of `.123456`, and what follows.
+fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
+    let Some((b'.' | b',', digits)) = rest.split_first() else {
+        return Some((0, rest));
+    };
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = digits.split_at_checked(length)?;
+    let mut millis = 0;
+    for place in 0..3 {
+        let digit = digits.get(place).map_or(0, |byte| i64::from(byte - b'0'));
+        millis = millis * 10 + digit;
+    }
+    Some((millis, rest))
+}
+
+/// The offset in milliseconds: none if there is no offset at all, an error if it is none.
+#[expect(clippy::option_option, reason = "an absent offset and a broken one are two things")]
+fn offset(rest: &[u8]) -> Option<Option<i64>> {
+    let rest = rest.trim_ascii_start();
+    let (sign, digits) = match rest.split_first() {
+        None => return Some(None),
+        Some((b'Z' | b'z', [])) => return Some(Some(0)),
+        Some((b'+', digits)) => (1, digits),
+        Some((b'-', digits)) => (-1, digits),
+        Some(_) => return None,
+    };
+    let (hours, minutes) = match digits {
+        [h, o] => (two(*h, *o)?, 0),
+        [h, o, b':', m, n] | [h, o, m, n] => (two(*h, *o)?, two(*m, *n)?),
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then_some(Some(sign * (hours * 60 + minutes) * 60_000))
+}
+
+/// `1772357400`, `1772357400.123456`, and the same in milliseconds or microseconds.
+fn read_epoch(bytes: &[u8]) -> Option<Timestamp> {
+    let whole = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (whole, rest) = bytes.split_at_checked(whole)?;
+    let count: i64 = std::str::from_utf8(whole).ok()?.parse().ok()?;
+    let (millis, rest) = fraction(rest)?;
+    if !rest.is_empty() || count == 0 {
+        return None;
+    }
+    match whole.len() {
+        9..=11 => Some(Timestamp::from_millis(count * 1_000 + millis)),
+        12..=14 => Some(Timestamp::from_millis(count)),
+        15..=17 => Some(Timestamp::from_millis(count / 1_000)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postroom_model::Timestamp;
+
+    use super::{Clockwork, Zone};
+
+    fn read(zone: &str, text: &str) -> Option<String> {
+        let zone = Zone::parse(zone).unwrap();
+        Clockwork::new(&zone).read(text).map(|at| at.to_string())
+    }
+
+    #[test]
+    fn local_time_is_read_in_its_zone_with_daylight_saving() {
+        for (zone, text, moment) in [
+            ("UTC", "2026-03-01 17:29:58", "2026-03-01T17:29:58.000Z"),
+            ("Europe/Berlin", "2026-03-01 17:29:58", "2026-03-01T16:29:58.000Z"),
+            ("Europe/Berlin", "2026-07-01 17:29:58", "2026-07-01T15:29:58.000Z"),
+            // The hour that is left out, and the first of the hour that comes twice.
+            ("Europe/Berlin", "2026-03-29 02:30:00", "2026-03-29T01:30:00.000Z"),
+            ("Europe/Berlin", "2026-10-25 02:30:00", "2026-10-25T00:30:00.000Z"),
+            ("Europe/Berlin", "2026-10-25 03:00:00", "2026-10-25T02:00:00.000Z"),
+            ("Australia/Lord_Howe", "2026-01-01 12:00:00", "2026-01-01T01:00:00.000Z"),
+            ("Asia/Kolkata", "2026-02-28T23:59:60.5", "2026-02-28T18:29:59.500Z"),
+            ("Europe/Berlin", "2026-03-01 17:29:58.123456-04", "2026-03-01T21:29:58.123Z"),
+            ("Europe/Berlin", "2026-03-01 17:29:58+0530", "2026-03-01T11:59:58.000Z"),
+            ("Europe/Berlin", "2026-03-01T17:29:58Z", "2026-03-01T17:29:58.000Z"),
+            ("Europe/Berlin", "1772357400", "2026-03-01T09:30:00.000Z"),
+            ("Europe/Berlin", "1772357400.25", "2026-03-01T09:30:00.250Z"),
+            ("Europe/Berlin", "1772357400250", "2026-03-01T09:30:00.250Z"),
+            ("Europe/Berlin", "1772357400250001", "2026-03-01T09:30:00.250Z"),
+        ] {
+            assert_eq!(read(zone, text).as_deref(), Some(moment), "{zone} {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for text in [
+            "",
+            "0",
+            "0000-00-00 00:00:00",
+            "2026-02-29 10:00:00",
+            "2026-13-01 10:00:00",
+            "2026-03-01",
+            "2026-03-01 24:00:00",
+            "2026-03-01 10:00:00 x",
+            "2026-03-01 10:00:00+9",
+            "-1772357400",
+            "17723574001772357400",
+            "yesterday",
+            "2026-03-0１ 10:00:00",
+        ] {
+            assert_eq!(read("Europe/Berlin", text), None, "{text}");
+        }
+        assert!(Zone::parse("Mars/Olympus").is_none());
+    }
+
+    #[test]
+    fn end_in_the_hour_that_comes_twice_is_not_before_the_start() {
+        let zone = Zone::parse("Europe/Berlin").unwrap();
+        let clockwork = Clockwork::new(&zone);
+        let start = clockwork.read("2026-10-25 02:50:00").unwrap();
+        let end = clockwork.read_after("2026-10-25 02:10:00", Some(start)).unwrap();
+        assert_eq!(end.since(start), 20 * 60_000);
+        let later = clockwork.read_after("2026-10-25 02:55:00", Some(start)).unwrap();
+        assert_eq!(later.since(start), 5 * 60_000);
+    }
+
+    #[test]
+    fn remembered_hour_gives_what_each_time_gives_alone() {
+        let zone = Zone::parse("Australia/Lord_Howe").unwrap();
+        let clockwork = Clockwork::new(&zone);
+        // Over both changes of the year, each of half an hour, in steps of seven minutes.
+        for day in ["2026-04-05", "2026-10-04"] {
+            for minute in (0..24 * 60).step_by(7) {
+                let text = format!("{day} {:02}:{:02}:00", minute / 60, minute % 60);
+                let alone: Option<Timestamp> = Clockwork::new(&zone).read(&text);
+                assert_eq!(clockwork.read(&text), alone, "{text}");
+            }
+        }
+    }
+}
