@@ -1,0 +1,197 @@
+//! The words of a mail: which parts are its text and its HTML, the whole plain text, the newest
+//! words, and the HTML that may be shown.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
+use postroom_channel::html;
+
+use crate::limits::{HTML_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::page::{self, Page};
+use crate::{mime, visible};
+
+/// The words of one mail.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    pub(crate) text: Option<String>,
+    pub(crate) visible_text: Option<String>,
+    /// As it came, not to be shown.
+    pub(crate) html: Option<String>,
+    /// Text was cut at [`TEXT_BYTES_MAX`].
+    pub(crate) cut: bool,
+    /// The parts that are shown as words, by index.
+    pub(crate) parts: BTreeSet<usize>,
+}
+
+pub(crate) fn of(message: &Message<'_>, raw: &[u8]) -> Body {
+    let plain = ids(&message.text_body, message, |part| matches!(part.body, PartType::Text(_)));
+    let rich = ids(&message.html_body, message, |part| matches!(part.body, PartType::Html(_)));
+    let join = |ids: &[usize], between: &str| {
+        let texts: Vec<Cow<'_, str>> = ids
+            .iter()
+            .filter_map(|id| message.parts.get(*id))
+            .map(|part| words(part, raw))
+            .filter(|text| !text.trim().is_empty())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(between))
+    };
+    let mut body = assemble(join(&plain, "\n"), join(&rich, "\n"));
+    body.parts = plain.into_iter().chain(rich).collect();
+    body
+}
+
+/// A bare body, as `postroom inspect --body` takes it.
+pub(crate) fn bare(text: Option<String>, html: Option<String>) -> Body {
+    assemble(text.map(|text| unix_lines(&text).into_owned()), html)
+}
+
+fn ids(
+    known: &[u32],
+    message: &Message<'_>,
+    is: impl Fn(&MessagePart<'_>) -> bool,
+) -> Vec<usize> {
+    let ids = known.iter().map(|id| *id as usize);
+    ids.filter(|id| message.parts.get(*id).is_some_and(&is)).collect()
+}
+
+/// The text of one part, with `\n` ends; `format=flowed` (RFC 3676) put together again.
+fn words<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, str> {
+    let text = mime::text(part, raw);
+    let text = match text {
+        Cow::Borrowed(text) => unix_lines(text),
+        Cow::Owned(text) => Cow::Owned(unix_lines(&text).into_owned()),
+    };
+    let kind = part.content_type();
+    let flowed = mime::attribute(kind, "format").is_some_and(|f| f.eq_ignore_ascii_case("flowed"));
+    if !flowed || matches!(part.body, PartType::Html(_)) {
+        return text;
+    }
+    let glue = mime::attribute(kind, "delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes"));
+    Cow::Owned(unflowed(&text, glue))
+}
+
+fn assemble(text: Option<String>, html: Option<String>) -> Body {
+    let page = html.as_deref().map(|html| page::read(head(html, HTML_TEXT_BYTES_MAX)));
+    let own = text.as_deref().map(|text| head(text, TEXT_BYTES_MAX));
+    let visible = newest(own, page.as_ref());
+    let words = match (own, &page) {
+        (Some(text), _) => Some(text.to_owned()),
+        (None, Some(page)) => Some(head(page.text.trim(), TEXT_BYTES_MAX).to_owned()),
+        (None, None) => None,
+    };
+    let cut = text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX)
+        || text.is_none() && html.as_ref().is_some_and(|html| html.len() > HTML_TEXT_BYTES_MAX);
+    let text = words.filter(|text| !text.trim().is_empty());
+    let visible_text = visible.filter(|_| text.is_some());
+    Body { text, visible_text, html, cut, parts: BTreeSet::new() }
+}
+
+/// The newest words. Plain text is closer to what was typed; where it shows no quotation and the
+/// markup does, the markup is right.
+fn newest(text: Option<&str>, page: Option<&Page>) -> Option<String> {
+    let Some(text) = text else { return page.map(visible::of_page) };
+    let own = visible::of_text(text);
+    match page {
+        Some(page) if own.len() >= text.trim().len() && visible::is_marked(page) => {
+            let marked = visible::of_page(page);
+            Some(if marked.is_empty() { own } else { marked })
+        }
+        _ => Some(own),
+    }
+}
+
+/// HTML that may be shown, and the code of why it may not.
+pub(crate) fn shown(source: &str) -> (Option<String>, Option<&'static str>) {
+    match html::sanitize(source) {
+        Ok(clean) => (Some(clean).filter(|clean| !clean.is_empty()), None),
+        Err(error) => (None, Some(error.code())),
+    }
+}
+
+pub(crate) fn unix_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\r', '\0']) {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    Cow::Owned(text.replace('\0', ""))
+}
+
+/// Lines that end with a space go on in the next of the same depth of quotation.
+fn unflowed(text: &str, glue: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut open: Option<usize> = None;
+    for line in text.split('\n') {
+        let depth = line.len() - line.trim_start_matches('>').len();
+        let (signs, rest) = line.split_at_checked(depth).unwrap_or((line, ""));
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let signature = rest == "-- ";
+        if open != Some(depth) || signature {
+            if open.is_some() {
+                close(&mut out);
+            }
+            out.push_str(signs);
+            if depth > 0 && !rest.is_empty() {
+                out.push(' ');
+            }
+        }
+        out.push_str(rest);
+        if rest.ends_with(' ') && !signature {
+            if glue {
+                out.pop();
+            }
+            open = Some(depth);
+        } else {
+            out.push('\n');
+            open = None;
+        }
+    }
+    close(&mut out);
+    out
+}
+
+fn close(out: &mut String) {
+    while out.ends_with(' ') && !out.ends_with("\n-- ") {
+        out.pop();
+    }
+    if !out.ends_with('\n') {
+        out.push('\n');
+    }
+}
+
+fn head(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{newest, unflowed};
+    use crate::page;
+
+    #[test]
+    fn flowed_lines_are_put_together() {
+        for (text, glue, whole) in [
+            ("a \nb\nc", false, "a b\nc\n"),
+            ("> a \n> b\nc", false, "> a b\nc\n"),
+            ("> a \nb", false, "> a\nb\n"),
+            ("漢 \n字", true, "漢字\n"),
+            ("a\n-- \nAda", false, "a\n-- \nAda\n"),
+            (" >not a quote", false, ">not a quote\n"),
+        ] {
+            assert_eq!(unflowed(text, glue), whole, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn markup_is_asked_where_plain_text_shows_no_quotation() {
+        let page = page::read("Yes.<div class=gmail_quote>Was it Monday?</div>");
+        assert_eq!(newest(Some("Yes.\n\nWas it Monday?"), Some(&page)).as_deref(), Some("Yes."));
+        assert_eq!(newest(Some("No.\n> Was it?"), Some(&page)).as_deref(), Some("No."));
+        assert_eq!(newest(None, Some(&page)).as_deref(), Some("Yes."));
+        assert_eq!(newest(None, None), None);
+    }
+}

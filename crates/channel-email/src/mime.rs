@@ -1,0 +1,165 @@
+//! The door to the library that takes mails apart: looked at before, called where a panic of it ends,
+//! and counted after.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{ContentType, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+
+use crate::header::Fields;
+use crate::limits::PARTS_MAX;
+use crate::{MailError, charset, scan};
+
+/// Only what says how a part is built is parsed; the rest is read from its bytes when it is wanted.
+static PARSER: LazyLock<MessageParser> =
+    LazyLock::new(|| MessageParser::new().with_mime_headers().default_header_ignore());
+
+/// Gives `make` the parts of `raw`. The library must not take the program down with it.
+pub(crate) fn read<T>(
+    raw: &[u8],
+    make: impl FnOnce(&Message<'_>, &[u8]) -> T,
+) -> Result<T, MailError> {
+    let raw = unix_lines(raw);
+    if raw.trim_ascii().is_empty() {
+        return Err(MailError::Empty);
+    }
+    scan::check(&raw)?;
+    let work = AssertUnwindSafe(|| {
+        let raw = beheaded(&raw);
+        let message = PARSER.parse(raw).ok_or(MailError::Unreadable)?;
+        if count(&message) > PARTS_MAX {
+            return Err(MailError::TooManyParts);
+        }
+        Ok(make(&message, raw))
+    });
+    catch_unwind(work).unwrap_or(Err(MailError::Unreadable))
+}
+
+/// Mail whose lines end with CR alone, as some archives hold it.
+fn unix_lines(raw: &[u8]) -> Cow<'_, [u8]> {
+    if raw.contains(&b'\n') || !raw.contains(&b'\r') {
+        return Cow::Borrowed(raw);
+    }
+    raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect::<Vec<_>>().into()
+}
+
+/// Without what some stores put before the first field: a mark of UTF-8, an mbox envelope line.
+fn beheaded(raw: &[u8]) -> &[u8] {
+    let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
+    let raw = raw.trim_ascii_start();
+    if !raw.starts_with(b"From ") && !raw.starts_with(b">From ") {
+        return raw;
+    }
+    let end = raw.iter().position(|byte| *byte == b'\n').map_or(raw.len(), |at| at + 1);
+    raw.get(end..).unwrap_or_default()
+}
+
+/// Parts, those of mails inside included. The depth is bounded by the scan.
+fn count(message: &Message<'_>) -> usize {
+    let inner = message.parts.iter().map(|part| match &part.body {
+        PartType::Message(inner) => 1 + count(inner),
+        _ => 1,
+    });
+    inner.sum()
+}
+
+/// The header of a part. `raw` is what its offsets are about.
+pub(crate) fn fields<'a>(part: &'a MessagePart<'a>, raw: &'a [u8]) -> Fields<'a> {
+    Fields::new(&part.headers, raw)
+}
+
+/// What the offsets of the parts of a mail inside a mail are about.
+pub(crate) fn raw_of<'a>(inner: &'a Message<'a>) -> &'a [u8] {
+    &inner.raw_message
+}
+
+/// `type/subtype` in lower case.
+pub(crate) fn media_type(part: &MessagePart<'_>) -> Option<String> {
+    let kind = part.content_type()?;
+    let subtype = kind.subtype()?;
+    Some(format!("{}/{subtype}", kind.ctype()).to_ascii_lowercase())
+}
+
+/// Whether the part says that it is of that type.
+pub(crate) fn is_of_type(part: &MessagePart<'_>, kind: &str, subtype: &str) -> bool {
+    part.content_type().is_some_and(|known| {
+        known.ctype().eq_ignore_ascii_case(kind)
+            && known.subtype().is_some_and(|known| known.eq_ignore_ascii_case(subtype))
+    })
+}
+
+pub(crate) fn attribute<'a>(kind: Option<&'a ContentType<'_>>, name: &str) -> Option<&'a str> {
+    kind?.attribute(name).map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// The bytes of a part, its transfer encoding undone, its character set as it came.
+pub(crate) fn bytes<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, [u8]> {
+    match &part.body {
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Cow::Borrowed(bytes),
+        PartType::Multipart(_) | PartType::Message(_) => Cow::Borrowed(own(part, raw)),
+        PartType::Text(_) | PartType::Html(_) => {
+            let own = own(part, raw);
+            let decoded = match part.encoding {
+                _ if part.is_encoding_problem => None,
+                Encoding::None => None,
+                Encoding::Base64 => base64_decode(own),
+                Encoding::QuotedPrintable => quoted_printable_decode(own),
+            };
+            decoded.map_or(Cow::Borrowed(own), Cow::Owned)
+        }
+    }
+}
+
+fn own<'a>(part: &MessagePart<'_>, raw: &'a [u8]) -> &'a [u8] {
+    raw.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default()
+}
+
+/// The text of a text part. The library's own decoding is kept where nothing speaks against it.
+pub(crate) fn text<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, str> {
+    let (PartType::Text(text) | PartType::Html(text)) = &part.body else {
+        return Cow::Borrowed("");
+    };
+    let label = attribute(part.content_type(), "charset");
+    let is = |start: &str| {
+        let head = label.and_then(|label| label.get(..start.len()));
+        head.is_some_and(|head| head.eq_ignore_ascii_case(start))
+    };
+    let seven_bits = is("utf-7") || is("unicode") || is("hz") || is("iso-2022") || is("csiso2022");
+    if text.is_ascii() && !seven_bits && !text.contains('\u{1b}') {
+        return Cow::Borrowed(text);
+    }
+    if is("utf-8") && !text.contains('\u{fffd}') {
+        return Cow::Borrowed(text);
+    }
+    match bytes(part, raw) {
+        Cow::Borrowed(bytes) => charset::decode(bytes, label),
+        Cow::Owned(bytes) => Cow::Owned(charset::decode(&bytes, label).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{beheaded, read, unix_lines};
+    use crate::MailError;
+
+    #[test]
+    fn envelope_line_and_mark_are_skipped_and_lone_returns_become_line_ends() {
+        assert_eq!(beheaded(b"From ada Mon Jan 1\nSubject: a\n\nb"), b"Subject: a\n\nb");
+        assert_eq!(beheaded(b"\xef\xbb\xbf\r\nFrom: ada"), b"From: ada");
+        assert_eq!(unix_lines(b"Subject: a\r\rb"), &b"Subject: a\n\nb"[..]);
+        assert_eq!(unix_lines(b"Subject: a\r\n\r\nb"), &b"Subject: a\r\n\r\nb"[..]);
+    }
+
+    #[test]
+    fn panic_on_the_way_is_an_error() {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let result = read(b"Subject: a\n\nb", |_, _| panic!("of the library"));
+        std::panic::set_hook(hook);
+        assert_eq!(result, Err::<(), _>(MailError::Unreadable));
+        assert_eq!(read(b" \r\n ", |_, _| ()), Err(MailError::Empty));
+    }
+}
