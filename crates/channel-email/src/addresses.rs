@@ -10,8 +10,17 @@ use crate::words;
 /// The parties in the value of one field.
 pub(crate) fn parse(raw: &[u8]) -> Vec<Party> {
     let mut list = List::default();
-    for &byte in raw {
-        list.byte(byte);
+    let mut rest = raw;
+    while let Some((&byte, tail)) = rest.split_first() {
+        // The signs inside an encoded word mean nothing to the list.
+        let word = if byte == b'=' { words::length(rest) } else { 0 };
+        if word > 0 {
+            rest.iter().take(word).for_each(|byte| list.push(*byte));
+            rest = rest.get(word..).unwrap_or_default();
+        } else {
+            list.byte(byte);
+            rest = tail;
+        }
         if list.found.len() >= ADDRESSES_MAX {
             return list.found;
         }
@@ -132,13 +141,13 @@ fn split(phrase: &[u8], quoted: bool) -> (String, String) {
     let text = words::decode(phrase).replace(" @", "@").replace("@ ", "@").replace(" . ", ".");
     let is_address = |word: &&str| word.contains('@') && !word.starts_with('@');
     if quoted && text.contains(' ') && text.contains('@') {
-        // A local part in quotes, such as "ada lovelace"@example.com.
-        return (clean(text.as_bytes()), String::new());
+        // A local part with white space, as in "ada lovelace"@example.com, is no address for us.
+        return (String::new(), text);
     }
-    let Some(address) = text.split(' ').rfind(is_address) else {
+    let Some(address) = text.split(' ').find(is_address) else {
         return (String::new(), text);
     };
-    let rest: Vec<&str> = text.split(' ').filter(|word| *word != address).collect();
+    let rest: Vec<&str> = text.split(' ').filter(|word| !word.contains('@')).collect();
     (clean(address.as_bytes()), rest.join(" "))
 }
 
@@ -189,27 +198,28 @@ mod tests {
         for (raw, parties) in [
             ("ada@Example.COM", &[("ada@example.com", "")][..]),
             ("Ada L. <ada@example.com>", &[("ada@example.com", "Ada L.")]),
-            ("\"L., Ada\" <ada@example.com>, bob@example.com", &[
-                ("ada@example.com", "L., Ada"),
-                ("bob@example.com", ""),
-            ]),
+            (
+                "\"L., Ada\" <ada@example.com>, bob@example.com",
+                &[("ada@example.com", "L., Ada"), ("bob@example.com", "")],
+            ),
             ("ada@example.com (Ada (the first))", &[("ada@example.com", "Ada (the first)")]),
-            ("Team: ada@example.com, Bob <bob@example.com>;, c@d.e", &[
-                ("ada@example.com", ""),
-                ("bob@example.com", "Bob"),
-                ("c@d.e", ""),
-            ]),
+            (
+                "Team: ada@example.com, Bob <bob@example.com>;, c@d.e",
+                &[("ada@example.com", ""), ("bob@example.com", "Bob"), ("c@d.e", "")],
+            ),
             ("undisclosed-recipients:;", &[]),
             ("=?utf-8?Q?Zo=C3=AB?= <zoe@example.com>", &[("zoe@example.com", "Zoë")]),
+            ("=?utf-8?Q?L,_Zo=C3=AB?= <zoe@example.com>", &[("zoe@example.com", "L, Zoë")]),
+            ("ada@example.com bob@example.com", &[("ada@example.com", "")]),
             ("\"=?utf-8?Q?Zo=C3=AB?=\" <zoe@example.com>", &[("zoe@example.com", "Zoë")]),
             ("Ada ada@example.com", &[("ada@example.com", "Ada")]),
             ("Ada", &[("", "Ada")]),
             ("<>", &[]),
             ("Ada <ada@example.com", &[("ada@example.com", "Ada")]),
-            ("<ada@example.com>; <bob@example.com>", &[
-                ("ada@example.com", ""),
-                ("bob@example.com", ""),
-            ]),
+            (
+                "<ada@example.com>; <bob@example.com>",
+                &[("ada@example.com", ""), ("bob@example.com", "")],
+            ),
             ("<@a.example,@b.example:ada@example.com>", &[("ada@example.com", "")]),
             ("\"ada\"@example.com", &[("ada@example.com", "")]),
             ("mailto:ada@example.com", &[("ada@example.com", "")]),

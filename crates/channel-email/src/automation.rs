@@ -10,34 +10,120 @@ use crate::report::Report;
 
 /// How the subject of an absence begins, or what it holds, in lower case.
 const ABSENCES: &[&str] = &[
-    "out of office", "out of the office", "out-of-office", "ooo:", "on vacation", "on holiday",
-    "vacation reply", "vacation response", "vacation message", "away from my mail",
-    "away from the office", "abwesenheit", "abwesend", "nicht im büro", "nicht im haus",
-    "absence du bureau", "absent du bureau", "message d'absence", "réponse d'absence", "en congé",
-    "je suis absent", "fuera de la oficina", "ausente de la oficina", "fora do escritório",
-    "ausência temporária", "ausência do escritório", "fuori sede", "fuori ufficio", "assenza dall",
-    "afwezig", "niet op kantoor", "poza biurem", "nieobecność", "вне офиса", "нет на месте",
-    "отсутствую", "в отпуске", "frånvaro", "ikke til stede", "fravær", "ikke på kontoret",
-    "poissa toimistosta", "mimo kancelář", "házon kívül", "ofis dışında", "不在办公室", "外出",
-    "休假", "不在", "休暇", "부재중", "부재 중", "vacation-bericht",
+    "out of office",
+    "out of the office",
+    "out-of-office",
+    "ooo:",
+    "on vacation",
+    "on holiday",
+    "vacation reply",
+    "vacation response",
+    "vacation message",
+    "away from my mail",
+    "away from the office",
+    "abwesenheit",
+    "abwesend",
+    "nicht im büro",
+    "nicht im haus",
+    "absence du bureau",
+    "absent du bureau",
+    "message d'absence",
+    "réponse d'absence",
+    "en congé",
+    "je suis absent",
+    "fuera de la oficina",
+    "ausente de la oficina",
+    "fora do escritório",
+    "ausência temporária",
+    "ausência do escritório",
+    "fuori sede",
+    "fuori ufficio",
+    "assenza dall",
+    "afwezig",
+    "niet op kantoor",
+    "poza biurem",
+    "nieobecność",
+    "вне офиса",
+    "нет на месте",
+    "отсутствую",
+    "в отпуске",
+    "frånvaro",
+    "ikke til stede",
+    "fravær",
+    "ikke på kontoret",
+    "poissa toimistosta",
+    "mimo kancelář",
+    "házon kívül",
+    "ofis dışında",
+    "不在办公室",
+    "外出",
+    "休假",
+    "不在",
+    "休暇",
+    "부재중",
+    "부재 중",
+    "vacation-bericht",
 ];
 
 /// The same for answers that a program gives at once.
 const ANSWERS: &[&str] = &[
-    "automatic reply", "auto reply", "auto-reply", "autoreply", "auto response", "auto-response",
-    "autoresponse", "automated response", "automated reply", "autoresponder", "automatische antwort",
-    "automatisch antwoord", "réponse automatique", "respuesta automática", "resposta automática",
-    "risposta automatica", "automatyczna odpowiedź", "odpowiedź automatyczna", "автоматический ответ",
-    "автоответ", "автоматична відповідь", "autosvar", "automatiskt svar", "automatisk svar",
-    "automaattinen vastaus", "automatická odpověď", "automatikus válasz", "otomatik yanıt",
-    "răspuns automat", "αυτόματη απάντηση", "自动回复", "自動回覆", "自动答复", "自動応答", "自動返信",
-    "자동 회신", "자동 응답", "자동응답",
+    "automatic reply",
+    "auto reply",
+    "auto-reply",
+    "autoreply",
+    "auto response",
+    "auto-response",
+    "autoresponse",
+    "automated response",
+    "automated reply",
+    "autoresponder",
+    "automatische antwort",
+    "automatisch antwoord",
+    "réponse automatique",
+    "respuesta automática",
+    "resposta automática",
+    "risposta automatica",
+    "automatyczna odpowiedź",
+    "odpowiedź automatyczna",
+    "автоматический ответ",
+    "автоответ",
+    "автоматична відповідь",
+    "autosvar",
+    "automatiskt svar",
+    "automatisk svar",
+    "automaattinen vastaus",
+    "automatická odpověď",
+    "automatikus válasz",
+    "otomatik yanıt",
+    "răspuns automat",
+    "αυτόματη απάντηση",
+    "自动回复",
+    "自動回覆",
+    "自动答复",
+    "自動応答",
+    "自動返信",
+    "자동 회신",
+    "자동 응답",
+    "자동응답",
 ];
 
 /// Local parts that nobody reads.
 const UNREAD: &[&str] = &[
-    "mailer-daemon", "mailerdaemon", "postmaster", "noreply", "no-reply", "no_reply", "donotreply",
-    "do-not-reply", "do_not_reply", "bounce", "bounces", "daemon", "nobody", "listserv", "majordomo",
+    "mailer-daemon",
+    "mailerdaemon",
+    "postmaster",
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "donotreply",
+    "do-not-reply",
+    "do_not_reply",
+    "bounce",
+    "bounces",
+    "daemon",
+    "nobody",
+    "listserv",
+    "majordomo",
 ];
 
 /// What a mail says of itself, beside what its report says.
@@ -53,11 +139,12 @@ pub(crate) fn of(fields: Fields<'_>, subject: &str, sender: &str, report: &Repor
 fn class(fields: Fields<'_>, subject: &str) -> AutomationClass {
     let subject = subject.to_lowercase();
     let submitted = fields.lower("Auto-Submitted");
+    let on_vacation = submitted.contains("vacation");
     let submitted = submitted.split([';', ' ']).next().unwrap_or_default().trim();
     let replied = submitted.starts_with("auto-replied");
     let automatic = !submitted.is_empty() && submitted != "no";
     let vacation = ["X-Vacation", "X-Autoreply-Vacation"].into_iter().any(|name| fields.has(name))
-        || submitted.contains("vacation");
+        || on_vacation;
     let answer = replied || answers(fields) || named(&subject, ANSWERS);
     let absent = named(&subject, ABSENCES);
     let precedence = fields.lower("Precedence");
@@ -91,9 +178,18 @@ fn answers(fields: Fields<'_>) -> bool {
     };
     let precedence = fields.lower("Precedence");
     [
-        "X-Autoreply", "X-Auto-Reply", "X-Autorespond", "X-Autoresponder", "X-AutoReply-From",
-        "X-Autogenerated", "X-Mail-Autoreply", "X-Auto-Response", "X-Autoresponse",
-        "Auto-Reply", "X-POST-MessageClass-Autoreply", "X-FC-MachineGenerated",
+        "X-Autoreply",
+        "X-Auto-Reply",
+        "X-Autorespond",
+        "X-Autoresponder",
+        "X-AutoReply-From",
+        "X-Autogenerated",
+        "X-Mail-Autoreply",
+        "X-Auto-Response",
+        "X-Autoresponse",
+        "Auto-Reply",
+        "X-POST-MessageClass-Autoreply",
+        "X-FC-MachineGenerated",
     ]
     .into_iter()
     .any(filled)
@@ -120,7 +216,8 @@ fn named(subject: &str, names: &[&str]) -> bool {
 /// The sender asks for silence.
 fn suppressed(fields: Fields<'_>) -> bool {
     let asked = fields.lower("X-Auto-Response-Suppress");
-    let asked = asked.split([',', ' ']).any(|word| matches!(word, "all" | "autoreply" | "oof" | "dr"));
+    let asked =
+        asked.split([',', ' ']).any(|word| matches!(word, "all" | "autoreply" | "oof" | "dr"));
     asked || fields.has("X-Loop") || fields.lower("X-Spam-Flag") == "yes"
 }
 
@@ -132,6 +229,9 @@ pub(crate) fn has_empty_return_path(fields: Fields<'_>) -> bool {
 fn is_unread(address: &str) -> bool {
     let local = address.rsplit_once('@').map_or(address, |(local, _)| local).to_lowercase();
     let bare = local.split(['+', '=']).next().unwrap_or_default();
-    UNREAD.contains(&bare) || bare.ends_with("noreply") || bare.ends_with("no-reply")
-        || bare.starts_with("noreply") || bare.starts_with("no-reply")
+    UNREAD.contains(&bare)
+        || bare.ends_with("noreply")
+        || bare.ends_with("no-reply")
+        || bare.starts_with("noreply")
+        || bare.starts_with("no-reply")
 }

@@ -27,6 +27,8 @@ pub(crate) struct Body {
 pub(crate) fn of(message: &Message<'_>, raw: &[u8]) -> Body {
     let plain = ids(&message.text_body, message, |part| matches!(part.body, PartType::Text(_)));
     let rich = ids(&message.html_body, message, |part| matches!(part.body, PartType::Html(_)));
+    let (plain, rich) =
+        if plain.is_empty() && rich.is_empty() { broken(message) } else { (plain, rich) };
     let join = |ids: &[usize], between: &str| {
         let texts: Vec<Cow<'_, str>> = ids
             .iter()
@@ -41,16 +43,29 @@ pub(crate) fn of(message: &Message<'_>, raw: &[u8]) -> Body {
     body
 }
 
+/// Words that the library takes for files: of a part without its end, of a multipart without parts.
+fn broken(message: &Message<'_>) -> (Vec<usize>, Vec<usize>) {
+    let is = |part: &MessagePart<'_>| {
+        let kind = part.content_type().map(mail_parser::ContentType::ctype);
+        let multipart = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("multipart"));
+        let text = kind.is_none_or(|kind| kind.eq_ignore_ascii_case("text"));
+        let file = part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment);
+        let words = matches!(part.body, PartType::Text(_) | PartType::Html(_));
+        words && !file && (multipart || text && part.is_encoding_problem)
+    };
+    let parts = message.parts.iter().enumerate().filter(|(_, part)| is(part));
+    let (rich, plain): (Vec<_>, Vec<_>) =
+        parts.partition(|(_, part)| mime::is_of_type(part, "text", "html"));
+    let ids = |parts: Vec<(usize, _)>| parts.into_iter().map(|(id, _)| id).collect();
+    (ids(plain), ids(rich))
+}
+
 /// A bare body, as `postroom inspect --body` takes it.
 pub(crate) fn bare(text: Option<String>, html: Option<String>) -> Body {
     assemble(text.map(|text| unix_lines(&text).into_owned()), html)
 }
 
-fn ids(
-    known: &[u32],
-    message: &Message<'_>,
-    is: impl Fn(&MessagePart<'_>) -> bool,
-) -> Vec<usize> {
+fn ids(known: &[u32], message: &Message<'_>, is: impl Fn(&MessagePart<'_>) -> bool) -> Vec<usize> {
     let ids = known.iter().map(|id| *id as usize);
     ids.filter(|id| message.parts.get(*id).is_some_and(&is)).collect()
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use chardetng::EncodingDetector;
-use encoding_rs::{EUC_KR, Encoding, GB18030, ISO_2022_JP, UTF_8, WINDOWS_1252};
+use encoding_rs::{EUC_JP, EUC_KR, Encoding, GB18030, ISO_2022_JP, SHIFT_JIS, UTF_8, WINDOWS_1252};
 
 /// Bytes that are looked at to guess a character set.
 const GUESSED_BYTES_MAX: usize = 64 * 1024;
@@ -68,7 +68,8 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], label: Option<&str>) -> Cow<'a, str> {
 pub(crate) fn unlabelled(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) if !bytes.contains(&0x1b) => Cow::Borrowed(text),
-        Ok(_) => strictly(ISO_2022_JP, bytes).unwrap_or_else(|| utf_8_lossy(bytes)),
+        Ok(text) if !text.contains("\u{1b}$") => utf_8_lossy(bytes),
+        Ok(_) => decode_iso_2022_jp(bytes),
         Err(_) => guessed(bytes),
     }
 }
@@ -101,6 +102,9 @@ fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
     {
         return Cow::Borrowed(text);
     }
+    if encoding == ISO_2022_JP {
+        return decode_iso_2022_jp(bytes);
+    }
     let (text, _, broken) = encoding.decode(bytes);
     if !broken || encoding == WINDOWS_1252 {
         return text;
@@ -114,8 +118,28 @@ fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
     if lost > kept { guessed(bytes) } else { text }
 }
 
-fn strictly<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-    encoding.decode_without_bom_handling_and_without_replacement(bytes)
+/// Lines and words begin and end in ASCII, so pieces that were put together hold escapes with nothing
+/// between them. Programs also write Shift_JIS under this name.
+fn decode_iso_2022_jp(bytes: &[u8]) -> Cow<'_, str> {
+    const THERE_AND_BACK: &[u8] = b"\x1b(B\x1b$B";
+    let mut joined = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if byte == 0x1b && rest.starts_with(THERE_AND_BACK) && !joined.is_empty() {
+            rest = skip(rest, THERE_AND_BACK.len());
+        } else {
+            joined.push(byte);
+            rest = tail;
+        }
+    }
+    let (text, broken) = ISO_2022_JP.decode_without_bom_handling(&joined);
+    if broken && !bytes.is_ascii() {
+        let others = [SHIFT_JIS, EUC_JP, UTF_8].into_iter();
+        let mut others = others
+            .filter_map(|other| other.decode_without_bom_handling_and_without_replacement(bytes));
+        return others.next().unwrap_or_else(|| guessed(bytes));
+    }
+    Cow::Owned(text.into_owned())
 }
 
 fn utf_8_lossy(bytes: &[u8]) -> Cow<'_, str> {
@@ -196,10 +220,12 @@ mod tests {
     fn text_is_decoded_by_its_label_and_common_misnomers() {
         for (bytes, label, text) in [
             (&b"\xc4\xe3\xba\xc3"[..], "gb2312", "你好"),
-            (b"\x81\x30\x86\x30", "GBK", "Þ"),
+            (b"\x81\x30\x86\x30", "GBK", "¸"),
             (b"\xc4\xe3\xba\xc3", "ISO-GB2312", "你好"),
             (b"\xa7A\xa6n", "x-big5", "你好"),
             (b"\x1b$B$3$s\x1b(B", "iso-2022-jp", "こん"),
+            (b"\x1b$B$3\x1b(B\x1b$B$s\x1b(B", "iso-2022-jp", "こん"),
+            (b"\x83e\x83X\x83g", "iso-2022-jp", "テスト"),
             (b"\xbe\xc8\xb3\xe7", "ks_c_5601-1987", "안녕"),
             (b"\xcf\xf0\xe8", "cp1251", "При"),
             (b"~{<:Ky2;S{~}.", "hz-gb-2312", "己所不欲."),

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use postroom_channel::Content;
+use postroom_model::Attachment;
 use postroom_model::digest::Digest;
 use postroom_model::limits::ATTACHMENTS_MAX;
-use postroom_model::Attachment;
 
 use crate::header::Fields;
 use crate::limits::FILE_NAME_BYTES_MAX;
@@ -85,7 +85,9 @@ fn name(part: &MessagePart<'_>, fields: Fields<'_>) -> Option<String> {
             raw_name(fields).unwrap_or_else(|| name.to_owned())
         }
         (Some(name), _) | (None, Some(name)) => name.to_owned(),
-        (None, None) => of_message(part).or_else(|| raw_name(fields))?,
+        (None, None) => {
+            of_message(part).or_else(|| raw_name(fields)).or_else(|| of_content_id(part))?
+        }
     };
     Some(tidy(&words::decode(given.as_bytes()))).filter(|name| !name.is_empty())
 }
@@ -96,6 +98,14 @@ fn of_message(part: &MessagePart<'_>) -> Option<String> {
     let root = inner.parts.first()?;
     let subject = mime::fields(root, mime::raw_of(inner)).text("Subject")?;
     Some(format!("{subject}.eml")).filter(|_| !subject.is_empty())
+}
+
+/// Outlook names pictures in their ids only: `image001.png@01D0…`.
+fn of_content_id(part: &MessagePart<'_>) -> Option<String> {
+    let (name, _) = part.content_id()?.split_once('@')?;
+    let (_, ending) = name.rsplit_once('.')?;
+    let is_ending = (2..=4).contains(&ending.len()) && ending.chars().all(char::is_alphanumeric);
+    (is_ending && ending.starts_with(char::is_alphabetic)).then(|| name.to_owned())
 }
 
 /// A name with bytes that are no ASCII, in neither of the ways in which that is allowed.

@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{ContentType, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{
+    ContentType, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
 
 use crate::header::Fields;
 use crate::limits::PARTS_MAX;
@@ -23,12 +25,14 @@ pub(crate) fn read<T>(
     make: impl FnOnce(&Message<'_>, &[u8]) -> T,
 ) -> Result<T, MailError> {
     let raw = unix_lines(raw);
-    if raw.trim_ascii().is_empty() {
+    let raw = beheaded(&raw);
+    if raw.is_empty() {
         return Err(MailError::Empty);
     }
+    let raw = repaired(Cow::Borrowed(raw));
     scan::check(&raw)?;
     let work = AssertUnwindSafe(|| {
-        let raw = beheaded(&raw);
+        let raw: &[u8] = &raw;
         let message = PARSER.parse(raw).ok_or(MailError::Unreadable)?;
         if count(&message) > PARTS_MAX {
             return Err(MailError::TooManyParts);
@@ -44,6 +48,73 @@ fn unix_lines(raw: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(raw);
     }
     raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect::<Vec<_>>().into()
+}
+
+/// With the mistakes mended that hide a mail from the library: a header without its end, words without
+/// a header, a boundary on a line of its own that is not folded, and one that is named otherwise than
+/// it is used.
+fn repaired(raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    const LINES_MAX: usize = 10;
+    let mut raw = raw;
+    if !raw.split(|byte| *byte == b'\n').take(LINES_MAX).any(scan::is_field) {
+        raw = Cow::Owned([b"\n", &*raw].concat());
+    } else if !raw.windows(2).any(|pair| pair == b"\n\n")
+        && !raw.windows(3).any(|three| three == b"\n\r\n")
+    {
+        raw = Cow::Owned([&*raw, b"\n\n"].concat());
+    }
+    if let Some(folded) = folded(&raw) {
+        raw = Cow::Owned(folded);
+    }
+    match renamed(&raw) {
+        Some(renamed) => Cow::Owned(renamed),
+        None => raw,
+    }
+}
+
+fn folded(raw: &[u8]) -> Option<Vec<u8>> {
+    const PARAMETER: &[u8] = b"boundary=";
+    let is_loose = |before: &[u8], line: &[u8]| {
+        let head = line.get(..PARAMETER.len()).unwrap_or_default();
+        head.eq_ignore_ascii_case(PARAMETER) && before.trim_ascii_end().ends_with(b";")
+    };
+    let mut mended: Option<Vec<u8>> = None;
+    let (mut before, mut at) = (&b""[..], 0);
+    for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        if matches!(line.first(), Some(b'b' | b'B')) && is_loose(before, line) {
+            mended.get_or_insert_with(|| raw.get(..at).unwrap_or_default().to_vec()).push(b' ');
+        }
+        if let Some(mended) = &mut mended {
+            mended.extend_from_slice(line);
+        }
+        (before, at) = (line, at + line.len());
+    }
+    mended
+}
+
+fn renamed(raw: &[u8]) -> Option<Vec<u8>> {
+    let (value, body) = scan::multipart(raw)?;
+    let declared = scan::boundary(raw.get(value.clone())?)?;
+    let content = raw.get(body..)?;
+    let lines = || content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let marks =
+        || lines().filter_map(|line| line.strip_prefix(b"--")).filter(|mark| !mark.is_empty());
+    if declared.is_empty() || marks().any(|mark| mark.starts_with(&declared)) {
+        return None;
+    }
+    // The one that is used begins a part and ends the last one.
+    let ends = |mark: &[u8]| marks().any(|end| end.strip_suffix(b"--") == Some(mark));
+    let used = marks().find(|mark| !mark.ends_with(b"--"))?;
+    if used.len() > 200 || !ends(used) {
+        return None;
+    }
+    let field = raw.get(value.clone())?;
+    let at = field.windows(declared.len()).position(|some| some == declared)?;
+    let from = value.start + at;
+    let mut mended = raw.get(..from)?.to_vec();
+    mended.extend_from_slice(used);
+    mended.extend_from_slice(raw.get(from + declared.len()..)?);
+    Some(mended)
 }
 
 /// Without what some stores put before the first field: a mark of UTF-8, an mbox envelope line.
@@ -103,7 +174,7 @@ pub(crate) fn bytes<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, [u8
         PartType::Text(_) | PartType::Html(_) => {
             let own = own(part, raw);
             let decoded = match part.encoding {
-                _ if part.is_encoding_problem => None,
+                _ if part.is_encoding_problem => damaged(part, raw, own),
                 Encoding::None => None,
                 Encoding::Base64 => base64_decode(own),
                 Encoding::QuotedPrintable => quoted_printable_decode(own),
@@ -111,6 +182,37 @@ pub(crate) fn bytes<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, [u8
             decoded.map_or(Cow::Borrowed(own), Cow::Owned)
         }
     }
+}
+
+/// What the library gave up on, where as much of it can be read as there is.
+fn damaged(part: &MessagePart<'_>, raw: &[u8], own: &[u8]) -> Option<Vec<u8>> {
+    let encoding = fields(part, raw).lower("Content-Transfer-Encoding");
+    (encoding == "quoted-printable").then(|| unquoted(own))
+}
+
+/// Quoted-printable (RFC 2045, 6.7), where what is wrong stands for itself.
+fn unquoted(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'=' {
+            out.push(byte);
+            continue;
+        }
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let value = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let soft = [&b"\r\n"[..], b"\n"].into_iter().find_map(|end| tail.strip_prefix(end));
+        match (value, soft) {
+            (Some(value), _) => {
+                out.push(value);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            (None, Some(after)) => rest = after,
+            (None, None) => out.push(byte),
+        }
+    }
+    out
 }
 
 fn own<'a>(part: &MessagePart<'_>, raw: &'a [u8]) -> &'a [u8] {
@@ -142,7 +244,7 @@ pub(crate) fn text<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, str>
 
 #[cfg(test)]
 mod tests {
-    use super::{beheaded, read, unix_lines};
+    use super::{beheaded, read, repaired, unix_lines, unquoted};
     use crate::MailError;
 
     #[test]
@@ -151,6 +253,23 @@ mod tests {
         assert_eq!(beheaded(b"\xef\xbb\xbf\r\nFrom: ada"), b"From: ada");
         assert_eq!(unix_lines(b"Subject: a\r\rb"), &b"Subject: a\n\nb"[..]);
         assert_eq!(unix_lines(b"Subject: a\r\n\r\nb"), &b"Subject: a\r\n\r\nb"[..]);
+    }
+
+    #[test]
+    fn parts_are_found_behind_two_common_mistakes() {
+        let loose = b"Content-Type: multipart/mixed;\nboundary=\"x\"\n\n--x\n\na\n--x--\n";
+        let other = b"Content-Type: multipart/mixed; boundary=\"x\"\n\n--y z\n\na\n--y z--\n";
+        for raw in [&loose[..], other] {
+            let parts = read(raw, |message, _| message.parts.len()).unwrap();
+            assert_eq!(parts, 2, "{}", String::from_utf8_lossy(raw));
+        }
+        let good = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x--\n";
+        assert_eq!(repaired(good[..].into()), &good[..]);
+    }
+
+    #[test]
+    fn damaged_quoted_printable_is_read_as_far_as_it_goes() {
+        assert_eq!(unquoted(b"caf=E9 =\r\nau =zz lait="), b"caf\xe9 au =zz lait=");
     }
 
     #[test]

@@ -269,8 +269,10 @@ mod tests {
             ("<div>a</div><div>b</div><div><br></div><div>c</div>", "a\nb\n\nc"),
             ("<pre>x\n  y</pre>z", "x\n  y\n\nz"),
             ("a<span style='display: none'>hidden</span>b", "ab"),
-            ("said<blockquote>one<blockquote>two</blockquote></blockquote>three",
-                "said\n\n> one\n\n> > two\n\nthree"),
+            (
+                "said<blockquote>one<blockquote>two</blockquote></blockquote>three",
+                "said\n\n> one\n\n> > two\n\nthree",
+            ),
             ("a < b &lt; c &copy; &#8212; &#x4f60; &nosuch; &nbsp", "a < b < c © — 你 &nosuch;"),
             ("<a href='https://example.com/?a>b'>link</a>", "link"),
             ("<p>unclosed <b>tags <i", "unclosed tags"),
@@ -292,15 +294,18 @@ mod tests {
             .filter(|(line, _)| !line.is_empty())
             .collect();
         assert_eq!(page.text.split('\n').count(), page.marks.len());
-        assert_eq!(lines, [
-            ("Yes.", Mark::Own),
-            ("Ada", Mark::Signature),
-            ("On Monday Bob wrote:", Mark::Quoted),
-            ("> Well?", Mark::Quoted),
-            ("Below", Mark::Own),
-            ("From: Bob", Mark::Original),
-            ("Old", Mark::Original),
-        ]);
+        assert_eq!(
+            lines,
+            [
+                ("Yes.", Mark::Own),
+                ("Ada", Mark::Signature),
+                ("On Monday Bob wrote:", Mark::Quoted),
+                ("> Well?", Mark::Quoted),
+                ("Below", Mark::Own),
+                ("From: Bob", Mark::Original),
+                ("Old", Mark::Original),
+            ]
+        );
     }
 
     #[test]

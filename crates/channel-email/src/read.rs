@@ -60,8 +60,7 @@ fn head(message: &mut Message, fields: Fields<'_>, content: &[u8]) {
         let parties = fields.all(name).flat_map(addresses::parse);
         parties.take(limits::ADDRESSES_MAX).collect::<Vec<Party>>()
     };
-    message.external_id =
-        ids::own(fields).unwrap_or_else(|| ids::generated(fields, content));
+    message.external_id = ids::own(fields).unwrap_or_else(|| ids::generated(fields, content));
     let from = list("From").into_iter().chain(list("Sender"));
     let mut from: Vec<Party> = from.collect();
     let addressed = from.iter().position(|party| party.address.is_some());
@@ -121,10 +120,8 @@ fn attributes(fields: Fields<'_>, report: &Report) -> BTreeMap<String, Value> {
             attributes.insert(key.to_owned(), value.into());
         }
     }
-    let told = [
-        ("original_message_id", &report.original_id),
-        ("feedback_type", &report.feedback_type),
-    ];
+    let told =
+        [("original_message_id", &report.original_id), ("feedback_type", &report.feedback_type)];
     for (key, value) in told {
         if let Some(value) = value {
             attributes.insert(key.to_owned(), value.as_str().into());

@@ -2,6 +2,7 @@
 //! reading (RFC 8098), and the many ways in which servers write that a mail came back.
 
 mod dsn;
+mod notice;
 mod prose;
 mod status;
 mod verdict;
@@ -45,10 +46,14 @@ pub(crate) fn of(mail: &Mail<'_>) -> Report {
     };
     let feedback = parts.iter().find(is("message", "feedback-report"));
     let read = parts.iter().find(is("message", "disposition-notification"));
+    let complaint = is_complaint(mail);
     let mut report = Report::default();
     if let Some(part) = feedback {
         report.class = Some(AutomationClass::FeedbackReport);
         report.feedback_type = dsn::field(&mime::bytes(part, mail.raw), "feedback-type");
+        report.original_id = original_id(mail);
+    } else if complaint {
+        report.class = Some(AutomationClass::FeedbackReport);
         report.original_id = original_id(mail);
     } else if let Some(part) = read {
         report.class = Some(AutomationClass::ReadReceipt);
@@ -59,6 +64,12 @@ pub(crate) fn of(mail: &Mail<'_>) -> Report {
     }
     report.bounces.truncate(BOUNCES_MAX);
     report
+}
+
+/// Outlook.com reports a complaint without saying so in its type.
+fn is_complaint(mail: &Mail<'_>) -> bool {
+    let encloses = mail.message.parts.iter().any(|part| matches!(part.body, PartType::Message(_)));
+    encloses && mail.subject.to_lowercase().starts_with("complaint about message from")
 }
 
 /// Delivery status, in fields or in prose.
@@ -73,17 +84,18 @@ fn delivery(mail: &Mail<'_>, report: &mut Report) {
         is_status = true;
         bounces.extend(dsn::read(&mime::bytes(part, mail.raw)));
     }
-    let prose = prose::looks_like(mail);
+    let prose = notice::looks_like(mail);
     if !is_status && !prose {
         return;
     }
-    let human = prose::words(mail);
+    let human = notice::words(mail);
     let original = original(mail, &human);
     if bounces.is_empty() {
         bounces = prose::read(mail, &human, &original);
     } else {
+        let single = bounces.len() == 1;
         for bounce in &mut bounces {
-            prose::complete(bounce, &human);
+            prose::complete(bounce, &human, single);
         }
     }
     if bounces.is_empty() && !is_status {
@@ -123,7 +135,7 @@ fn original_id(mail: &Mail<'_>) -> Option<String> {
     enclosed(mail).and_then(|header| header.id)
 }
 
-fn original(mail: &Mail<'_>, human: &prose::Words) -> Original {
+fn original(mail: &Mail<'_>, human: &notice::Words) -> Original {
     enclosed(mail).unwrap_or_else(|| of_header(&human.original))
 }
 

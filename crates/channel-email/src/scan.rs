@@ -6,6 +6,7 @@
 //! of each multipart. The counts err on the high side: a line that only looks like a field counts.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
@@ -46,7 +47,8 @@ fn check_header(raw: &[u8]) -> Result<(), MailError> {
     Ok(())
 }
 
-fn is_field(line: &[u8]) -> bool {
+/// Whether a line looks like a field of a header.
+pub(crate) fn is_field(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     name.len() < line.len() && name.len() < NAME_BYTES_MAX && !name.contains(&b' ')
 }
@@ -100,6 +102,9 @@ impl Count {
         let head = rest.get(..NAME_BYTES_MAX).unwrap_or(rest);
         let Some(colon) = head.iter().position(|byte| *byte == b':') else { return Ok(None) };
         let name = squeezed(head.get(..colon).unwrap_or_default());
+        if name != b"content-type" && name != b"content-transfer-encoding" {
+            return Ok(None);
+        }
         let value = unfolded(rest.get(colon + 1..).unwrap_or_default());
         let squeezed = squeezed(value);
         match name.as_slice() {
@@ -163,14 +168,36 @@ fn squeezed(bytes: &[u8]) -> Vec<u8> {
 
 /// The value of a field: up to the first line that does not begin with white space.
 fn unfolded(rest: &[u8]) -> &[u8] {
-    const VALUE_BYTES_MAX: usize = 2_000;
+    const VALUE_BYTES_MAX: usize = 1_000;
     let rest = rest.get(..VALUE_BYTES_MAX).unwrap_or(rest);
     let ends = |pair: &[u8]| matches!(pair, [b'\n', next] if *next != b' ' && *next != b'\t');
     let end = rest.windows(2).position(ends).unwrap_or(rest.len());
     rest.get(..end).unwrap_or(rest)
 }
 
-fn boundary(value: &[u8]) -> Option<Vec<u8>> {
+/// Where the value of the root's multipart type stands, and where the body begins.
+pub(crate) fn multipart(raw: &[u8]) -> Option<(Range<usize>, usize)> {
+    let (mut at, mut found) = (0, None);
+    for line in raw.split_inclusive(|byte| *byte == b'\n').take(HEADER_FIELDS_MAX * 8) {
+        if line.trim_ascii().is_empty() && at > 0 {
+            return found.map(|value| (value, at + line.len()));
+        }
+        let colon = line.iter().take(NAME_BYTES_MAX).position(|byte| *byte == b':');
+        if let Some(colon) = colon
+            && squeezed(line.get(..colon).unwrap_or_default()) == b"content-type"
+        {
+            let from = at + colon + 1;
+            let value = unfolded(raw.get(from..).unwrap_or_default());
+            if squeezed(value).starts_with(b"multipart") {
+                found = Some(from..from + value.len());
+            }
+        }
+        at += line.len();
+    }
+    None
+}
+
+pub(crate) fn boundary(value: &[u8]) -> Option<Vec<u8>> {
     let lower = value.to_ascii_lowercase();
     let at = lower.windows(8).position(|eight| eight == b"boundary")?;
     let rest = value.get(at + 8..)?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
@@ -178,9 +205,8 @@ fn boundary(value: &[u8]) -> Option<Vec<u8>> {
         Some(rest) => (rest, true),
         None => (rest, false),
     };
-    let ends = |byte: &u8| {
-        *byte == b'"' || !quoted && (byte.is_ascii_whitespace() || *byte == b';')
-    };
+    let ends =
+        |byte: &u8| *byte == b'"' || !quoted && (byte.is_ascii_whitespace() || *byte == b';');
     let end = rest.iter().position(ends).unwrap_or(rest.len());
     Some(rest.get(..end)?.trim_ascii_end().to_vec())
 }
@@ -236,7 +262,10 @@ mod tests {
         let inner = "Content-Type: message/rfc822\n\n".repeat(200);
         let encoded = base64::engine::general_purpose::STANDARD.encode(&inner);
         let head = "Content-Type: message/rfc822\nContent-Transfer-Encoding:";
-        assert_eq!(check(format!("{head} base64\n\n{encoded}").as_bytes()), Err(MailError::TooDeep));
+        assert_eq!(
+            check(format!("{head} base64\n\n{encoded}").as_bytes()),
+            Err(MailError::TooDeep)
+        );
         let quoted = inner.replace(':', "=3A");
         let mail = format!("{head} quoted-printable\n\n{quoted}");
         assert_eq!(check(mail.as_bytes()), Err(MailError::TooDeep));

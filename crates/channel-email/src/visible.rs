@@ -8,8 +8,8 @@
 mod attribution;
 mod headers;
 mod separators;
-mod signature;
 mod shapes;
+mod signature;
 
 use crate::page::{Mark, Page};
 
@@ -87,6 +87,24 @@ fn of_lines(lines: &[Line<'_>]) -> String {
     own
 }
 
+/// Lines of the quotation that begins here. A line that a program wrapped and forgot to mark belongs
+/// to it.
+fn quoted_lines(lines: &[Line<'_>]) -> usize {
+    const WRAPPED_CHARS_MIN: usize = 60;
+    let mut count = 0;
+    while let Some(line) = lines.get(count) {
+        let before = count.checked_sub(1).and_then(|before| lines.get(before));
+        let long = before.is_some_and(|line| line.text.chars().count() >= WRAPPED_CHARS_MIN);
+        let follows = lines.get(count + 1).is_some_and(Line::is_quote);
+        let wrapped = follows && !line.is_blank() && (long || line.text.ends_with(" >"));
+        if !line.is_quote() && !(wrapped && before.is_some_and(Line::is_quote)) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
 fn joined(lines: &[&str]) -> String {
     let blank = |line: &&&str| line.trim().is_empty();
     let from = lines.iter().take_while(blank).count();
@@ -159,7 +177,7 @@ impl<'a> Reader<'a, '_> {
         }
         let rest = self.lines.get(self.at..).unwrap_or_default();
         self.introduced |= rest.first().is_some_and(|line| attribution::is_quoted(line.head()));
-        self.at += rest.iter().take_while(|line| line.is_quote()).count();
+        self.at += quoted_lines(rest);
         // So that what stood around it does not run into one paragraph.
         if self.has_words() {
             self.kept.push("");

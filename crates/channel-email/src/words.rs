@@ -89,6 +89,14 @@ fn pieces(raw: &[u8]) -> Vec<Piece<'_>> {
     found
 }
 
+/// Bytes of the encoded word at the start of `here`; 0 if none begins there.
+pub(crate) fn length(here: &[u8]) -> usize {
+    if !here.starts_with(b"=?") {
+        return 0;
+    }
+    word(here).map_or(0, |(_, after)| here.len() - after.len())
+}
+
 /// The encoded word at the start of `here`, and what follows it.
 fn word(here: &[u8]) -> Option<(Piece<'_>, &[u8])> {
     const CHARSET_BYTES_MAX: usize = 60;
@@ -112,12 +120,14 @@ fn word(here: &[u8]) -> Option<(Piece<'_>, &[u8])> {
 /// Content and rest. A `?=` that two hexadecimal digits follow is content with an unencoded `?`, if
 /// the word ends later.
 fn end_of_word(body: &[u8]) -> Option<(&[u8], &[u8])> {
-    let ends: Vec<usize> = body
-        .windows(2)
-        .enumerate()
-        .take_while(|(_, pair)| *pair != b"=?")
-        .filter(|(_, pair)| *pair == b"?=")
-        .map(|(at, _)| at)
+    // The next word begins with `=?`; padding before the end of this one reads `=?=`.
+    let begins = |at: usize| {
+        let here = body.get(at..).unwrap_or_default();
+        here.starts_with(b"=?") && here.get(2) != Some(&b'=')
+    };
+    let ends: Vec<usize> = (0..body.len())
+        .take_while(|at| !begins(*at))
+        .filter(|at| body.get(*at..at + 2) == Some(b"?="))
         .take(4)
         .collect();
     let is_content = |at: usize| {
@@ -186,6 +196,8 @@ mod tests {
             (b"=?utf-8?Q?with space?=", "with space"),
             (b"=?utf-8?X?abc?= =?utf-8?Q?no end", "=?utf-8?X?abc?= =?utf-8?Q?no end"),
             (b"=?utf-8?B?YWJj?", "=?utf-8?B?YWJj?"),
+            (b"=?utf-8?B?YWI=?= =?utf-8?B?YWI=?=", "abab"),
+            (b"=?iso-2022-jp?B?GyRCJDMbKEI=?= =?iso-2022-jp?B?GyRCJDMbKEI=?=", "ここ"),
             (b"caf\xc3\xa9 \xe2\x82\xac", "café €"),
             (b"tab\tand\x00nul", "tab and nul"),
         ] {

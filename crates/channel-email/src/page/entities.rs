@@ -8,7 +8,8 @@ use mail_parser::decoders::html::add_html_token;
 /// Bytes in the longest name.
 const NAME_BYTES_MAX: usize = 32;
 /// Names that are read without a semicolon too.
-const LEGACY: &[(&str, char)] = &[("nbsp", '\u{a0}'), ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("copy", '©')];
+const LEGACY: &[(&str, char)] =
+    &[("nbsp", '\u{a0}'), ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("copy", '©')];
 
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '\0']) {

@@ -14,6 +14,8 @@ pub(super) struct Recipient {
     pub(super) hard: bool,
     pub(super) action: Option<String>,
     pub(super) diagnostic: Option<String>,
+    /// Refused only after the content was sent, so the recipient had been taken.
+    pub(super) after_data: bool,
 }
 
 impl Recipient {
@@ -24,9 +26,9 @@ impl Recipient {
             smtp_code: self.smtp_code,
             hard: self.hard,
             action: self.action,
-            diagnostic: self.diagnostic.map(|text| {
-                words::one_line(&text).chars().take(DIAGNOSTIC_CHARS_MAX).collect()
-            }),
+            diagnostic: self
+                .diagnostic
+                .map(|text| words::one_line(&text).chars().take(DIAGNOSTIC_CHARS_MAX).collect()),
         }
     }
 }
@@ -48,7 +50,8 @@ pub(super) fn read(bytes: &[u8]) -> Vec<Recipient> {
         if address {
             let known = typed(&value).trim_matches(['<', '>', ' ', ';', '"']).to_owned();
             let better = known.contains('@') || open.address.is_none();
-            if !known.is_empty() && better && (name == "final-recipient" || open.address.is_none()) {
+            if !known.is_empty() && better && (name == "final-recipient" || open.address.is_none())
+            {
                 open.address = Some(known);
             }
         }
@@ -60,6 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Vec<Recipient> {
             "status" => open.status = super::status::enhanced(&value),
             "diagnostic-code" => {
                 let text = typed(&value).trim().to_owned();
+                let text: String = text.chars().take(DIAGNOSTIC_CHARS_MAX).collect();
                 open.diagnostic = Some(text).filter(|text| !text.is_empty());
             }
             _ => {}
@@ -135,7 +139,10 @@ mod tests {
         assert_eq!(found[0].diagnostic.as_deref(), Some("550 5.1.1 User unknown"));
         assert_eq!(found[1].address.as_deref(), Some("bob@example.com"));
         assert_eq!(found[1].action.as_deref(), Some("delayed"));
-        assert_eq!(field(b"A: b\nFeedback-Type: abuse\n", "feedback-type").as_deref(), Some("abuse"));
+        assert_eq!(
+            field(b"A: b\nFeedback-Type: abuse\n", "feedback-type").as_deref(),
+            Some("abuse")
+        );
     }
 
     #[test]

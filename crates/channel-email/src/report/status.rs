@@ -23,17 +23,22 @@ pub(super) fn reply(text: &str) -> Option<u16> {
     let bytes = text.as_bytes();
     let joins = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'@' | b'/' | b'$');
     bytes.windows(3).enumerate().find_map(|(at, three)| {
-        let [class @ (b'2' | b'4' | b'5'), second @ b'0'..=b'5', third] = three else { return None };
-        if !third.is_ascii_digit() {
+        let [class @ (b'2' | b'4' | b'5'), second @ b'0'..=b'5', third] = three else {
+            return None;
+        };
+        // Of the good ones only those that answer a recipient or a message.
+        if !third.is_ascii_digit() || *class == b'2' && *second != b'5' {
             return None;
         }
         let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
         let after = bytes.get(at + 3).copied();
         let ends = after.is_none_or(|c| {
-            !joins(c) && c != b':' || c == b'.' && !digit_at(bytes, at + 4)
+            !joins(c) && c != b':'
+                || c == b'.' && !digit_at(bytes, at + 4)
                 || c == b':' && !digit_at(bytes, at + 4)
         });
-        let alone = before.is_none_or(|c| !joins(c) && !matches!(c, b'-' | b':' | b'+')) && ends;
+        let timed = before == Some(b':') && at.checked_sub(2).is_some_and(|at| digit_at(bytes, at));
+        let alone = before.is_none_or(|c| !joins(c) && !matches!(c, b'-' | b'+')) && !timed && ends;
         // "252" and the like say nothing of a failure, and years and numbers are no codes.
         let code = u16::from(*class - b'0') * 100 + u16::from(*second - b'0') * 10;
         alone.then(|| code + u16::from(*third - b'0'))
@@ -55,13 +60,21 @@ pub(super) fn settle(recipient: &mut Recipient) {
     }
     let reason = verdict::of(said, recipient.status.as_deref(), recipient.smtp_code);
     if recipient.status.is_none() {
+        let expired = verdict::is_expired(said);
         let class = match (recipient.smtp_code, recipient.action.as_deref()) {
             (Some(code), _) => code / 100,
             (None, Some("delayed")) => 4,
             (None, Some("delivered" | "relayed" | "expanded")) => 2,
             _ => 5,
         };
-        recipient.status = Some(format!("{class}.0.0"));
+        recipient.status = Some(match recipient.smtp_code {
+            // Given up after a time, without ever being refused.
+            None if expired => "4.4.7".to_owned(),
+            _ => format!("{class}.0.0"),
+        });
+        if expired && recipient.action.is_none() {
+            recipient.action = Some("failed".to_owned());
+        }
     }
     if recipient.action.is_none() {
         let class = recipient.status.as_deref().and_then(|status| status.chars().next());
@@ -72,8 +85,9 @@ pub(super) fn settle(recipient: &mut Recipient) {
         };
         recipient.action = Some(action.to_owned());
     }
+    let dead = reason == Reason::Dead && !recipient.after_data;
     let failed = !recipient.status.as_deref().is_some_and(|status| status.starts_with(['2', '4']));
-    recipient.hard = failed && reason == Reason::Dead;
+    recipient.hard = failed && dead;
 }
 
 #[cfg(test)]
@@ -89,6 +103,9 @@ mod tests {
             ("host 10.0.5.1 said nothing", None, None),
             ("(#5.1.2)", Some("5.1.2"), None),
             ("said: 554.", None, Some(554)),
+            ("CODE :550, CODE :5.1.1", Some("5.1.1"), Some(550)),
+            ("at 10:550 and 23:554", None, None),
+            ("undeliverable in 840 minutes", None, None),
             ("on 2024-05-01 at 5550", None, None),
             ("from 192.0.2.550", None, None),
             ("", None, None),

@@ -10,28 +10,122 @@ const CHARS_MAX: usize = 400;
 
 /// What is said of the other's words; each with the space before it where the script has spaces.
 const VERBS: &[&str] = &[
-    " wrote", " writes", " sent", " said", " replied", " schrieb", " geschrieben", " a écrit",
-    " à écrit", " écrit", " a ecrit", " escribió", " escribio", " escribe", " ha escrito",
-    " escreveu", " ha scritto", " scrive", " scrisse", " ha scrit", " schreef", " geschreven",
-    " napisał", " napisał(a)", " napisała", " napisal(a)", " pisze", " написал", " написала",
-    " написал(а)", " пишет", " писал", " писал(а)", " написав", " пише", " skrev", " skrifaði",
-    " kirjoitti", " napsal", " napsal(a)", " napsala", " napísal", " napísal(a)", " írta", " a írt",
-    " ezt írta", " a scris", " έγραψε", " написа", " yazdı", " şunu yazdı", " đã viết", " menulis",
-    " rašė", " kirjutas", "写道", "寫道", "写到", "写了", "寫了", "书写", "のメール", "書きました",
-    "작성", "님이 쓴 글", "כתב",
+    " wrote",
+    " writes",
+    " sent",
+    " said",
+    " replied",
+    " schrieb",
+    " geschrieben",
+    " a écrit",
+    " à écrit",
+    " écrit",
+    " a ecrit",
+    " escribió",
+    " escribio",
+    " escribe",
+    " ha escrito",
+    " escreveu",
+    " ha scritto",
+    " scrive",
+    " scrisse",
+    " ha scrit",
+    " schreef",
+    " geschreven",
+    " napisał",
+    " napisał(a)",
+    " napisała",
+    " napisal(a)",
+    " pisze",
+    " написал",
+    " написала",
+    " написал(а)",
+    " пишет",
+    " писал",
+    " писал(а)",
+    " написав",
+    " пише",
+    " skrev",
+    " skrifaði",
+    " kirjoitti",
+    " napsal",
+    " napsal(a)",
+    " napsala",
+    " napísal",
+    " napísal(a)",
+    " írta",
+    " a írt",
+    " ezt írta",
+    " a scris",
+    " έγραψε",
+    " написа",
+    " yazdı",
+    " şunu yazdı",
+    " đã viết",
+    " menulis",
+    " rašė",
+    " kirjutas",
+    "写道",
+    "寫道",
+    "写到",
+    "写了",
+    "寫了",
+    "书写",
+    "のメール",
+    "書きました",
+    "작성",
+    "님이 쓴 글",
+    "כתב",
 ];
 
 /// Verbs after which a date follows: "Ada <ada@example.com> schrieb am Fr., 28. Apr. um 11:53:".
 const VERBS_BEFORE_DATE: &[&str] = &[
-    " schrieb am ", " schrieb ", " a écrit le ", " ha scritto il ", " escribió el ", " schreef op ",
-    " skrev den ", " napisał w dniu ", " wrote on ", " wrote at ", " написал ", "于",
+    " schrieb am ",
+    " schrieb ",
+    " a écrit le ",
+    " ha scritto il ",
+    " escribió el ",
+    " schreef op ",
+    " skrev den ",
+    " napisał w dniu ",
+    " wrote on ",
+    " wrote at ",
+    " написал ",
+    "于",
 ];
 
 /// How an attribution begins in a line that it does not fill.
 const STARTS: &[&str] = &[
-    "on ", "at ", "le ", "am ", "em ", "el ", "il ", "in data ", "op ", "w dniu ", "den ", "på ",
-    "kl ", "dne ", "v ", "в ", "dnia ", "la ", "pe ", "στις ", "vào ", "pada ", "dňa ", "tarihinde ",
-    "---- ", "--- ", "在", "于", "於", "a ",
+    "on ",
+    "at ",
+    "le ",
+    "am ",
+    "em ",
+    "el ",
+    "il ",
+    "in data ",
+    "op ",
+    "w dniu ",
+    "den ",
+    "på ",
+    "kl ",
+    "dne ",
+    "v ",
+    "в ",
+    "dnia ",
+    "la ",
+    "pe ",
+    "στις ",
+    "vào ",
+    "pada ",
+    "dňa ",
+    "tarihinde ",
+    "---- ",
+    "--- ",
+    "在",
+    "于",
+    "於",
+    "a ",
 ];
 
 /// Words between which dashes share the line with somebody's own.
@@ -54,7 +148,8 @@ pub(super) fn at<'a>(lines: &[Line<'a>], at: usize) -> Option<Attribution<'a>> {
     }
     let count = length(lines, at)?;
     // A later line that is one by itself is the one; this is somebody's own.
-    let own = (1..count).any(|skipped| starts(lines, at + skipped, count - skipped));
+    let own = !opens(first.head())
+        && (1..count).any(|skipped| starts(lines, at + skipped, count - skipped));
     (!own).then_some(Attribution { lines: count, before: "" })
 }
 
@@ -66,10 +161,20 @@ pub(super) fn is_quoted(line: &str) -> bool {
 
 fn starts(lines: &[Line<'_>], at: usize, count: usize) -> bool {
     let begins = lines.get(at).is_some_and(|line| {
-        let lower = line.head().trim_start().to_lowercase();
-        STARTS.iter().any(|start| lower.starts_with(start)) || shapes::has_date(&lower)
+        starts_known(line.head().trim_start()) || shapes::has_date(line.head())
     });
     begins && length(lines, at) == Some(count)
+}
+
+/// Begins as attributions do, and with a date.
+fn opens(line: &str) -> bool {
+    starts_known(line.trim_start()) && shapes::has_date(line)
+}
+
+fn starts_known(text: &str) -> bool {
+    const START_BYTES_MAX: usize = 16;
+    let head = shapes::head(text, START_BYTES_MAX).to_lowercase();
+    STARTS.iter().any(|start| head.starts_with(start))
 }
 
 /// Over how many lines the attribution that begins here goes.
@@ -103,9 +208,9 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
             return None;
         }
         let quoted = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
-        let quoted = quoted.is_some_and(|line| {
-            line.is_quote() || line.text.starts_with("| ")
-        });
+        let open = text.matches('<').count() > text.matches('>').count();
+        let quoted =
+            !open && quoted.is_some_and(|line| line.is_quote() || line.text.starts_with("| "));
         if is_attribution(&text, quoted) {
             return Some(index + 1);
         }
@@ -113,19 +218,20 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
     None
 }
 
-/// Whether the line can be the first of an attribution: most lines cannot.
+/// Whether the line can be the first of an attribution. Most lines cannot, so this is cheap.
 fn may_begin(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    let starts = STARTS.iter().any(|start| lower.starts_with(start));
-    starts
-        || lower.contains('@')
-        || lower.ends_with([':', '：'])
-        || shapes::has_date(&lower)
-        || VERBS.iter().any(|verb| lower.contains(verb))
+    line.contains('@')
+        || line.bytes().any(|byte| byte.is_ascii_digit())
+        || line.ends_with([':', '：'])
+        || starts_known(line)
 }
 
 /// `quoted`: a quotation follows.
 fn is_attribution(text: &str, quoted: bool) -> bool {
+    let known = shapes::has_date(text) || shapes::has_address(text);
+    if !known && !quoted && !text.starts_with("---") {
+        return false;
+    }
     let lower = text.to_lowercase();
     let text = lower.trim_end_matches(['*', '_', '"', ' ']);
     if let Some(inner) = text.strip_prefix("---").and_then(|rest| rest.strip_suffix("---")) {
@@ -134,7 +240,6 @@ fn is_attribution(text: &str, quoted: bool) -> bool {
     }
     let ends = text.strip_suffix([':', '：']);
     let said = ends.unwrap_or(text).trim_end();
-    let known = shapes::has_date(said) || shapes::has_address(said);
     let verb = VERBS.iter().any(|verb| said.ends_with(verb));
     if verb && known && (ends.is_some() || quoted || shapes::has_address(said)) {
         return true;

@@ -9,34 +9,134 @@ const ADDED_CHARS_MAX: usize = 110;
 
 /// How lines begin that programs on telephones and the like add.
 const ADDED_STARTS: &[&str] = &[
-    "sent from my ", "sent from mail ", "sent from outlook", "sent from yahoo", "sent from proton",
-    "sent from mailbox", "sent from windows", "sent from samsung", "sent from a ", "sent from android",
-    "sent from gmail", "sent from the all new aol", "sent from aol", "sent from blue", "sent from spark",
-    "sent from nine", "sent from type", "sent from galaxy", "sent from iphone", "sent from ipad",
-    "sent from mobile", "sent from surface", "sent from xfinity", "sent from mymail", "sent via ",
-    "sent with ", "sent using ", "get outlook for", "get bluemail", "get typeapp", "from my iphone",
-    "from my ipad", "from my mobile", "from my android", "from my phone", "gesendet von ",
-    "gesendet mit ", "von meinem ", "von unterwegs gesendet", "diese nachricht wurde von meinem ",
-    "outlook für ", "holen sie sich outlook", "envoyé depuis ", "envoyé de mon ", "envoyé à partir ",
-    "envoyé avec ", "obtenir outlook", "obtenez outlook", "télécharger outlook", "enviado desde ",
-    "enviado con ", "obtener outlook", "enviado do ", "enviado pelo ", "enviado a partir d",
-    "obter o outlook", "inviato da", "scarica outlook", "ottieni outlook", "verstuurd vanaf ",
-    "verzonden vanaf ", "verstuurd via ", "verzonden met ", "wysłane z ", "wysłano z ", "отправлено с ",
-    "отправлено из ", "skickat från ", "skickades från ", "sendt fra ", "hent outlook",
-    "hämta outlook", "lähetetty ", "odesláno z", "发自", "發自",
+    "sent from my ",
+    "sent from mail",
+    "sent by ",
+    "sent from outlook",
+    "sent from yahoo",
+    "sent from proton",
+    "sent from mailbox",
+    "sent from windows",
+    "sent from samsung",
+    "sent from a ",
+    "sent from android",
+    "sent from gmail",
+    "sent from the all new aol",
+    "sent from aol",
+    "sent from blue",
+    "sent from spark",
+    "sent from nine",
+    "sent from type",
+    "sent from galaxy",
+    "sent from iphone",
+    "sent from ipad",
+    "sent from mobile",
+    "sent from surface",
+    "sent from xfinity",
+    "sent from mymail",
+    "sent via ",
+    "sent with ",
+    "sent using ",
+    "get outlook for",
+    "get bluemail",
+    "get typeapp",
+    "from my iphone",
+    "from my ipad",
+    "from my mobile",
+    "from my android",
+    "from my phone",
+    "gesendet von ",
+    "gesendet mit ",
+    "von meinem ",
+    "von unterwegs gesendet",
+    "diese nachricht wurde von meinem ",
+    "outlook für ",
+    "holen sie sich outlook",
+    "envoyé depuis ",
+    "envoyé de mon ",
+    "envoyé à partir ",
+    "envoyé avec ",
+    "obtenir outlook",
+    "obtenez outlook",
+    "télécharger outlook",
+    "enviado desde ",
+    "enviado con ",
+    "obtener outlook",
+    "enviado do ",
+    "enviado pelo ",
+    "enviado a partir d",
+    "obter o outlook",
+    "inviato da",
+    "scarica outlook",
+    "ottieni outlook",
+    "verstuurd vanaf ",
+    "verzonden vanaf ",
+    "verstuurd via ",
+    "verzonden met ",
+    "wysłane z ",
+    "wysłano z ",
+    "отправлено с ",
+    "отправлено из ",
+    "skickat från ",
+    "skickades från ",
+    "sendt fra ",
+    "hent outlook",
+    "hämta outlook",
+    "lähetetty ",
+    "odesláno z",
+    "发自",
+    "發自",
 ];
 
 /// How they end.
 const ADDED_ENDS: &[&str] = &[
-    " gesendet", " gesendet.", "から送信", "에서 보냄", "에서 보냄.", "から送信されました", "gönderildi",
-    "küldve", " from mobile", "via mobile", "发送", "傳送", "へ入手",
+    " gesendet",
+    " gesendet.",
+    "から送信",
+    "에서 보냄",
+    "에서 보냄.",
+    "から送信されました",
+    "gönderildi",
+    "küldve",
+    " from mobile",
+    "via mobile",
+    "发送",
+    "傳送",
+    "へ入手",
 ];
 
 /// Devices and programs, one of which must be named where the start alone says too little.
 const NAMES: &[&str] = &[
-    "iphone", "ipad", "ipod", "android", "mobile", "mobil", "phone", "telefon", "téléphone", "samsung",
-    "galaxy", "huawei", "xiaomi", "blackberry", "windows", "outlook", "mail", "yahoo", "proton", "nokia",
-    "sony", "htc", "lg", "oneplus", "pixel", "smartphone", "tablet", "手机", "手機", "app",
+    "iphone",
+    "ipad",
+    "ipod",
+    "android",
+    "mobile",
+    "mobil",
+    "phone",
+    "telefon",
+    "téléphone",
+    "samsung",
+    "galaxy",
+    "huawei",
+    "xiaomi",
+    "blackberry",
+    "windows",
+    "outlook",
+    "mail",
+    "yahoo",
+    "proton",
+    "nokia",
+    "sony",
+    "htc",
+    "lg",
+    "oneplus",
+    "pixel",
+    "smartphone",
+    "tablet",
+    "手机",
+    "手機",
+    "app",
 ];
 
 /// Whether this line is the delimiter before a signature that goes on to the end of somebody's words.
@@ -78,15 +178,20 @@ pub(super) fn is_added(line: &str) -> bool {
     if text.len() > ADDED_CHARS_MAX * 4 || text.chars().count() > ADDED_CHARS_MAX {
         return false;
     }
-    let lower: String =
-        text.chars().filter(|c| !matches!(c, '[' | ']' | '*' | '_' | '<' | '>' | '(' | ')')).collect();
+    let lower: String = text
+        .chars()
+        .filter(|c| !matches!(c, '[' | ']' | '*' | '_' | '<' | '>' | '(' | ')'))
+        .collect();
     let lower = lower.trim().to_lowercase();
     let names = || NAMES.iter().any(|name| lower.contains(name));
-    let sentence = lower.contains(", ") || lower.ends_with('?') || lower.contains(". ");
+    let excuse = ["excuse", "typo", "brevity", "entschuldig", "tippfehler", "excusez", "disculp"];
+    let excuses = excuse.iter().any(|word| lower.contains(word));
+    let sentence =
+        !excuses && (lower.contains(", ") || lower.ends_with('?') || lower.contains(". "));
     let starts = ADDED_STARTS.iter().any(|start| lower.starts_with(start));
     let ends = ADDED_ENDS.iter().any(|end| lower.ends_with(end));
     let short = lower.split(' ').count() <= 7;
-    starts && !sentence && (names() || short) || ends && names() && !sentence
+    starts && !sentence && (names() || short || excuses) || ends && names() && !sentence
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use postroom_channel::{Inspection, PushRequest};
+use postroom_channel_email::BareBody;
 use postroom_channel_webhook::Dialect;
 use postroom_model::{Clock as _, SystemClock, Timestamp};
 
@@ -18,9 +19,42 @@ use crate::output;
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(crate) fn run(wanted: &cli::Inspect) -> Result<ExitCode, Failure> {
-    if wanted.kind != Kind::Webhook {
-        return Err(Failure::usage("this version reads messages of kind webhook"));
+    let inspection = match wanted.kind {
+        Kind::Webhook => webhook(wanted)?,
+        Kind::Email | Kind::Imap => mail(wanted)?,
+        Kind::Phone => {
+            let detail = "this version reads messages of the kinds email, imap and webhook";
+            return Err(Failure::usage(detail));
+        }
+    };
+    output::json(&inspection);
+    Ok(ExitCode::from(inspection.exit_code()))
+}
+
+/// Mail has no dialect, no request and no signature.
+fn mail(wanted: &cli::Inspect) -> Result<Inspection, Failure> {
+    let foreign = wanted.dialect.is_some()
+        || wanted.secret.is_some()
+        || wanted.time_zone.is_some()
+        || wanted.content_type.is_some()
+        || !wanted.headers.is_empty();
+    if foreign {
+        let detail = "of the options only --body says anything about mail";
+        return Err(Failure::usage(detail));
     }
+    let body = wanted.body.map(|body| match body {
+        cli::BareBody::Text => BareBody::Text,
+        cli::BareBody::Html => BareBody::Html,
+    });
+    sequence(wanted, |content| {
+        Ok(match body {
+            Some(kind) => postroom_channel_email::inspect_body(content, kind),
+            None => postroom_channel_email::inspect(content),
+        })
+    })
+}
+
+fn webhook(wanted: &cli::Inspect) -> Result<Inspection, Failure> {
     if wanted.body.is_some() || wanted.time_zone.is_some() {
         return Err(Failure::usage("--body is for email, --time-zone for telephone logs"));
     }
@@ -35,26 +69,30 @@ pub(crate) fn run(wanted: &cli::Inspect) -> Result<ExitCode, Failure> {
     let method: Method =
         wanted.method.parse().map_err(|_| Failure::usage("--method is not a method"))?;
     let now = wanted.now.map_or_else(|| SystemClock.now(), Timestamp::from_seconds);
-    let mut whole: Option<Inspection> = None;
-    for file in &wanted.files {
-        let body = read(file)?;
-        let request =
-            PushRequest { method: &method, uri: &wanted.url, headers: &headers, body: &body };
+    sequence(wanted, |body| {
+        let request = PushRequest { method: &method, uri: &wanted.url, headers: &headers, body };
         let secret = wanted.secret.as_deref();
         let one = postroom_channel_webhook::inspect(dialect, &request, secret, now);
-        let one = one.map_err(|error| {
+        one.map_err(|error| {
             Failure::usage(format!("--{}: {}; {}", error.key, error.message, error.help))
-        })?;
+        })
+    })
+}
+
+/// Reads the files, in order.
+fn sequence(
+    wanted: &cli::Inspect,
+    inspect: impl Fn(&[u8]) -> Result<Inspection, Failure>,
+) -> Result<Inspection, Failure> {
+    let mut whole: Option<Inspection> = None;
+    for file in &wanted.files {
+        let one = inspect(&read(file)?)?;
         whole = Some(match whole {
             Some(before) => followed_by(before, one),
             None => one,
         });
     }
-    let Some(inspection) = whole else {
-        return Err(Failure::usage("name a file, or - for standard input"));
-    };
-    output::json(&inspection);
-    Ok(ExitCode::from(inspection.exit_code()))
+    whole.ok_or_else(|| Failure::usage("name a file, or - for standard input"))
 }
 
 /// Several files are one sequence: all that they hold, and the last outcome that is not plain.

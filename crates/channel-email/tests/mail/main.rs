@@ -1,0 +1,6 @@
+//! Whole mails, from bytes to the message.
+
+mod automation;
+mod report;
+mod support;
+mod whole;
