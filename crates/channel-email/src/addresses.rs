@@ -25,8 +25,17 @@ pub(crate) fn parse(raw: &[u8]) -> Vec<Party> {
             return list.found;
         }
     }
-    list.end();
-    list.found
+    let unclosed = match list.state {
+        State::Quoted => b'"',
+        State::Comment(_) => b'(',
+        _ => {
+            list.end();
+            return list.found;
+        }
+    };
+    // A sign that opens and never closes means nothing.
+    let without: Vec<u8> = raw.iter().copied().filter(|byte| *byte != unclosed).collect();
+    parse(&without)
 }
 
 #[derive(Default)]
@@ -58,7 +67,8 @@ impl List {
             return self.push(byte);
         }
         match (self.state, byte) {
-            (State::Quoted | State::AngleQuoted | State::Comment(_), b'\\') => self.escaped = true,
+            (State::Angle, b'\\') => self.push(byte),
+            (_, b'\\') => self.escaped = true,
             (State::Phrase, b'"') => {
                 self.quoted = true;
                 self.state = State::Quoted;
@@ -125,7 +135,7 @@ impl List {
             None => split(&phrase, quoted),
         };
         let name = if name.is_empty() { words::decode(&comment) } else { name };
-        let name = words::one_line(name.trim_matches(['"', '\'', ' ']));
+        let name = words::one_line(unquoted(name.trim()));
         let name: String = name.chars().take(NAME_CHARS_MAX).collect();
         let address = Address::mail(&address).ok();
         let name = Some(name).filter(|name| !name.is_empty());
@@ -133,6 +143,14 @@ impl List {
             self.found.push(Party { address, name, username: None });
         }
     }
+}
+
+/// Without quotes around the whole of it.
+fn unquoted(name: &str) -> &str {
+    let inner = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| name.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)));
+    inner.unwrap_or(name)
 }
 
 /// What stands without brackets: an address, an address among words, or only words.
@@ -223,7 +241,9 @@ mod tests {
             ("<@a.example,@b.example:ada@example.com>", &[("ada@example.com", "")]),
             ("\"ada\"@example.com", &[("ada@example.com", "")]),
             ("mailto:ada@example.com", &[("ada@example.com", "")]),
-            ("Ada \\\"A\\\" <ada@example.com>", &[("ada@example.com", "Ada \\A\\")]),
+            ("Ada \\\"A\\\" <ada@example.com>", &[("ada@example.com", "Ada \"A\"")]),
+            ("\"Ada <ada@example.com>", &[("ada@example.com", "Ada")]),
+            ("Ada (x <ada@example.com>", &[("ada@example.com", "Ada x")]),
             ("'Ada' <ada@example.com>", &[("ada@example.com", "Ada")]),
             ("ada @ example . com", &[("ada@example.com", "")]),
         ] {
@@ -242,6 +262,7 @@ mod tests {
     #[test]
     fn hostile_list_is_read_in_one_pass_and_bounded() {
         assert!(parse("(".repeat(200_000).as_bytes()).is_empty());
+        assert!(parse("\"".repeat(200_001).as_bytes()).is_empty());
         assert_eq!(parse("a@b.c,".repeat(50_000).as_bytes()).len(), 1_000);
         assert!(parse("<".repeat(200_000).as_bytes()).len() <= 1);
     }

@@ -154,7 +154,7 @@ fn class(fields: Fields<'_>, subject: &str) -> AutomationClass {
     let listed = ["List-Id", "List-Post", "List-Help", "Mailing-List", "X-Mailing-List"]
         .into_iter()
         .any(|name| fields.has(name));
-    if answer && !(listed && !replied) {
+    if answer && (replied || !listed) {
         return AutomationClass::AutoReply;
     }
     if listed || precedence == "list" {

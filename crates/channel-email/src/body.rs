@@ -38,7 +38,7 @@ pub(crate) fn of(message: &Message<'_>, raw: &[u8]) -> Body {
             .collect();
         (!texts.is_empty()).then(|| texts.join(between))
     };
-    let mut body = assemble(join(&plain, "\n"), join(&rich, "\n"));
+    let mut body = assemble(join(&plain, "\n").as_deref(), join(&rich, "\n"));
     body.parts = plain.into_iter().chain(rich).collect();
     body
 }
@@ -61,8 +61,8 @@ fn broken(message: &Message<'_>) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// A bare body, as `postroom inspect --body` takes it.
-pub(crate) fn bare(text: Option<String>, html: Option<String>) -> Body {
-    assemble(text.map(|text| unix_lines(&text).into_owned()), html)
+pub(crate) fn bare(text: Option<&str>, html: Option<String>) -> Body {
+    assemble(text.map(unix_lines).as_deref(), html)
 }
 
 fn ids(known: &[u32], message: &Message<'_>, is: impl Fn(&MessagePart<'_>) -> bool) -> Vec<usize> {
@@ -86,16 +86,16 @@ fn words<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, str> {
     Cow::Owned(unflowed(&text, glue))
 }
 
-fn assemble(text: Option<String>, html: Option<String>) -> Body {
+fn assemble(text: Option<&str>, html: Option<String>) -> Body {
     let page = html.as_deref().map(|html| page::read(head(html, HTML_TEXT_BYTES_MAX)));
-    let own = text.as_deref().map(|text| head(text, TEXT_BYTES_MAX));
+    let own = text.map(|text| head(text, TEXT_BYTES_MAX));
     let visible = newest(own, page.as_ref());
     let words = match (own, &page) {
         (Some(text), _) => Some(text.to_owned()),
         (None, Some(page)) => Some(head(page.text.trim(), TEXT_BYTES_MAX).to_owned()),
         (None, None) => None,
     };
-    let cut = text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX)
+    let cut = text.is_some_and(|text| text.len() > TEXT_BYTES_MAX)
         || text.is_none() && html.as_ref().is_some_and(|html| html.len() > HTML_TEXT_BYTES_MAX);
     let text = words.filter(|text| !text.trim().is_empty());
     let visible_text = visible.filter(|_| text.is_some());

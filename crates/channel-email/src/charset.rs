@@ -67,7 +67,9 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], label: Option<&str>) -> Cow<'a, str> {
 /// Decodes what has no label, or none that means anything.
 pub(crate) fn unlabelled(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !bytes.contains(&0x1b) => Cow::Borrowed(text),
+        Ok(text) if !bytes.contains(&0x1b) => {
+            Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text))
+        }
         Ok(text) if !text.contains("\u{1b}$") => utf_8_lossy(bytes),
         Ok(_) => decode_iso_2022_jp(bytes),
         Err(_) => guessed(bytes),

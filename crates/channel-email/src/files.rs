@@ -52,21 +52,20 @@ fn described(part: &MessagePart<'_>, fields: Fields<'_>) -> Attachment {
     };
     Attachment {
         name: name(part, fields),
-        media_type: mime::media_type(part).or_else(|| default_type(part)),
+        media_type: Some(mime::media_type(part).unwrap_or_else(|| default_type(part).to_owned())),
         disposition: Some(if inline { "inline" } else { "attachment" }.to_owned()),
         content_id: fields.text("Content-ID").and_then(|id| content_id(&id)),
         ..Attachment::default()
     }
 }
 
-fn default_type(part: &MessagePart<'_>) -> Option<String> {
-    let known = match part.body {
+fn default_type(part: &MessagePart<'_>) -> &'static str {
+    match part.body {
         PartType::Text(_) => "text/plain",
         PartType::Html(_) => "text/html",
         PartType::Message(_) => "message/rfc822",
         _ => "application/octet-stream",
-    };
-    Some(known.to_owned())
+    }
 }
 
 fn content_id(raw: &str) -> Option<String> {

@@ -25,7 +25,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
 pub fn inspect_body(raw: &[u8], kind: BareBody) -> Inspection {
     let content = charset::unlabelled(raw).into_owned();
     let made = match kind {
-        BareBody::Text => body::bare(Some(content), None),
+        BareBody::Text => body::bare(Some(&content), None),
         BareBody::Html => body::bare(None, Some(content)),
     };
     let message = Message {

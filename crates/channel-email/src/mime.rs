@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use mail_parser::decoders::base64::base64_decode;
-use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{
     ContentType, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
 };
@@ -57,11 +56,11 @@ fn repaired(raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     const LINES_MAX: usize = 10;
     let mut raw = raw;
     if !raw.split(|byte| *byte == b'\n').take(LINES_MAX).any(scan::is_field) {
-        raw = Cow::Owned([b"\n", &*raw].concat());
+        raw = Cow::Owned([&b"\n"[..], &raw].concat());
     } else if !raw.windows(2).any(|pair| pair == b"\n\n")
         && !raw.windows(3).any(|three| three == b"\n\r\n")
     {
-        raw = Cow::Owned([&*raw, b"\n\n"].concat());
+        raw = Cow::Owned([&raw[..], b"\n\n"].concat());
     }
     if let Some(folded) = folded(&raw) {
         raw = Cow::Owned(folded);
@@ -109,7 +108,7 @@ fn renamed(raw: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let field = raw.get(value.clone())?;
-    let at = field.windows(declared.len()).position(|some| some == declared)?;
+    let at = field.windows(declared.len()).rposition(|some| some == declared)?;
     let from = value.start + at;
     let mut mended = raw.get(..from)?.to_vec();
     mended.extend_from_slice(used);
@@ -171,23 +170,23 @@ pub(crate) fn bytes<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, [u8
     match &part.body {
         PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Cow::Borrowed(bytes),
         PartType::Multipart(_) | PartType::Message(_) => Cow::Borrowed(own(part, raw)),
-        PartType::Text(_) | PartType::Html(_) => {
-            let own = own(part, raw);
-            let decoded = match part.encoding {
-                _ if part.is_encoding_problem => damaged(part, raw, own),
-                Encoding::None => None,
-                Encoding::Base64 => base64_decode(own),
-                Encoding::QuotedPrintable => quoted_printable_decode(own),
-            };
-            decoded.map_or(Cow::Borrowed(own), Cow::Owned)
+        PartType::Text(text) | PartType::Html(text) => {
+            decoded(part, raw).unwrap_or(Cow::Borrowed(text.as_bytes()))
         }
     }
 }
 
-/// What the library gave up on, where as much of it can be read as there is.
-fn damaged(part: &MessagePart<'_>, raw: &[u8], own: &[u8]) -> Option<Vec<u8>> {
-    let encoding = fields(part, raw).lower("Content-Transfer-Encoding");
-    (encoding == "quoted-printable").then(|| unquoted(own))
+/// The bytes of a text, which the library keeps only as text. None where it is the better reader.
+fn decoded<'a>(part: &MessagePart<'_>, raw: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let own = own(part, raw);
+    let quoted = || fields(part, raw).lower("Content-Transfer-Encoding") == "quoted-printable";
+    match part.encoding {
+        Encoding::Base64 => base64_decode(own).map(Cow::Owned),
+        Encoding::QuotedPrintable => Some(Cow::Owned(unquoted(own))),
+        // What it gave up on is marked as not encoded.
+        Encoding::None if part.is_encoding_problem && quoted() => Some(Cow::Owned(unquoted(own))),
+        Encoding::None => Some(Cow::Borrowed(own)),
+    }
 }
 
 /// Quoted-printable (RFC 2045, 6.7), where what is wrong stands for itself.
@@ -230,20 +229,23 @@ pub(crate) fn text<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, str>
         head.is_some_and(|head| head.eq_ignore_ascii_case(start))
     };
     let seven_bits = is("utf-7") || is("unicode") || is("hz") || is("iso-2022") || is("csiso2022");
-    if text.is_ascii() && !seven_bits && !text.contains('\u{1b}') {
+    if text.is_ascii() && !seven_bits && !part.is_encoding_problem && !text.contains('\u{1b}') {
         return Cow::Borrowed(text);
     }
     if is("utf-8") && !text.contains('\u{fffd}') {
         return Cow::Borrowed(text);
     }
-    match bytes(part, raw) {
-        Cow::Borrowed(bytes) => charset::decode(bytes, label),
-        Cow::Owned(bytes) => Cow::Owned(charset::decode(&bytes, label).into_owned()),
+    match decoded(part, raw) {
+        Some(Cow::Borrowed(bytes)) => charset::decode(bytes, label),
+        Some(Cow::Owned(bytes)) => Cow::Owned(charset::decode(&bytes, label).into_owned()),
+        None => Cow::Borrowed(text),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::{beheaded, read, repaired, unix_lines, unquoted};
     use crate::MailError;
 
@@ -264,7 +266,7 @@ mod tests {
             assert_eq!(parts, 2, "{}", String::from_utf8_lossy(raw));
         }
         let good = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x--\n";
-        assert_eq!(repaired(good[..].into()), &good[..]);
+        assert_eq!(repaired(Cow::Borrowed(&good[..])), &good[..]);
     }
 
     #[test]

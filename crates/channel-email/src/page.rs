@@ -275,7 +275,7 @@ mod tests {
             ),
             ("a < b &lt; c &copy; &#8212; &#x4f60; &nosuch; &nbsp", "a < b < c © — 你 &nosuch;"),
             ("<a href='https://example.com/?a>b'>link</a>", "link"),
-            ("<p>unclosed <b>tags <i", "unclosed tags"),
+            ("<p>unclosed <b>tags <i", "unclosed tags <i"),
         ] {
             assert_eq!(read(html).text.trim(), text, "{html}");
         }

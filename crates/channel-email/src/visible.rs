@@ -97,7 +97,8 @@ fn quoted_lines(lines: &[Line<'_>]) -> usize {
         let long = before.is_some_and(|line| line.text.chars().count() >= WRAPPED_CHARS_MIN);
         let follows = lines.get(count + 1).is_some_and(Line::is_quote);
         let wrapped = follows && !line.is_blank() && (long || line.text.ends_with(" >"));
-        if !line.is_quote() && !(wrapped && before.is_some_and(Line::is_quote)) {
+        let belongs = wrapped && before.is_some_and(Line::is_quote);
+        if !(line.is_quote() || belongs) {
             break;
         }
         count += 1;

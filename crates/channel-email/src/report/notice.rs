@@ -248,8 +248,11 @@ pub(super) fn words(mail: &Mail<'_>) -> Words {
     for line in lines.by_ref().take(LINES_MAX) {
         let lower = line.trim().to_lowercase();
         let ruled = lower.starts_with(['-', '=', '*', '_', '+', '[']);
-        let title = lower.ends_with([':', '.', '-', '=', '*']) && lower.len() < 90;
-        let copy = (ruled || title) && COPIES.iter().any(|copy| lower.contains(copy));
+        let title = lower.ends_with([':', '-', '=', '*']) && lower.len() < 90;
+        // Sentences speak of the returned message too, without anything below them.
+        let sentence = lower.ends_with('.');
+        let copy = (ruled || title) && COPIES.iter().any(|copy| lower.contains(copy))
+            || sentence && COPIES.iter().any(|copy| lower.starts_with(copy));
         let header = ["received:", "return-path:", "x-originating-ip:", "delivered-to:"];
         let indented = line.starts_with([' ', '\t']);
         let begins = !indented && header.iter().any(|name| lower.starts_with(name));

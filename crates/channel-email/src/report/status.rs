@@ -39,7 +39,6 @@ pub(super) fn reply(text: &str) -> Option<u16> {
         });
         let timed = before == Some(b':') && at.checked_sub(2).is_some_and(|at| digit_at(bytes, at));
         let alone = before.is_none_or(|c| !joins(c) && !matches!(c, b'-' | b'+')) && !timed && ends;
-        // "252" and the like say nothing of a failure, and years and numbers are no codes.
         let code = u16::from(*class - b'0') * 100 + u16::from(*second - b'0') * 10;
         alone.then(|| code + u16::from(*third - b'0'))
     })
@@ -85,7 +84,8 @@ pub(super) fn settle(recipient: &mut Recipient) {
         };
         recipient.action = Some(action.to_owned());
     }
-    let dead = reason == Reason::Dead && !recipient.after_data;
+    let explicit = recipient.status.as_deref().is_some_and(verdict::is_dead_status);
+    let dead = reason == Reason::Dead && (explicit || !recipient.after_data);
     let failed = !recipient.status.as_deref().is_some_and(|status| status.starts_with(['2', '4']));
     recipient.hard = failed && dead;
 }

@@ -98,7 +98,6 @@ const EXPIRED: &[&str] = &[
     "retry time not reached",
     "retry limit",
     "message expired",
-    "in the queue too long",
     "delivery time expired",
 ];
 
@@ -280,6 +279,10 @@ const DEAD_STATUSES: &[&str] = &["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "
 /// Codes of SMTP that say the same: moved, and a domain that takes no mail (RFC 7504).
 const DEAD_CODES: &[u16] = &[551, 556];
 
+pub(super) fn is_dead_status(status: &str) -> bool {
+    DEAD_STATUSES.contains(&status)
+}
+
 /// Whether a server gave up because time ran out.
 pub(super) fn is_expired(said: &str) -> bool {
     let said = said.to_lowercase();
@@ -289,7 +292,7 @@ pub(super) fn is_expired(said: &str) -> bool {
 pub(super) fn of(said: &str, status: Option<&str>, code: Option<u16>) -> Reason {
     let said = said.to_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let dead_status = status.is_some_and(|status| DEAD_STATUSES.contains(&status));
+    let dead_status = status.is_some_and(is_dead_status);
     let surely = said.contains("account or domain may not exist");
     let other = if any(FULL) || any(LOCAL) {
         true

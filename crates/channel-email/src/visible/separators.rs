@@ -149,6 +149,7 @@ const ABOVE: &[&str] = &[
 /// Over how many lines the separator goes that begins here.
 pub(super) fn at(lines: &[Line<'_>], at: usize) -> Option<usize> {
     const CHARS_MAX: usize = 120;
+    const WORDS_CHARS_MAX: usize = 40;
     let line = lines.get(at)?.head().trim();
     if line.len() > CHARS_MAX * 4 {
         return None;
@@ -156,7 +157,6 @@ pub(super) fn at(lines: &[Line<'_>], at: usize) -> Option<usize> {
     let first = line.chars().next()?;
     let decorated = shapes::is_rule_sign(first) || matches!(first, '<' | '[' | '#' | '(');
     let asks = decorated || line.ends_with([':', '：', '#', '-']);
-    const WORDS_CHARS_MAX: usize = 40;
     if !asks && (first.is_ascii() || line.chars().count() > WORDS_CHARS_MAX) {
         return None;
     }

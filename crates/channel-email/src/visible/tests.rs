@@ -7,7 +7,16 @@ const OWN: &str = "Danke, das ist angekommen.\n谢谢！";
 const OLD: &str = "When will it come?\nRegards";
 
 fn quoted(text: &str) -> String {
-    text.lines().map(|line| format!("> {line}\n")).collect()
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            format!(
+                "> {line}
+"
+            )
+        })
+        .collect();
+    lines.concat()
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn mail_becomes_a_message_with_all_its_fields() {
     assert_eq!(message.visible_text.as_deref(), Some("Where is it? ☕"));
     assert!(message.text.as_deref().unwrap().ends_with("wrote:\n> Soon."), "{:?}", message.text);
     let html = message.html.as_deref().unwrap();
+    assert!(html.contains("src=\"cid:logo@x\""), "{html}");
     assert!(
         html.contains("<b>now</b>") && !html.contains("bad") && !html.contains("onclick"),
         "{html}"
