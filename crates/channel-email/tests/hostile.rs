@@ -61,21 +61,8 @@ fn fields() -> Bombs {
         ("references", format!("References: {}\n\nx", "<a@b> ".repeat(40_000))),
         ("parameters", format!("Content-Type: text/plain; {}\n\nx", "a=b; ".repeat(50_000))),
         ("continued parameters", {
-            let parts: Vec<String> = (0..10_000)
-                .map(|part| {
-                    format!(
-                        " name*{part}=x;
-"
-                    )
-                })
-                .collect();
-            format!(
-                "Content-Type: text/plain;
-{}
-
-x",
-                parts.concat()
-            )
+            let parts: Vec<String> = (0..10_000).map(|part| format!(" name*{part}=x;\n")).collect();
+            format!("Content-Type: text/plain;\n{}\n\nx", parts.concat())
         }),
         ("no line end", fill("x")),
         ("line ends", fill("\n") + "x"),

@@ -7,15 +7,7 @@ const OWN: &str = "Danke, das ist angekommen.\n谢谢！";
 const OLD: &str = "When will it come?\nRegards";
 
 fn quoted(text: &str) -> String {
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| {
-            format!(
-                "> {line}
-"
-            )
-        })
-        .collect();
+    let lines: Vec<String> = text.lines().map(|line| format!("> {line}\n")).collect();
     lines.concat()
 }
 
