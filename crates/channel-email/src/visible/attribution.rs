@@ -146,11 +146,29 @@ pub(super) fn at<'a>(lines: &[Line<'a>], at: usize) -> Option<Attribution<'a>> {
     if let Some(before) = shared(first.head()) {
         return Some(Attribution { lines: 1, before });
     }
+    if runs_on(first.head().trim()) {
+        return Some(Attribution { lines: 1, before: "" });
+    }
     let count = length(lines, at)?;
     // A later line that is one by itself is the one; this is somebody's own.
     let own = !opens(first.head())
         && (1..count).any(|skipped| starts(lines, at + skipped, count - skipped));
     (!own).then_some(Attribution { lines: count, before: "" })
+}
+
+/// An attribution after which the original goes on in the same line, as some programs on telephones
+/// write it.
+fn runs_on(line: &str) -> bool {
+    if !opens(line) || !line.contains('@') {
+        return false;
+    }
+    let lower = line.to_lowercase();
+    VERBS.iter().any(|verb| {
+        let parts = lower.split_once(&format!("{verb}:"));
+        parts.is_some_and(|(before, after)| {
+            !after.trim().is_empty() && shapes::has_address(before) && shapes::has_date(before)
+        })
+    })
 }
 
 /// A quoted line that is an attribution: "> On Monday, Ada wrote:".
@@ -255,7 +273,7 @@ fn is_attribution(text: &str, quoted: bool) -> bool {
     both && (dated || ends_with_party(said))
         || inside
         || dated && shapes::has_address(said) && shapes::has_date(said)
-        || quoted && (verb || opens)
+        || quoted && (verb || opens || shapes::has_address(said) || dated && known)
 }
 
 /// "…, Ada <ada@example.com>": what stands last is who wrote.

@@ -5,6 +5,8 @@ use super::{Line, shapes};
 
 /// Signs without which a phrase between them is somebody's own.
 const SIGNS_MIN: usize = 2;
+/// Signs that make a rule of their own.
+const RULE_SIGNS_MIN: usize = 5;
 
 /// Between dashes, in the languages of the mail programs.
 const PHRASES: &[&str] = &[
@@ -12,6 +14,10 @@ const PHRASES: &[&str] = &[
     "forwarded message",
     "forwarded by",
     "reply message",
+    "replied message",
+    "回复的原邮件",
+    "回复的邮件",
+    "原始信息",
     "original appointment",
     "original email",
     "original mail",
@@ -165,6 +171,7 @@ pub(super) fn at(lines: &[Line<'_>], at: usize) -> Option<usize> {
     let inner = lower.trim_matches(|c| shapes::is_rule_sign(c) || matches!(c, ':' | '：' | ' '));
     let phrase = PHRASES.iter().any(|phrase| inner.starts_with(phrase));
     let known = phrase && signs >= SIGNS_MIN
+        || inner == "original" && signs >= RULE_SIGNS_MIN
         || APPLE.contains(&inner)
         || asks && ABOVE.iter().any(|phrase| inner.contains(phrase));
     known.then_some(1)

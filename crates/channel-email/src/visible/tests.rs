@@ -59,6 +59,18 @@ fn attribution_in_any_language_ends_the_newest_words() {
 }
 
 #[test]
+fn attribution_without_a_date_counts_before_a_quotation() {
+    for line in [
+        "Quoting Ada <ada@example.com>:",
+        "Zitat von Ada <ada@example.com>:",
+        "Ada wrote on 6/3/2024 10:15 AM:",
+        "\"Ada\" <ada@example.com> writes:",
+    ] {
+        assert_eq!(of_text(&format!("{OWN}\n\n{line}\n\n{}", quoted(OLD))), OWN, "{line}");
+    }
+}
+
+#[test]
 fn folded_attribution_is_one() {
     for line in [
         "On Mon, 3 Jun 2024 at 10:15, Ada Lovelace of the Analytical Engine\n<ada@example.com> wrote:",
@@ -77,6 +89,10 @@ fn original_message_ends_the_newest_words() {
         "-----Original Message-----\nFrom: Ada",
         "-------- Ursprüngliche Nachricht --------\nVon: Ada",
         "------------------ 原始邮件 ------------------\n发件人: \"Ada\"<ada@example.com>;",
+        "------------------ Original ------------------\nFrom: \"Ada\"<ada@example.com>;",
+        "---- 回复的原邮件 ----\n| 发件人 | Ada |",
+        "发件人： Ada\n发送时间： 2024-06-03 10:15\n收件人： Bob\n主题： 包裹",
+        "On Mon, Jun 3, 2024 at 10:15, Ada<ada@example.com> wrote:   When will it come?",
         "----- Mail original -----\nDe: Ada <ada@example.com>\nÀ: Bob <bob@example.com>\nObjet: Colis",
         "---------- Forwarded message ---------\nFrom: Ada <ada@example.com>",
         "Begin forwarded message:\n\nFrom: Ada <ada@example.com>",
