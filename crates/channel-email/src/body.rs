@@ -87,8 +87,9 @@ fn words<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, str> {
 }
 
 fn assemble(text: Option<&str>, html: Option<String>) -> Body {
-    let page = html.as_deref().map(|html| page::read(head(html, HTML_TEXT_BYTES_MAX)));
     let own = text.map(|text| head(text, TEXT_BYTES_MAX));
+    let page = html.as_deref().filter(|html| own.is_none() || page::may_be_marked(html));
+    let page = page.map(|html| page::read(head(html, HTML_TEXT_BYTES_MAX)));
     let visible = newest(own, page.as_ref());
     let words = match (own, &page) {
         (Some(text), _) => Some(text.to_owned()),

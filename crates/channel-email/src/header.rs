@@ -19,17 +19,22 @@ impl<'a> Fields<'a> {
         Self { headers, raw }
     }
 
-    /// Names and raw values, in order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        self.headers.iter().map(move |header| {
-            let value = self.raw.get(header.offset_start as usize..header.offset_end as usize);
-            (header.name.as_str(), value.unwrap_or_default())
-        })
+    fn value(self, header: &Header<'_>) -> &'a [u8] {
+        let value = self.raw.get(header.offset_start as usize..header.offset_end as usize);
+        value.unwrap_or_default()
     }
 
     /// The raw values of every field of that name.
     pub(crate) fn all(self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, raw)| raw)
+        // What stands before the value is the name, the colon, and white space in rare mails.
+        const SLACK: usize = 8;
+        let fits = name.len() + 1..name.len() + 1 + SLACK;
+        let headers = self.headers.iter().filter(move |header| {
+            let length =
+                (header.offset_start as usize).saturating_sub(header.offset_field as usize);
+            fits.contains(&length) && header.name.as_str().eq_ignore_ascii_case(name)
+        });
+        headers.map(move |header| self.value(header))
     }
 
     /// The first that holds anything, else the first.

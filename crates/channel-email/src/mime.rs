@@ -28,8 +28,11 @@ pub(crate) fn read<T>(
     if raw.is_empty() {
         return Err(MailError::Empty);
     }
-    let raw = repaired(Cow::Borrowed(raw));
-    scan::check(&raw)?;
+    let lost = scan::check(raw)?;
+    let raw = repaired(Cow::Borrowed(raw), lost);
+    if matches!(raw, Cow::Owned(_)) {
+        scan::check(&raw)?;
+    }
     let work = AssertUnwindSafe(|| {
         let raw: &[u8] = &raw;
         let message = PARSER.parse(raw).ok_or(MailError::Unreadable)?;
@@ -51,21 +54,19 @@ fn unix_lines(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// With the mistakes mended that hide a mail from the library: a header without its end, words without
 /// a header, a boundary on a line of its own that is not folded, and one that is named otherwise than
-/// it is used.
-fn repaired(raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+/// it is used. `lost`: some multipart has no end that is to be seen.
+fn repaired(raw: Cow<'_, [u8]>, lost: bool) -> Cow<'_, [u8]> {
     const LINES_MAX: usize = 10;
     let mut raw = raw;
     if !raw.split(|byte| *byte == b'\n').take(LINES_MAX).any(scan::is_field) {
         raw = Cow::Owned([&b"\n"[..], &raw].concat());
-    } else if !raw.windows(2).any(|pair| pair == b"\n\n")
-        && !raw.windows(3).any(|three| three == b"\n\r\n")
-    {
+    } else if !raw.split_inclusive(|byte| *byte == b'\n').any(|line| line.trim_ascii().is_empty()) {
         raw = Cow::Owned([&raw[..], b"\n\n"].concat());
     }
-    if let Some(folded) = folded(&raw) {
+    if lost && let Some(folded) = folded(&raw) {
         raw = Cow::Owned(folded);
     }
-    match renamed(&raw) {
+    match lost.then(|| renamed(&raw)).flatten() {
         Some(renamed) => Cow::Owned(renamed),
         None => raw,
     }
@@ -266,7 +267,7 @@ mod tests {
             assert_eq!(parts, 2, "{}", String::from_utf8_lossy(raw));
         }
         let good = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x--\n";
-        assert_eq!(repaired(Cow::Borrowed(&good[..])), &good[..]);
+        assert_eq!(repaired(Cow::Borrowed(&good[..]), true), &good[..]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod entities;
 mod marks;
 mod tags;
 
-pub(crate) use marks::Mark;
+pub(crate) use marks::{Mark, may_be_marked};
 
 use self::marks::{Region, region};
 use self::tags::{Tag, Token, Tokens};

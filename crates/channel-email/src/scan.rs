@@ -20,8 +20,8 @@ use crate::limits::{
 /// Bytes of a line in which the name of a field is looked for.
 const NAME_BYTES_MAX: usize = 80;
 
-/// Refuses what must not reach the parser.
-pub(crate) fn check(raw: &[u8]) -> Result<(), MailError> {
+/// Refuses what must not reach the parser. True if some multipart has no end that is to be seen.
+pub(crate) fn check(raw: &[u8]) -> Result<bool, MailError> {
     if raw.len() > MAIL_BYTES_MAX {
         return Err(MailError::TooLarge);
     }
@@ -69,7 +69,7 @@ struct Block {
 }
 
 impl Count {
-    fn read(&mut self, raw: &[u8], depth: usize) -> Result<(), MailError> {
+    fn read(&mut self, raw: &[u8], depth: usize) -> Result<bool, MailError> {
         let mut block = Block::default();
         let mut missing: BTreeSet<Vec<u8>> = BTreeSet::new();
         let (mut unnamed, mut at) = (0, 0);
@@ -92,8 +92,9 @@ impl Count {
             }
             at = next;
         }
-        let searched = (missing.len() + unnamed).saturating_mul(raw.len());
-        if searched > SEARCH_BYTES_MAX { Err(MailError::TooDeep) } else { Ok(()) }
+        let lost = missing.len() + unnamed;
+        let searched = lost.saturating_mul(raw.len());
+        if searched > SEARCH_BYTES_MAX { Err(MailError::TooDeep) } else { Ok(lost > 0) }
     }
 
     /// A field that may be one of two: what the part is, and how it is encoded. Gives the boundary
@@ -252,7 +253,7 @@ mod tests {
             (lost + &padding, Err(MailError::TooDeep)),
         ] {
             let head = mail.get(..60).unwrap_or(&mail);
-            assert_eq!(check(mail.as_bytes()), result, "{head}");
+            assert_eq!(check(mail.as_bytes()).map(|_| ()), result, "{head}");
         }
     }
 

@@ -106,6 +106,33 @@ const NAMED: &[(&str, &str, Region)] = &[
     ("data-marker", "__quoted_text__", Region::Quoted),
 ];
 
+/// Whether it is worth the time to look for marks: a piece of each name that says where a quotation is.
+pub(crate) fn may_be_marked(html: &str) -> bool {
+    const PIECES: &[&str] = &[
+        "quote",
+        "Quote",
+        "QUOTE",
+        "gmail_attr",
+        "divRply",
+        "appendonsend",
+        "topSpelling",
+        "OLK_SRC",
+        "OutlookMessageHeader",
+        "reference-message",
+        "plySplit",
+        "orc_orig",
+        "includetail",
+        "moz-",
+        "zmail",
+        "eplyContent",
+        "reply",
+        "Reply",
+        "airmail",
+        "clean_bq",
+    ];
+    PIECES.iter().any(|piece| html.contains(piece))
+}
+
 fn any_word(tag: &Tag<'_>, words: &[&str]) -> bool {
     ["class", "id"].into_iter().filter_map(|name| tag.attribute(name)).any(|value| {
         value.split_ascii_whitespace().any(|word| {
