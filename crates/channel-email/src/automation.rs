@@ -6,10 +6,11 @@
 use postroom_model::{Automation, AutomationClass};
 
 use crate::header::Fields;
+use crate::phrases::Phrases;
 use crate::report::Report;
 
 /// How the subject of an absence begins, or what it holds, in lower case.
-const ABSENCES: &[&str] = &[
+static ABSENCES: Phrases = Phrases::new(&[
     "out of office",
     "out of the office",
     "out-of-office",
@@ -63,10 +64,10 @@ const ABSENCES: &[&str] = &[
     "부재중",
     "부재 중",
     "vacation-bericht",
-];
+]);
 
 /// The same for answers that a program gives at once.
-const ANSWERS: &[&str] = &[
+static ANSWERS: Phrases = Phrases::new(&[
     "automatic reply",
     "auto reply",
     "auto-reply",
@@ -105,7 +106,7 @@ const ANSWERS: &[&str] = &[
     "자동 회신",
     "자동 응답",
     "자동응답",
-];
+]);
 
 /// Local parts that nobody reads.
 const UNREAD: &[&str] = &[
@@ -145,8 +146,8 @@ fn class(fields: Fields<'_>, subject: &str) -> AutomationClass {
     let automatic = !submitted.is_empty() && submitted != "no";
     let vacation = ["X-Vacation", "X-Autoreply-Vacation"].into_iter().any(|name| fields.has(name))
         || on_vacation;
-    let answer = replied || answers(fields) || named(&subject, ANSWERS);
-    let absent = named(&subject, ABSENCES);
+    let answer = replied || answers(fields) || ANSWERS.is_in(&subject);
+    let absent = ABSENCES.is_in(&subject);
     let precedence = fields.lower("Precedence");
     if vacation || absent && (answer || automatic || is_answer_by_mailer(fields)) {
         return AutomationClass::OutOfOffice;
@@ -207,10 +208,6 @@ fn is_answer_by_mailer(fields: Fields<'_>) -> bool {
         .any(|name| mailer.contains(name))
         || fields.has("X-Auto-Response-Suppress")
         || !fields.has("X-Mailer") && !fields.has("User-Agent") && fields.has("In-Reply-To")
-}
-
-fn named(subject: &str, names: &[&str]) -> bool {
-    names.iter().any(|name| subject.contains(name))
 }
 
 /// The sender asks for silence.

@@ -7,7 +7,7 @@ use chardetng::EncodingDetector;
 use encoding_rs::{EUC_JP, EUC_KR, Encoding, GB18030, ISO_2022_JP, SHIFT_JIS, UTF_8, WINDOWS_1252};
 
 /// Bytes that are looked at to guess a character set.
-const GUESSED_BYTES_MAX: usize = 64 * 1024;
+const GUESSED_BYTES_MAX: usize = 4 * 1024;
 
 /// Names that mail uses and the WHATWG list does not have.
 const ALIASES: &[(&str, &str)] = &[
@@ -152,7 +152,7 @@ fn utf_8_lossy(bytes: &[u8]) -> Cow<'_, str> {
 fn guessed(bytes: &[u8]) -> Cow<'_, str> {
     let mut detector = EncodingDetector::new();
     let head = bytes.get(..GUESSED_BYTES_MAX).unwrap_or(bytes);
-    detector.feed(head, true);
+    detector.feed(head, head.len() == bytes.len());
     let encoding = detector.guess(None, false);
     let encoding = if encoding == encoding_rs::GBK { GB18030 } else { encoding };
     let (text, broken) = encoding.decode_without_bom_handling(bytes);

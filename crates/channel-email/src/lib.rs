@@ -21,6 +21,7 @@ mod inspect;
 pub mod limits;
 mod mime;
 mod page;
+mod phrases;
 mod read;
 mod report;
 mod scan;

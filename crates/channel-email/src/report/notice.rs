@@ -5,6 +5,7 @@ use mail_parser::PartType;
 
 use super::Mail;
 use crate::automation::has_empty_return_path;
+use crate::phrases::Phrases;
 
 /// Lines of the words that are looked at.
 const LINES_MAX: usize = 400;
@@ -40,7 +41,7 @@ const DAEMON_NAMES: &[&str] = &[
     "internet mail delivery",
 ];
 
-const SUBJECTS: &[&str] = &[
+static SUBJECTS: Phrases = Phrases::new(&[
     "undeliver",
     "non-deliver",
     "nondeliver",
@@ -97,10 +98,10 @@ const SUBJECTS: &[&str] = &[
     "送信できませんでした",
     "반송",
     "전송 실패",
-];
+]);
 
 /// What they say, in lower case.
-const PHRASES: &[&str] = &[
+static PHRASES: Phrases = Phrases::new(&[
     "could not be delivered",
     "couldn't be delivered",
     "could not deliver",
@@ -155,10 +156,10 @@ const PHRASES: &[&str] = &[
     "non è stato possibile",
     "не удалось",
     "недоставлен",
-];
+]);
 
 /// The server has not given up yet.
-pub(super) const DELAYS: &[&str] = &[
+pub(super) static DELAYS: Phrases = Phrases::new(&[
     "warning message only",
     "has been delayed",
     "delivery is delayed",
@@ -169,7 +170,7 @@ pub(super) const DELAYS: &[&str] = &[
     "could not be delivered yet",
     "no action is required on your part",
     "noch nicht zugestellt",
-];
+]);
 
 /// What stands above the mail that comes back.
 const COPIES: &[&str] = &[
@@ -218,7 +219,7 @@ pub(super) fn looks_like(mail: &Mail<'_>) -> bool {
     let subject = mail.subject.to_lowercase();
     let human =
         subject.starts_with("re: ") || subject.starts_with("fwd:") || subject.starts_with("fw:");
-    let titled = !human && SUBJECTS.iter().any(|known| subject.contains(known));
+    let titled = !human && SUBJECTS.is_in(&subject);
     let empty = has_empty_return_path(mail.fields);
     let failed = mail.fields.has("X-Failed-Recipients");
     let encloses = mail.message.parts.iter().any(|part| matches!(part.body, PartType::Message(_)));
@@ -227,7 +228,7 @@ pub(super) fn looks_like(mail: &Mail<'_>) -> bool {
         return false;
     }
     let head: String = mail.text.chars().take(6_000).collect::<String>().to_lowercase();
-    let says = || PHRASES.iter().any(|phrase| head.contains(phrase));
+    let says = || PHRASES.is_in(&head);
     // Some say it only in the words above the mail that they enclose.
     let plain = || {
         let start: String = head.chars().take(600).collect();

@@ -2,6 +2,8 @@
 //! do, so the words count first: "User unknown" with a code of policy is still a dead address, and a
 //! full mailbox is none, whatever its code.
 
+use crate::phrases::Phrases;
+
 /// What stands behind a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
@@ -12,7 +14,7 @@ pub(super) enum Reason {
 }
 
 /// Room and size.
-const FULL: &[&str] = &[
+static FULL: Phrases = Phrases::new(&[
     "mailbox full",
     "mailbox is full",
     "mailbox for",
@@ -41,10 +43,10 @@ const FULL: &[&str] = &[
     "boîte pleine",
     "容量",
     "已满",
-];
+]);
 
 /// What is said of the message or its sender.
-const REFUSED: &[&str] = &[
+static REFUSED: Phrases = Phrases::new(&[
     "spam",
     "blacklist",
     "black list",
@@ -85,24 +87,24 @@ const REFUSED: &[&str] = &[
     "mail loop",
     "message expired",
     "loops back",
-];
+]);
 
 /// A program behind the server failed; what it says of users is about its own.
-const LOCAL: &[&str] =
-    &["couldn't create", "can't create", "mailer error", "command died", "pipe to "];
+static LOCAL: Phrases =
+    Phrases::new(&["couldn't create", "can't create", "mailer error", "command died", "pipe to "]);
 
 /// Given up after trying for long.
-const EXPIRED: &[&str] = &[
+static EXPIRED: Phrases = Phrases::new(&[
     "retry timeout exceeded",
     "failing for a long time",
     "retry time not reached",
     "retry limit",
     "message expired",
     "delivery time expired",
-];
+]);
 
 /// The address or its host is not there, or no longer there.
-const DEAD: &[&str] = &[
+static DEAD: Phrases = Phrases::new(&[
     "account or domain may not exist",
     "invalid final delivery userid",
     "no smtp service",
@@ -233,10 +235,10 @@ const DEAD: &[&str] = &[
     "usuario desconocido",
     "unbekannter empfänger",
     "empfänger unbekannt",
-];
+]);
 
 /// Policy and the moment, in words that also stand beside a dead address.
-const OTHERWISE: &[&str] = &[
+static OTHERWISE: Phrases = Phrases::new(&[
     "policy",
     "denied",
     "not permitted",
@@ -271,7 +273,7 @@ const OTHERWISE: &[&str] = &[
     "not accepting",
     "does not like",
     "rejected due",
-];
+]);
 
 /// Statuses of a dead address: unknown, bad domain, bad syntax, moved, null MX; no host.
 const DEAD_STATUSES: &[&str] = &["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.4.4"];
@@ -286,24 +288,24 @@ pub(super) fn is_dead_status(status: &str) -> bool {
 /// Whether a server gave up because time ran out.
 pub(super) fn is_expired(said: &str) -> bool {
     let said = said.to_lowercase();
-    EXPIRED.iter().any(|word| said.contains(word))
+    EXPIRED.is_in(&said)
 }
 
 pub(super) fn of(said: &str, status: Option<&str>, code: Option<u16>) -> Reason {
     let said = said.to_lowercase();
-    let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let any = |phrases: &Phrases| phrases.is_in(&said);
     let dead_status = status.is_some_and(is_dead_status);
     let surely = said.contains("account or domain may not exist");
-    let other = if any(FULL) || any(LOCAL) {
+    let other = if any(&FULL) || any(&LOCAL) {
         true
     } else if surely {
         false
-    } else if any(DEAD) {
+    } else if any(&DEAD) {
         // A link to a page about spam stands in many an answer.
-        !dead_status && any(REFUSED)
+        !dead_status && any(&REFUSED)
     } else {
         let dead = dead_status || code.is_some_and(|code| DEAD_CODES.contains(&code));
-        any(REFUSED) || any(OTHERWISE) || !dead
+        any(&REFUSED) || any(&OTHERWISE) || !dead
     };
     if other { Reason::Other } else { Reason::Dead }
 }
