@@ -10,7 +10,6 @@
 mod adapter;
 mod config;
 pub mod dialect;
-pub mod html;
 mod inspect;
 pub mod send;
 

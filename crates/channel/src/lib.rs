@@ -3,14 +3,15 @@
 //! An adapter is a pure part (`bytes and headers -> Received`, everything a fixture can test) and a
 //! thin part that does I/O. There are two ways in, push ([`Push`]: routes that the gateway mounts)
 //! and pull ([`Adapter::run`]), and one way out ([`Adapter::send`]). This crate also holds what
-//! adapters share: Standard Webhooks signatures, the guard for outgoing requests, and the contract
-//! suite that every adapter passes. It knows no adapter, no bus and no records.
+//! adapters share: Standard Webhooks signatures, the guard for outgoing requests, sanitising of HTML,
+//! and the contract suite that every adapter passes. It knows no adapter, no bus and no records.
 
 mod adapter;
 mod address;
 pub mod contract;
 mod errors;
 mod guard;
+pub mod html;
 mod inlet;
 mod inspection;
 pub mod json;

@@ -157,7 +157,8 @@ mod tests {
         let path = file::prepare(folder.path(), &TRUTH, wait).unwrap();
         let db = file::connect_writer(&path, &TRUTH, wait).unwrap();
         let limits = Limits { log: 40, rest: 20, log_max: 100 };
-        let mut checkpointer = Checkpointer::start_with(&path, (&TRUTH, limits), wait, || {}).unwrap();
+        let mut checkpointer =
+            Checkpointer::start_with(&path, (&TRUTH, limits), wait, || {}).unwrap();
         // How often the thread gets a turn is the machine's affair, so this counts restarts and not
         // writes; without them the log would have some 9,000 pages at the end.
         let (mut restarts, mut before) = (0, 0);
@@ -181,7 +182,8 @@ mod tests {
         let path = file::prepare(folder.path(), &TRUTH, wait).unwrap();
         let db = file::connect_writer(&path, &TRUTH, wait).unwrap();
         let limits = Limits { log: 10, rest: 1_000, log_max: 2_000 };
-        let mut checkpointer = Checkpointer::start_with(&path, (&TRUTH, limits), wait, || {}).unwrap();
+        let mut checkpointer =
+            Checkpointer::start_with(&path, (&TRUTH, limits), wait, || {}).unwrap();
         let insert = "INSERT INTO inlet (batch) VALUES (zeroblob(6000))";
         db.execute(insert, []).unwrap();
         let reader = file::connect_reader(&path, wait).unwrap();

@@ -36,7 +36,12 @@ pub struct EmbeddedOptions {
 
 impl Default for EmbeddedOptions {
     fn default() -> Self {
-        Self { readers_max: 8, busy_wait: Duration::from_secs(5), pages_max: None, records_thread: || {} }
+        Self {
+            readers_max: 8,
+            busy_wait: Duration::from_secs(5),
+            pages_max: None,
+            records_thread: || {},
+        }
     }
 }
 

@@ -79,12 +79,7 @@ fn fill(path: &Path, part: &Part) -> rusqlite::Result<()> {
 }
 
 /// Looks without writing: a file of somebody else stays as it is.
-fn check(
-    path: &Path,
-    part: &Part,
-    bytes: u64,
-    busy_wait: Duration,
-) -> Result<(), EmbeddedError> {
+fn check(path: &Path, part: &Part, bytes: u64, busy_wait: Duration) -> Result<(), EmbeddedError> {
     let of_sqlite = |error: rusqlite::Error| EmbeddedError::of_sqlite(path, &error);
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY));
     let db = db.map_err(of_sqlite)?;

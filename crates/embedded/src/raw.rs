@@ -61,7 +61,8 @@ impl RawStore {
         let unavailable = |error: std::io::Error| EmbeddedError::unavailable(&path, error);
         fill(&path).map_err(of_sqlite)?;
         let db = file::connect_writer(&path, like, BUSY_WAIT).map_err(of_sqlite)?;
-        let checkpointer = Checkpointer::start(&path, like, BUSY_WAIT, || {}).map_err(unavailable)?;
+        let checkpointer =
+            Checkpointer::start(&path, like, BUSY_WAIT, || {}).map_err(unavailable)?;
         let writer = Writer::start(db, checkpointer, || {}, Arc::new(Hints::from_nothing()));
         Ok(Self { writer: writer.map_err(unavailable)? })
     }

@@ -1,5 +1,11 @@
 //! ad hoc
-#![allow(clippy::all, clippy::pedantic, clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods
+)]
 use postroom_routing::load::{Load, LoadShape};
 fn main() {
     let waiting: usize = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(100_000);

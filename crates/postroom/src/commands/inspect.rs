@@ -1,5 +1,6 @@
 //! `postroom inspect`: what Postroom makes of a raw message. Reads files, touches nothing else.
 
+mod mail;
 mod phone;
 
 use std::io::Read as _;
@@ -23,9 +24,7 @@ pub(crate) fn run(wanted: &cli::Inspect) -> Result<ExitCode, Failure> {
     let inspection = match wanted.kind {
         Kind::Webhook => webhook(wanted)?,
         Kind::Phone => phone::inspect(wanted)?,
-        Kind::Email | Kind::Imap => {
-            return Err(Failure::usage("this version reads messages of kind webhook and phone"));
-        }
+        Kind::Email | Kind::Imap => mail::inspect(wanted)?,
     };
     let Some(inspection) = inspection else {
         return Err(Failure::usage("name a file, or - for standard input"));
@@ -45,14 +44,22 @@ fn webhook(wanted: &cli::Inspect) -> Result<Option<Inspection>, Failure> {
     let headers = headers(wanted)?;
     let method = method(wanted)?;
     let now = now(wanted);
-    let mut whole: Option<Inspection> = None;
-    for file in &wanted.files {
-        let body = read(file, FILE_BYTES_MAX)?;
-        let request =
-            PushRequest { method: &method, uri: &wanted.url, headers: &headers, body: &body };
+    sequence(wanted, |body| {
+        let request = PushRequest { method: &method, uri: &wanted.url, headers: &headers, body };
         let secret = wanted.secret.as_deref();
         let one = postroom_channel_webhook::inspect(dialect, &request, secret, now);
-        let one = one.map_err(|error| bad_option(&error))?;
+        one.map_err(|error| bad_option(&error))
+    })
+}
+
+/// Reads the files, in order; none if there are none.
+fn sequence(
+    wanted: &cli::Inspect,
+    inspect: impl Fn(&[u8]) -> Result<Inspection, Failure>,
+) -> Result<Option<Inspection>, Failure> {
+    let mut whole: Option<Inspection> = None;
+    for file in &wanted.files {
+        let one = inspect(&read(file, FILE_BYTES_MAX)?)?;
         whole = Some(match whole {
             Some(before) => followed_by(before, one),
             None => one,

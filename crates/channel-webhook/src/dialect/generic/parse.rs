@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use postroom_channel::json::{self, Mistakes, Pointer};
-use postroom_channel::{Arrival, Received, Refusal};
+use postroom_channel::{Arrival, Received, Refusal, html};
 use postroom_model::digest::Digest;
 use postroom_model::limits::{EXTERNAL_ID_CHARS_MAX, SUBJECT_CHARS_MAX};
 use postroom_model::{Message, MessageKind, Timestamp};
@@ -16,7 +16,6 @@ use super::sender::{self, Sender};
 use super::{
     ATTRIBUTE_CHARS_MAX, ATTRIBUTE_NAME_CHARS_MAX, ATTRIBUTES_MAX, FROM_ADDRESSES, receipt,
 };
-use crate::html;
 
 const FIELDS: [&str; 12] = [
     "id",

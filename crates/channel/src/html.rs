@@ -129,7 +129,8 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .clean_content_tags(HashSet::from(DROPPED_WHOLE))
         .tag_attributes(attributes.collect::<HashMap<_, HashSet<_>>>())
         .generic_attributes(HashSet::from(["lang", "title"]))
-        .url_schemes(HashSet::from(["http", "https", "mailto", "tel"]))
+        // `cid` names a file of the same message and reaches nothing by itself.
+        .url_schemes(HashSet::from(["http", "https", "mailto", "tel", "cid"]))
         .url_relative(UrlRelative::Deny)
         .link_rel(Some("noopener noreferrer nofollow"))
         .strip_comments(true);
@@ -174,6 +175,7 @@ mod tests {
     fn nothing_that_runs_or_calls_home_is_left() {
         for (source, clean) in [
             ("<p>Hello <b>Ada</b></p>", "<p>Hello <b>Ada</b></p>"),
+            ("<img src=\"cid:logo@x\">", "<img src=\"cid:logo@x\">"),
             ("<script>alert(1)</script>ok", "ok"),
             ("<scr<script>ipt>alert(1)</script>", "ipt&gt;alert(1)"),
             ("<img src=x onerror=alert(1)>", "<img>"),
