@@ -30,7 +30,7 @@ fn records(house: &House) -> std::path::PathBuf {
 fn remove(records: &Path) {
     for beside in ["", "-wal", "-shm"] {
         let path = format!("{}{beside}", records.display());
-        assert!(beside != "" || fs::metadata(&path).is_ok());
+        assert!(!beside.is_empty() || fs::metadata(&path).is_ok());
         drop(fs::remove_file(path));
     }
 }

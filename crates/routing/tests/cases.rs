@@ -462,8 +462,7 @@ fn so_many_conversations_become_one_and_no_more() {
         |number| format!("msg c{number} x -> opened support\n merge boss c{number} c0 -> ");
     let mut case = "queue support\n msg c0 x -> opened support\n".to_owned();
     for number in 1..=postroom_model::limits::MERGED_MAX {
-        case += &merged(number);
-        case += &format!("merged into c0, c0 absorbed c{number}\n");
+        case = format!("{case}{}merged into c0, c0 absorbed c{number}\n", merged(number));
     }
     case += &merged(99);
     case += "invalid_command at most 50 conversations can be merged into one\n";
