@@ -65,8 +65,8 @@ pub enum EventBody {
     /// fold has forgotten conversations that are done.
     #[serde(rename = "conversation.reopened")]
     ConversationReopened { opened: Box<Opened>, reason: Reason },
-    /// A snooze is over: the time came, the customer wrote, or somebody asked or answered. It is open again, waits from now on
-    /// and has no owner.
+    /// A snooze is over: the time came, the customer wrote, or somebody asked or answered. It is open
+    /// again, waits from now on and has no owner.
     #[serde(rename = "conversation.woken")]
     ConversationWoken { reason: Reason },
     #[serde(rename = "conversation.assigned")]
