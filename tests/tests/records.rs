@@ -59,6 +59,8 @@ async fn shows(house: &House, conversations: &[String]) {
 async fn p5_records_that_were_deleted_are_built_anew() {
     let (house, conversations) = lived_in(5).await;
     remove(&records(&house));
+    let output = house.run(&["verify"]).await;
+    assert_eq!(output.status.code(), Some(1), "records that lag are a difference");
     shows(&house, &conversations).await;
 }
 

@@ -1,6 +1,8 @@
 //! Checks what is stored: the chain of the ledger, one outcome for each input (P2), and that the
 //! records are the fold of the ledger (P5).
 
+use std::time::Duration;
+
 use postroom_bus::{Inlet, Ledger, ReadLimits, decode_batch};
 use postroom_model::Position;
 use postroom_records::{Key, MemoryRecords, Records, Standing, Totals, project_many};
@@ -14,6 +16,8 @@ use crate::recover::{Progress, Tail};
 const PROBLEMS_MAX: usize = 100;
 /// How often a comparison is tried while another process writes.
 const TRIES_MAX: usize = 10;
+/// For how long the records of a running server may lag behind the ledger's tail of now.
+const LAG_MAX: Duration = Duration::from_secs(5);
 const READ: ReadLimits = ReadLimits { entries_max: 256, bytes_max: 2 * 1024 * 1024 };
 
 /// What was checked and what is wrong.
@@ -59,6 +63,16 @@ pub async fn verify(
     progress: Progress<'_>,
 ) -> Result<Report, RouterError> {
     let mut report = Report::default();
+    let last = ledger.tail().await?.map_or(0, |tail| tail.seq);
+    let reached = reaches(records, last);
+    if !tokio::time::timeout(LAG_MAX, reached).await.unwrap_or(Ok(false))? {
+        let seq = records.standing().await?.seq;
+        report.problem(format!(
+            "the records stand at {seq}, the ledger ends at {last}; start the server, which brings \
+             them forward, or run `postroom rebuild`"
+        ));
+        return Ok(report);
+    }
     let mut fold = Fold::new();
     for _ in 0..TRIES_MAX {
         let standing = records.standing().await?;
@@ -79,6 +93,20 @@ pub async fn verify(
     }
     report.problem("the records were written all the while; try again".to_owned());
     Ok(report)
+}
+
+/// Waits until the records stand at this envelope or further.
+async fn reaches(records: &dyn Records, seq: u64) -> Result<bool, RouterError> {
+    let mut changes = records.changes();
+    loop {
+        changes.mark_unchanged();
+        if records.standing().await?.seq >= seq {
+            return Ok(true);
+        }
+        if changes.changed().await.is_err() {
+            return Ok(false);
+        }
+    }
 }
 
 /// A fold of the ledger from its start.

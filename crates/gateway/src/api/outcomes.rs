@@ -132,6 +132,10 @@ pub(crate) fn check_length(text: &str, pointer: &str, errors: &mut Vec<FieldErro
         let detail = format!("may have {REPLY_BYTES_MAX} bytes");
         errors.push(FieldError::new(pointer, detail));
     }
+    // Providers cut a text there or refuse it whole.
+    if text.contains('\0') {
+        errors.push(FieldError::new(pointer, "holds the character U+0000"));
+    }
 }
 
 /// What became of a change, by the id that its answer gave.

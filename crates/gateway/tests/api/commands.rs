@@ -162,6 +162,9 @@ async fn wrong_body_is_refused_with_pointers() {
     for (what, body, pointers) in [
         ("replies", json!({}), vec!["/text"]),
         ("replies", json!({ "text": " " }), vec!["/text"]),
+        ("replies", json!({ "text": "a\u{0}b" }), vec!["/text"]),
+        ("replies", json!({ "text": "a", "html": "<p>\u{0}</p>" }), vec!["/html"]),
+        ("notes", json!({ "text": "a\u{0}b" }), vec!["/text"]),
         ("replies", json!({ "text": 3 }), vec!["/text"]),
         ("replies", json!({ "text": long }), vec!["/text"]),
         ("replies", json!({ "text": "a", "colour": 1 }), vec!["/colour"]),
