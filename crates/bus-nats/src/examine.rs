@@ -65,9 +65,9 @@ pub(crate) fn of_failure(options: &NatsOptions, failure: &Failure) -> NatsError 
 }
 
 /// What the operator did not or cannot accept; what he accepted is said aloud.
-pub(crate) fn refuse(findings: Vec<Finding>, accepted: bool) -> Result<(), NatsError> {
+pub(crate) fn refuse(findings: Vec<Finding>, accepted: &[String]) -> Result<(), NatsError> {
     let (accepted, refused): (Vec<Finding>, Vec<Finding>) =
-        findings.into_iter().partition(|finding| accepted && finding.acceptable());
+        findings.into_iter().partition(|finding| finding.is_accepted(accepted));
     for finding in &accepted {
         tracing::warn!(code = finding.code(), %finding, "accepted by the operator");
     }
@@ -84,10 +84,12 @@ mod tests {
     fn what_is_acceptable_passes_only_where_it_was_accepted() {
         let unknown = || Finding::SyncUnknown { detail: String::new() };
         let off = || Finding::NoJetStream;
-        assert_eq!(refuse(vec![], false), Ok(()));
-        assert_eq!(refuse(vec![unknown()], true), Ok(()));
-        assert_eq!(refuse(vec![unknown()], false), Err(NatsError::Unfit(vec![unknown()])));
-        let both = refuse(vec![unknown(), off()], true);
+        let accepted = ["nats_sync_unknown".to_owned(), "nats_no_jetstream".to_owned()];
+        let others = ["nats_loses_data".to_owned()];
+        assert_eq!(refuse(vec![], &[]), Ok(()));
+        assert_eq!(refuse(vec![unknown()], &accepted), Ok(()));
+        assert_eq!(refuse(vec![unknown()], &others), Err(NatsError::Unfit(vec![unknown()])));
+        let both = refuse(vec![unknown(), off()], &accepted);
         assert_eq!(both, Err(NatsError::Unfit(vec![off()])));
     }
 }

@@ -45,6 +45,9 @@ impl Version {
     }
 }
 
+/// Codes of findings that can be accepted.
+pub const ACCEPTABLE: &[&str] = &["nats_loses_data", "nats_sync_not_always", "nats_sync_unknown"];
+
 /// One reason not to trust a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
@@ -95,10 +98,12 @@ impl Finding {
     /// Whether an operator may accept it in writing: it is about what a crash may take, not about
     /// whether the bus works at all.
     pub fn acceptable(&self) -> bool {
-        matches!(
-            self,
-            Self::LosesData { .. } | Self::SyncNotAlways { .. } | Self::SyncUnknown { .. }
-        )
+        ACCEPTABLE.contains(&self.code())
+    }
+
+    /// Whether the operator has accepted it, by its code.
+    pub fn is_accepted(&self, accepted: &[String]) -> bool {
+        self.acceptable() && accepted.iter().any(|code| code == self.code())
     }
 }
 

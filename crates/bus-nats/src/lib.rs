@@ -31,7 +31,7 @@ mod streams;
 
 pub use error::NatsError;
 pub use examine::examine;
-pub use judge::{Finding, judge_monitor, judge_server, judge_version};
+pub use judge::{ACCEPTABLE, Finding, judge_monitor, judge_server, judge_version};
 pub use limits::{ENTRY_BYTES_MAX, PAYLOAD_BYTES_MIN};
 pub use monitor::MonitorUrl;
 pub use nats::Nats;

@@ -36,13 +36,13 @@ impl Nats {
     ) -> Result<Self, NatsError> {
         let connected = connect(options).await?;
         let findings = examine_connected(&connected, options).await?;
-        refuse(findings, options.accept_weak_durability)?;
+        refuse(findings, &options.accepted)?;
         let names = Names::of(&options.workspace);
         let api = Api::new(&connected);
         let wanted = streams::wanted(&names, options);
         for config in &wanted {
             let made = streams::make(&api, config).await;
-            refuse(made.map_err(|failure| of_failure(options, &failure))?, false)?;
+            refuse(made.map_err(|failure| of_failure(options, &failure))?, &[])?;
         }
         let [inlet, ledger, _] = &wanted;
         let looked = Looked { api: &api, connected: &connected, options, tasks };

@@ -23,8 +23,8 @@ pub struct NatsOptions {
     /// The monitoring endpoint of each server, which alone tells whether it syncs before it
     /// acknowledges.
     pub monitor_urls: Vec<MonitorUrl>,
-    /// The operator wrote that he accepts a server that may lose what it acknowledged.
-    pub accept_weak_durability: bool,
+    /// Codes of findings with which the operator has agreed in writing; see [`crate::Finding::code`].
+    pub accepted: Vec<String>,
     /// Copies of each stream in a cluster.
     pub replicas: u8,
     /// Bytes that the streams are made with. One that is there keeps what it has.
@@ -71,7 +71,7 @@ impl NatsOptions {
             auth: NatsAuth::Nobody,
             tls: NatsTls::default(),
             monitor_urls: Vec::new(),
-            accept_weak_durability: false,
+            accepted: Vec::new(),
             replicas: 1,
             inlet_bytes_max: 4 << 30,
             ledger_bytes_max: 8 << 30,

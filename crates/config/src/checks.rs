@@ -65,10 +65,24 @@ pub(crate) fn engine_url(text: &str, schemes: &[&str], example: &str) -> Result<
         let known = schemes.join("://, ");
         return complain(&format!("the URL must begin with {known}://"), help);
     }
+    if url.scheme() == "redis+unix" {
+        return match url.path() {
+            "" | "/" => complain("the URL names no socket", "as in redis+unix:///run/redis.sock"),
+            _ => Ok(()),
+        };
+    }
     if url.host_str().is_none_or(str::is_empty) {
         return complain("the URL names no host", help);
     }
     Ok(())
+}
+
+/// The monitoring endpoint of a server; read without encryption.
+pub(crate) fn monitor_url(text: &str) -> Result<(), Complaint> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "http" && url.host_str().is_some() => Ok(()),
+        _ => complain("this is not an http URL", "as in http://127.0.0.1:8222"),
+    }
 }
 
 /// `file:FOLDER` or `s3://BUCKET/PREFIX`.

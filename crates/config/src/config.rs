@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::names::suggestion;
 use crate::source::{Part, Source};
-use crate::types::{BlobsConfig, Bus, ChannelConfig, Outgoing, RecordsConfig, Server};
+use crate::types::{BlobsConfig, Bus, BusLogin, ChannelConfig, Outgoing, RecordsConfig, Server};
 use crate::watcher::Watcher;
 
 /// Everything that is configured. `Debug` shows no secret.
@@ -117,6 +117,11 @@ impl Config {
         Diagnostics::new(&self.source, items)
     }
 
+    /// Whether bus and records are servers of their own. Either both are or neither is.
+    pub fn is_clustered(&self) -> bool {
+        !self.bus.url.is_embedded()
+    }
+
     /// Everything for a log or for people, without secrets (P10).
     pub fn public_dump(&self) -> Value {
         let channels: Vec<Value> = self.channels.iter().map(public_channel).collect();
@@ -130,8 +135,8 @@ impl Config {
                 "command_wait_ms": self.server.command_wait_ms,
                 "body_bytes_max": self.server.body_bytes_max,
             },
-            "bus": { "url": self.bus.url.to_string() },
-            "records": { "url": self.records.url.to_string() },
+            "bus": public_bus(&self.bus),
+            "records": { "url": self.records.url.to_string(), "accept": self.records.accept },
             "blobs": { "url": self.blobs.url.to_string() },
             "outgoing": { "allow": self.outgoing.allow },
             "capacity": self.costs,
@@ -141,6 +146,25 @@ impl Config {
             "agents": self.agents,
         })
     }
+}
+
+/// How somebody logs in is told, with what is not.
+fn public_bus(bus: &Bus) -> Value {
+    let login = match &bus.login {
+        BusLogin::InUrl => "in_url",
+        BusLogin::Token(_) => "token",
+        BusLogin::User { .. } => "user",
+        BusLogin::Credentials(_) => "credentials",
+        BusLogin::Seed(_) => "seed",
+    };
+    let monitors: Vec<String> = bus.monitor_urls.iter().map(ToString::to_string).collect();
+    json!({
+        "url": bus.url.to_string(),
+        "login": login,
+        "monitor_urls": monitors,
+        "replicas": bus.replicas,
+        "accept": bus.accept,
+    })
 }
 
 fn public_channel(channel: &ChannelConfig) -> Value {

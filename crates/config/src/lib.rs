@@ -8,6 +8,7 @@
 mod checks;
 mod config;
 mod diagnostic;
+mod engines;
 mod environment;
 mod error;
 mod layers;
@@ -34,6 +35,6 @@ pub use crate::names::nearest;
 pub use crate::redact::{is_secret_key, redact_url};
 pub use crate::schema::{Section, defaults, sections};
 pub use crate::types::{
-    BlobsConfig, Bus, ChannelConfig, Outgoing, RecordsConfig, Server, ServiceUrl,
+    BlobsConfig, Bus, BusLogin, BusTls, ChannelConfig, Outgoing, RecordsConfig, Server, ServiceUrl,
 };
 pub use crate::watcher::Watcher;

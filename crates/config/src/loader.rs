@@ -19,7 +19,7 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, routes, sections};
+use crate::{Config, ConfigError, Environment, engines, routes, sections};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -153,8 +153,8 @@ impl Loader {
             read: Vec::new(),
             creatable: Vec::new(),
         };
-        let bus = sections::bus(&mut reader, &mut files, root);
-        let records = sections::records(&mut reader, &mut files, root);
+        let bus = engines::bus(&mut reader, &mut files, root);
+        let records = engines::records(&mut reader, &mut files, root);
         let blobs = sections::blobs(&mut reader, &mut files, root, &server.data_dir);
         let outgoing = sections::outgoing(&mut reader, root);
         let costs = sections::costs(&mut reader, root);

@@ -7,8 +7,18 @@ use serde_json::{Map, Value};
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Names of keys that hold secrets, and how longer names of such keys end.
-const SECRET_NAMES: &[&str] =
-    &["secret", "token", "password", "passphrase", "key", "apikey", "authorization", "cookie"];
+const SECRET_NAMES: &[&str] = &[
+    "secret",
+    "token",
+    "password",
+    "passphrase",
+    "key",
+    "seed",
+    "credential",
+    "apikey",
+    "authorization",
+    "cookie",
+];
 
 /// Whether a key of this name holds a secret: `secret`, `bot_token`, `api-key`, `secrets`,
 /// `Cookie`…
@@ -31,6 +41,19 @@ pub fn redact_url(url: &str) -> String {
     let user = if host.len() < authority.len() { "[redacted]@" } else { "" };
     let (path, query) = tail.split_once('?').map_or((tail, ""), |(path, _)| (path, "?[redacted]"));
     format!("{scheme}://{user}{host}{path}{query}")
+}
+
+/// As [`redact_url`], for one URL or several with commas between. A comma may stand in a password
+/// too; where it is not clear which it is, nothing is shown.
+pub(crate) fn redact_urls(urls: &str) -> String {
+    if urls.matches("://").count() < 2 {
+        return redact_url(urls);
+    }
+    let each: Vec<&str> = urls.split(',').map(str::trim).collect();
+    if each.iter().any(|one| one.matches("://").count() != 1) {
+        return REDACTED.to_owned();
+    }
+    each.into_iter().map(redact_url).collect::<Vec<_>>().join(",")
 }
 
 /// The table with every secret replaced, at any depth.
@@ -65,7 +88,7 @@ fn redact_value(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_secret_key, redact_table, redact_url};
+    use super::{is_secret_key, redact_table, redact_url, redact_urls};
 
     #[test]
     fn secret_keys_are_known_by_their_names() {
@@ -79,6 +102,8 @@ mod tests {
             "password",
             "smtp_password",
             "encoding_aes_key",
+            "credentials",
+            "seed",
             "api_keys",
             "Authorization",
             "X-Api-Key",
@@ -101,6 +126,17 @@ mod tests {
             ("embedded", "embedded"),
         ] {
             assert_eq!(redact_url(url), shown);
+        }
+    }
+
+    #[test]
+    fn urls_with_commas_between_lose_each_secret() {
+        for (urls, shown) in [
+            ("nats://u:hunter2@a,nats://t@b", "nats://[redacted]@a,nats://[redacted]@b"),
+            ("redis://:hun,ter2@db", "redis://[redacted]@db"),
+            ("nats://u:hun,ter2@a,nats://b", "[redacted]"),
+        ] {
+            assert_eq!(redact_urls(urls), shown);
         }
     }
 

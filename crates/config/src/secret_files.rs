@@ -129,7 +129,7 @@ impl SecretFiles<'_> {
         }
     }
 
-    fn locate(&self, text: &str) -> PathBuf {
+    pub(crate) fn locate(&self, text: &str) -> PathBuf {
         match text.strip_prefix("{data_dir}") {
             Some(rest) => self.data_dir.join(rest.trim_start_matches('/')),
             None => self.folder.join(text),

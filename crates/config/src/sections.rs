@@ -1,5 +1,5 @@
-//! Reads the sections that say where and how the program runs: `[server]`, `[bus]`, `[records]`,
-//! `[blobs]`, `[outgoing]`, `[capacity]` and the workspace.
+//! Reads the sections that say where and how the program runs: `[server]`, `[blobs]`,
+//! `[outgoing]`, `[capacity]` and the workspace.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::checks;
 use crate::reader::{Reader, Table};
 use crate::schema::keys_of;
 use crate::secret_files::SecretFiles;
-use crate::types::{BlobsConfig, Bus, Outgoing, RecordsConfig, Server, ServiceUrl};
+use crate::types::{BlobsConfig, Outgoing, Server, ServiceUrl};
 
 /// Milliseconds that a change may wait for its outcome.
 const COMMAND_WAIT_MS_MAX: u64 = 60_000;
@@ -68,32 +68,6 @@ fn url(
     reader.only(&table, keys_of(name));
     files.resolve(reader, name, &mut table.map, &["url"]);
     reader.text(&table, "url")
-}
-
-pub(crate) fn bus(
-    reader: &mut Reader<'_>,
-    files: &mut SecretFiles<'_>,
-    root: &Map<String, Value>,
-) -> Bus {
-    let url = url(reader, files, root, "bus").unwrap_or_default();
-    if !url.is_empty() {
-        let good = checks::engine_url(&url, &["nats", "tls"], "nats://127.0.0.1:4222");
-        reader.checked("bus.url", good);
-    }
-    Bus { url: ServiceUrl::new(url) }
-}
-
-pub(crate) fn records(
-    reader: &mut Reader<'_>,
-    files: &mut SecretFiles<'_>,
-    root: &Map<String, Value>,
-) -> RecordsConfig {
-    let url = url(reader, files, root, "records").unwrap_or_default();
-    if !url.is_empty() {
-        let good = checks::engine_url(&url, &["redis", "rediss"], "redis://127.0.0.1:6379");
-        reader.checked("records.url", good);
-    }
-    RecordsConfig { url: ServiceUrl::new(url) }
 }
 
 /// Without a URL, blobs stand in the data folder.

@@ -8,7 +8,7 @@ use postroom_model::{ChannelId, ChannelKind, QueueId};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
-use crate::redact::{redact_table, redact_url};
+use crate::redact::{redact_table, redact_urls};
 
 /// `[server]`.
 #[derive(Debug, Clone)]
@@ -30,12 +30,46 @@ pub struct Server {
 #[derive(Debug, Clone)]
 pub struct Bus {
     pub url: ServiceUrl,
+    pub login: BusLogin,
+    pub tls: BusTls,
+    /// The monitoring endpoint of each server.
+    pub monitor_urls: Vec<ServiceUrl>,
+    /// Copies of each stream in a cluster.
+    pub replicas: u8,
+    /// Codes of findings that the operator accepts.
+    pub accept: Vec<String>,
+}
+
+/// Who we are to the bus. Users and tokens may stand in its URL as well.
+#[derive(Debug, Clone, Default)]
+pub enum BusLogin {
+    #[default]
+    InUrl,
+    Token(SecretString),
+    User {
+        name: String,
+        password: SecretString,
+    },
+    /// The text of a `.creds` file.
+    Credentials(SecretString),
+    /// The seed of an `NKey`.
+    Seed(SecretString),
+}
+
+/// Files for an encrypted connection; a `tls://` URL asks for one.
+#[derive(Debug, Clone, Default)]
+pub struct BusTls {
+    pub authorities: Option<PathBuf>,
+    /// A certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// `[records]`: `embedded`, or the URL of a Redis server.
 #[derive(Debug, Clone)]
 pub struct RecordsConfig {
     pub url: ServiceUrl,
+    /// Codes of findings that the operator accepts.
+    pub accept: Vec<String>,
 }
 
 /// `[blobs]`: `file:` and a folder, or `s3://` and a bucket.
@@ -81,7 +115,7 @@ impl ServiceUrl {
 
 impl fmt::Display for ServiceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&redact_url(self.reveal()))
+        f.write_str(&redact_urls(self.reveal()))
     }
 }
 

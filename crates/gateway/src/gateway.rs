@@ -135,8 +135,8 @@ pub struct GatewayParts {
     pub registry: Arc<Registry>,
     /// From [`GatewayMetrics::register`] on that registry.
     pub metrics: GatewayMetrics,
-    /// Whether the router of this process runs; true where it has none.
-    pub ready: watch::Receiver<bool>,
+    /// Whether the router of this process runs; none where another process routes.
+    pub ready: Option<watch::Receiver<bool>>,
     pub explain: ExplainFn,
 }
 

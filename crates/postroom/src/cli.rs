@@ -36,6 +36,14 @@ pub(crate) struct Shared {
 pub(crate) enum Command {
     /// Run everything in one process
     Serve,
+    /// Clustered form: only send what must leave; any number of processes may
+    Channels,
+    /// Clustered form: only decide; one of any number is active, the others stand by
+    Router,
+    /// Clustered form: only the HTTP server; any number of processes may
+    Gateway,
+    /// Try what the configuration names and say what to do about it; exit 1 if anything is wrong
+    Doctor,
     /// Read the configuration and report every mistake; exit 2 if there is any
     Check,
     /// Show what Postroom makes of a raw message; touches nothing

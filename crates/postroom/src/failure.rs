@@ -84,8 +84,10 @@ macro_rules! coded {
 coded!(
     postroom_bus::BusError,
     postroom_bus::BlobError,
+    postroom_bus_nats::NatsError,
     postroom_embedded::EmbeddedError,
     postroom_records::RecordsError,
+    postroom_records_redis::RedisError,
     postroom_router::RouterError
 );
 

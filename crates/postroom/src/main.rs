@@ -12,6 +12,7 @@ mod adapters;
 mod bench;
 mod cli;
 mod commands;
+mod engines;
 mod failure;
 mod output;
 mod serve;
@@ -25,6 +26,7 @@ use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
+use crate::serve::Roles;
 
 /// Most of what is allocated here is freed on another thread, which this one does in less than half
 /// the time of the system's.
@@ -56,7 +58,11 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     output::start_log(cli.shared.log.as_deref());
     let shared = &cli.shared;
     match &cli.command {
-        Command::Serve => serve::run(shared).await,
+        Command::Serve => serve::run(shared, Roles::EVERYTHING).await,
+        Command::Channels => serve::run(shared, Roles::CHANNELS).await,
+        Command::Router => serve::run(shared, Roles::ROUTER).await,
+        Command::Gateway => serve::run(shared, Roles::GATEWAY).await,
+        Command::Doctor => commands::doctor::run(shared).await,
         Command::Check => commands::check::run(shared),
         Command::Inspect(wanted) => commands::inspect::run(wanted),
         Command::Token(wanted) => commands::token::token(shared, wanted).await,

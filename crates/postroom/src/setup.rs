@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use postroom_channel::{AllowList, Guard};
-use postroom_config::{Config, Diagnostic, Loader};
+use postroom_config::{Config, Loader};
 use postroom_model::{Clock, Settings, SystemClock, SystemRandom};
 use postroom_routing::Rules;
 
 use crate::adapters::{self, Adapters};
 use crate::cli::Shared;
+use crate::engines;
 use crate::failure::Failure;
 
 /// A configuration that every room has accepted.
@@ -33,7 +34,7 @@ pub(crate) fn preview(shared: &Shared) -> Result<Config, Failure> {
 /// backends about their addresses. All mistakes are reported at once.
 pub(crate) fn accept(config: Config) -> Result<Setup, Failure> {
     postroom_channel::install_crypto();
-    let mut mistakes = foreign_backends(&config);
+    let mut mistakes = engines::mistakes(&config);
     let guard = AllowList::parse(&config.outgoing.allow)
         .map_err(|error| error.to_string())
         .and_then(|allow| Guard::new(allow).map_err(|error| error.to_string()))
@@ -62,22 +63,4 @@ pub(crate) fn accept(config: Config) -> Result<Setup, Failure> {
     } else {
         Err(config.diagnostics(mistakes).into())
     }
-}
-
-/// Only the embedded form is built in.
-fn foreign_backends(config: &Config) -> Vec<Diagnostic> {
-    let mut mistakes = Vec::new();
-    let embedded = "write \"embedded\": this version carries the embedded form".to_owned();
-    for (key, url) in [("bus.url", &config.bus.url), ("records.url", &config.records.url)] {
-        if !url.is_embedded() {
-            let message = "no such backend is built in";
-            mistakes.push(config.diagnose(key, message, Some(embedded.clone()), None));
-        }
-    }
-    if config.blobs.url.folder().is_none() {
-        let help = "write \"file:\" and a folder".to_owned();
-        let message = "no such blob store is built in";
-        mistakes.push(config.diagnose("blobs.url", message, Some(help), None));
-    }
-    mistakes
 }

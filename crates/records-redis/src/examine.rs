@@ -26,6 +26,10 @@ pub struct Facts {
     pub cluster: Option<bool>,
 }
 
+/// Codes of findings that can be accepted.
+pub const ACCEPTABLE: &[&str] =
+    &["redis_evicts", "redis_not_kept", "redis_is_cluster", "redis_settings_unknown"];
+
 /// Something that the records cannot live with, or of which it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
@@ -52,10 +56,7 @@ impl Finding {
 
     /// Whether the program can run with it at all, if the operator says so.
     pub fn acceptable(&self) -> bool {
-        match self {
-            Self::TooOld { .. } | Self::Replica => false,
-            Self::Evicts { .. } | Self::NotKept | Self::Cluster | Self::Unknown { .. } => true,
-        }
+        ACCEPTABLE.contains(&self.code())
     }
 
     /// Whether the operator has accepted it, by its code.

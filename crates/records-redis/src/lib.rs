@@ -26,6 +26,6 @@ mod values;
 mod write;
 
 pub use error::RedisError;
-pub use examine::{Facts, Finding, examine, judge};
+pub use examine::{ACCEPTABLE, Facts, Finding, examine, judge};
 pub use options::RedisOptions;
 pub use records::RedisRecords;

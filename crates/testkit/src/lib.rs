@@ -12,10 +12,12 @@
 
 mod cluster;
 mod nats;
+mod redis;
 mod tools;
 
 pub use cluster::NatsCluster;
 pub use nats::{NatsServer, NatsSetup};
+pub use redis::RedisServer;
 pub use tools::find_tool;
 
 /// Another process tells nobody when it is ready, so it is asked again and again; with a pause that

@@ -49,6 +49,32 @@ pub struct Server {
     pub log: PathBuf,
 }
 
+/// A running process of one role that listens nowhere.
+#[derive(Debug)]
+pub struct Role {
+    child: Child,
+}
+
+impl Role {
+    /// SIGKILL, at once.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it is killed");
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub async fn stop(mut self) {
+        terminate(&mut self.child).await;
+    }
+}
+
+async fn terminate(child: &mut Child) {
+    let pid = child.id().expect("it runs").to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
+    assert!(sent.expect("kill runs").success());
+    let ended = tokio::time::timeout(WAIT, child.wait()).await;
+    assert!(ended.expect("it ends in time").expect("it ran").success());
+}
+
 /// The program that the workspace builds, next to this test's own executable.
 pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
@@ -135,6 +161,28 @@ impl House {
         server
     }
 
+    /// Starts `gateway` and waits until it reaches bus and records.
+    pub async fn gateway(&self) -> Server {
+        let errors = File::options().create(true).append(true).open(self.log());
+        let mut command = self.command(&["gateway"]);
+        command.stderr(errors.expect("a log file"));
+        let server = self.start(command).await.expect("it prints its address");
+        server.ready().await;
+        server
+    }
+
+    /// Starts a role that listens nowhere, and waits until it runs.
+    pub async fn role(&self, name: &str) -> Role {
+        let errors = File::options().create(true).append(true).open(self.log());
+        let mut command = self.command(&[name]);
+        command.stderr(errors.expect("a log file")).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        let line = tokio::time::timeout(WAIT, lines.next_line()).await.expect("it says something");
+        assert_eq!(line.expect("a line"), Some(format!("Postroom runs as {name}")));
+        Role { child }
+    }
+
     /// Starts `serve` with a limit on what any of its files may hold, as on a full disk, where its log
     /// cannot be written either.
     pub async fn serve_within(&self, file_kib_max: u32) -> Server {
@@ -205,11 +253,7 @@ impl Server {
 
     /// SIGTERM, and waits for its end.
     pub async fn stop(mut self) {
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
-        assert!(sent.expect("kill runs").success());
-        let ended = tokio::time::timeout(WAIT, self.child.wait()).await;
-        assert!(ended.expect("it ends in time").expect("it ran").success());
+        terminate(&mut self.child).await;
     }
 
     pub fn log_text(&self) -> String {

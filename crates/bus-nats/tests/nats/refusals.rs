@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postroom_bus_nats::{Finding, Nats, NatsAuth, NatsError, NatsOptions, examine};
+use postroom_bus_nats::{ACCEPTABLE, Finding, Nats, NatsAuth, NatsError, NatsOptions, examine};
 use postroom_model::SystemClock;
 use postroom_testkit::{NatsServer, NatsSetup};
 use tokio_util::task::TaskTracker;
@@ -37,7 +37,7 @@ async fn p11_server_that_syncs_late_is_refused_unless_that_is_accepted() {
     options.monitor_urls = vec!["http://127.0.0.1:1".into()];
     assert_eq!(codes(&refused(&options).await), ["nats_sync_unknown"]);
     assert!(streams(&server).await.contains("\"total\":0"), "nothing was made");
-    options.accept_weak_durability = true;
+    options.accepted = ACCEPTABLE.iter().map(|code| (*code).to_owned()).collect();
     let inlet = open_with(&options).await.inlet();
     assert_eq!(inlet.publish(payload(1)).await, Ok(1));
 }
@@ -55,7 +55,7 @@ async fn server_without_what_is_needed_is_refused_even_if_weakness_is_accepted()
     let setup = NatsSetup { jetstream: false, max_payload_bytes: 65_536, ..NatsSetup::default() };
     let server = NatsServer::start_with(setup).await;
     let mut options = options(&server);
-    options.accept_weak_durability = true;
+    options.accepted = ACCEPTABLE.iter().map(|code| (*code).to_owned()).collect();
     let found = codes(&refused(&options).await);
     assert_eq!(found, ["nats_no_jetstream", "nats_payload_too_small"]);
 }
@@ -76,7 +76,7 @@ async fn stream_of_the_same_name_with_other_settings_is_refused_and_left_alone()
     };
     let before = info().await;
     let mut options = options(&server);
-    options.accept_weak_durability = true;
+    options.accepted = ACCEPTABLE.iter().map(|code| (*code).to_owned()).collect();
     let error = refused(&options).await;
     assert_eq!(error.code(), "nats_unfit");
     for words in [

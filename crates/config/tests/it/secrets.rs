@@ -138,8 +138,36 @@ fn canary_stays_out_of_debug_and_dump() {
 }
 
 #[test]
+fn login_of_the_bus_is_read_from_the_file_or_one_of_its_own_and_shows_nowhere() {
+    for (keys, way) in [
+        (format!("user = 'ann'\npassword = '{CANARY}'"), "user"),
+        (format!("token = '{CANARY}'"), "token"),
+        (format!("credentials = '{CANARY}'"), "credentials"),
+        (format!("seed = '{CANARY}'"), "seed"),
+        ("seed_file = 'login'".to_owned(), "seed"),
+        ("credentials_file = 'login'".to_owned(), "credentials"),
+    ] {
+        let desk = Desk::with_queues(&format!("[bus]\nurl = 'nats://a,nats://b'\n{keys}\n"))
+            .file("login", CANARY);
+        let config = desk.load().expect(&keys);
+        let dump = config.public_dump();
+        assert_eq!(
+            (&dump["bus"]["login"], &dump["bus"]["url"]),
+            (&way.into(), &"nats://a,nats://b".into())
+        );
+        assert!(!matches!(config.bus.login, postroom_config::BusLogin::InUrl), "{keys}");
+        for shown in [dump.to_string(), format!("{config:?}")] {
+            assert!(!shown.contains(CANARY), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn canary_stays_out_of_messages_about_its_own_line() {
     for text in [
+        format!("[bus]\nseed = '{CANARY}'\ntoken = '{CANARY}'"),
+        format!("[bus]\npassword = '{CANARY}'"),
+        format!("[bus]\nurl = 'nats://{CANARY}@a,redis://u:{CANARY}@b'"),
         format!("channels = [{{ id = 'site', kind = 'webhok', secret = '{CANARY}' }}]"),
         channel(&format!("secret = '{CANARY}'\nsecret = '{CANARY}'")),
         channel(&format!("secret = '{CANARY}")),

@@ -209,7 +209,7 @@ impl House {
             docs_url: None,
             registry: Arc::new(registry),
             metrics,
-            ready: is_ready,
+            ready: Some(is_ready),
             explain: Arc::new(|input| serde_json::json!({ "conversation": input.conversation.id })),
         });
         let house = Self {

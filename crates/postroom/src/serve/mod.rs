@@ -1,4 +1,4 @@
-//! `postroom serve`: all roles in one process.
+//! `postroom serve`: all roles in one process; and each of them in one of its own, for the clustered form.
 
 mod reload;
 mod signals;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use postroom_access::{CredentialKind, Principal};
 use postroom_bus::{Intake, IntakeLimits};
+use postroom_config::Config;
 use postroom_delivery::{DeliveryHost, DeliveryParts};
 use postroom_gateway::{ExplainInput, Gateway, GatewayLimits, GatewayMetrics, GatewayParts};
 use postroom_model::{
@@ -29,8 +30,40 @@ use crate::setup::{self, Setup};
 use crate::store::Store;
 use crate::threads::Threads;
 
+/// Which roles a process has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Roles {
+    name: &'static str,
+    /// Sends what must leave.
+    channels: bool,
+    router: bool,
+    gateway: bool,
+}
+
+impl Roles {
+    pub(crate) const EVERYTHING: Self =
+        Self { name: "serve", channels: true, router: true, gateway: true };
+    pub(crate) const CHANNELS: Self =
+        Self { name: "channels", channels: true, router: false, gateway: false };
+    pub(crate) const ROUTER: Self =
+        Self { name: "router", channels: false, router: true, gateway: false };
+    pub(crate) const GATEWAY: Self =
+        Self { name: "gateway", channels: false, router: false, gateway: true };
+
+    fn all(self) -> bool {
+        self.channels && self.router && self.gateway
+    }
+
+    /// Whether the settings of this process come into force for the workspace: where something comes
+    /// in, and where it is decided.
+    fn installs(self) -> bool {
+        self.router || self.gateway
+    }
+}
+
 /// What the roles share.
 struct House {
+    roles: Roles,
     store: Store,
     intake: Intake,
     clock: Arc<dyn Clock>,
@@ -49,21 +82,31 @@ struct Live {
     clippy::too_many_lines,
     reason = "the order in which the rooms start and end, in one place"
 )]
-pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failure> {
     let loader = setup::loader(shared);
     let random: Arc<dyn Random> = Arc::new(SystemRandom::new());
-    for made in loader.create_missing_secrets(random.as_ref())? {
-        output::complain(&format!("made a new secret: {}", made.display()));
+    // Processes on several machines would each make another one.
+    if roles.all() {
+        for made in loader.create_missing_secrets(random.as_ref())? {
+            output::complain(&format!("made a new secret: {}", made.display()));
+        }
     }
     let setup = setup::accept(loader.load()?)?;
+    if !roles.all() && !setup.config.is_clustered() {
+        let name = roles.name;
+        return Err(Failure::usage(format!(
+            "`postroom {name}` needs the clustered form: set bus.url to nats:// and records.url to \
+             redis://; the embedded form runs as `postroom serve`"
+        )));
+    }
     let store = Store::open(&setup.config).await?;
-    let listener = bind(&setup).await?;
-    let public_url = public_url(&setup, &listener)?;
+    let listener = if roles.gateway { Some(bind(&setup).await?) } else { None };
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tasks = TaskTracker::new();
     let (before, behind) = (Threads::before()?, Threads::behind()?);
     let house = House {
+        roles,
         intake: before.run(|| {
             // Its task ends with the last handle, some of which open connections hold: not waited for.
             let tasks = TaskTracker::new();
@@ -81,54 +124,50 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     };
     let mut registry = Registry::default();
     let (ready, is_ready) = watch::channel(false);
-    let router = house.router(&mut registry, ready);
-    let delivery = house.delivery(&mut registry, &live);
-    let metrics = GatewayMetrics::register(&mut registry);
-    let limits = GatewayLimits {
-        body_bytes_max: usize::try_from(setup.config.server.body_bytes_max).unwrap_or(usize::MAX),
-        command_wait_ms: setup.config.server.command_wait_ms,
-        ..GatewayLimits::default()
+    let router = roles.router.then(|| house.router(&mut registry, ready));
+    let delivery = roles.channels.then(|| house.delivery(&mut registry, &live));
+    let open = match listener {
+        Some(listener) => {
+            let public_url = public_url(&setup.config, &listener)?;
+            let ready = roles.router.then_some(is_ready);
+            let parts = house.gateway(&setup.config, registry, &live, (public_url.clone(), ready));
+            Some((before.run(|| Gateway::new(parts)), listener, public_url))
+        }
+        None => None,
     };
-    let parts = GatewayParts {
-        workspace: setup.config.workspace.clone(),
-        intake: house.intake.clone(),
-        ledger: Arc::clone(&house.store.ledger),
-        records: Arc::clone(&house.store.records),
-        blobs: house.store.blobs.clone(),
-        access: Arc::clone(&house.store.access),
-        adapters: live.adapters.subscribe(),
-        settings: live.settings.subscribe(),
-        clock: Arc::clone(&house.clock),
-        ids: house.ids.clone(),
-        random: Arc::clone(&house.random),
-        limits,
-        public_url: public_url.clone(),
-        docs_url: None,
-        registry: Arc::new(registry),
-        metrics,
-        ready: is_ready.clone(),
-        explain: Arc::new(explained),
-    };
-    let gateway = before.run(|| Gateway::new(parts));
     // The settings are in the inlet before the doors open: what comes in after them is decided by them.
     house.install(&live.settings.borrow().clone()).await?;
     let stop = Stop::default();
-    let routing = house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle());
-    let delivering = house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle());
+    let routing =
+        router.map(|router| house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle()));
+    let delivering = delivery
+        .map(|delivery| house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle()));
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
-    announce(&house, &listener, public_url.as_str()).await?;
-    let doors = stop.doors.clone();
-    let serving = house.tasks.spawn(async move { gateway.serve(listener, doors).await });
+    let serving = match open {
+        Some((gateway, listener, public_url)) => {
+            announce(&house, &listener, public_url.as_str()).await?;
+            let doors = stop.doors.clone();
+            Some(house.tasks.spawn(async move { gateway.serve(listener, doors).await }))
+        }
+        None => {
+            output::say(&format!("Postroom runs as {}", roles.name));
+            None
+        }
+    };
     let ended = tokio::select! {
         () = signals::terminated() => None,
         ended = watch_router(routing) => Some(ended),
         () = reloading => None,
     };
     stop.doors.cancel();
-    drop(serving.await);
+    if let Some(serving) = serving {
+        drop(serving.await);
+    }
     stop.delivery.cancel();
-    drop(delivering.await);
+    if let Some(delivering) = delivering {
+        drop(delivering.await);
+    }
     stop.router.cancel();
     let House { intake, tasks, store, .. } = house;
     drop(intake);
@@ -151,8 +190,11 @@ struct Stop {
 }
 
 async fn watch_router(
-    routing: tokio::task::JoinHandle<Result<(), RouterError>>,
+    routing: Option<tokio::task::JoinHandle<Result<(), RouterError>>>,
 ) -> Result<(), Failure> {
+    let Some(routing) = routing else {
+        return std::future::pending().await;
+    };
     match routing.await {
         Ok(ended) => Ok(ended?),
         // Whoever watches over the process must see that it did not end as asked.
@@ -168,8 +210,8 @@ async fn bind(setup: &Setup) -> Result<TcpListener, Failure> {
 }
 
 /// The configured address, or the one that is listened on, whose port may have been chosen now.
-fn public_url(setup: &Setup, listener: &TcpListener) -> Result<url::Url, Failure> {
-    let server = &setup.config.server;
+fn public_url(config: &Config, listener: &TcpListener) -> Result<url::Url, Failure> {
+    let server = &config.server;
     let text = match listener.local_addr() {
         Ok(address) if !server.public_url_given => format!("http://{address}"),
         _ => server.public_url.clone(),
@@ -235,8 +277,48 @@ impl House {
         })
     }
 
+    /// The last pair is where people reach it, and whether the router of this process runs.
+    fn gateway(
+        &self,
+        config: &Config,
+        mut registry: Registry,
+        live: &Live,
+        (public_url, ready): (url::Url, Option<watch::Receiver<bool>>),
+    ) -> GatewayParts {
+        let metrics = GatewayMetrics::register(&mut registry);
+        let server = &config.server;
+        let limits = GatewayLimits {
+            body_bytes_max: usize::try_from(server.body_bytes_max).unwrap_or(usize::MAX),
+            command_wait_ms: server.command_wait_ms,
+            ..GatewayLimits::default()
+        };
+        GatewayParts {
+            workspace: config.workspace.clone(),
+            intake: self.intake.clone(),
+            ledger: Arc::clone(&self.store.ledger),
+            records: Arc::clone(&self.store.records),
+            blobs: self.store.blobs.clone(),
+            access: Arc::clone(&self.store.access),
+            adapters: live.adapters.subscribe(),
+            settings: live.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            ids: self.ids.clone(),
+            random: Arc::clone(&self.random),
+            limits,
+            public_url,
+            docs_url: None,
+            registry: Arc::new(registry),
+            metrics,
+            ready,
+            explain: Arc::new(explained),
+        }
+    }
+
     /// Asks for the settings to come into force, in one order with everything else.
     async fn install(&self, settings: &Settings) -> Result<(), Failure> {
+        if !self.roles.installs() {
+            return Ok(());
+        }
         let body = InputBody::Settings(Box::new(settings.clone()));
         let input = Input { id: InputId(self.ids.next()), at: self.clock.now(), body };
         self.intake.accept(&input).await?;

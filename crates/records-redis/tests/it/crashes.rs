@@ -6,7 +6,7 @@ use std::time::Duration;
 use postroom_records::{Change, ConversationQuery, Records};
 use postroom_records_redis::{RedisOptions, RedisRecords};
 
-use crate::server::Server;
+use crate::server::{Ask as _, Server};
 use crate::support::{
     at, conversation, entry, open, open_with, put, routed, seen, stand_at, totals,
 };

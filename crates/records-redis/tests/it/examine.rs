@@ -3,7 +3,7 @@
 use postroom_model::WorkspaceId;
 use postroom_records_redis::{Finding, RedisError, RedisOptions, RedisRecords, examine};
 
-use crate::server::Server;
+use crate::server::{Ask as _, Server};
 
 async fn open(url: &str, accepted: &[&str]) -> Result<RedisRecords, RedisError> {
     let accepted = accepted.iter().map(|code| (*code).to_owned()).collect();

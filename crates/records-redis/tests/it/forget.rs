@@ -3,7 +3,7 @@
 use postroom_model::Timestamp;
 use postroom_records::{Change, Key, Records as _};
 
-use crate::server::Server;
+use crate::server::{Ask as _, Server};
 use crate::support::{at, input, open, seen, totals};
 
 const SEEN: &str = "postroom:{main}:seen";

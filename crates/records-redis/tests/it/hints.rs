@@ -6,7 +6,7 @@ use postroom_records::Records as _;
 use postroom_records_redis::RedisOptions;
 use tokio::sync::watch;
 
-use crate::server::Server;
+use crate::server::{Ask as _, Server};
 use crate::support::{at, deaf, open_with, totals};
 
 async fn hears(changes: &mut watch::Receiver<u64>, seq: u64) {

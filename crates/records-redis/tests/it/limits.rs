@@ -2,7 +2,7 @@
 
 use postroom_records::{Change, Records as _};
 
-use crate::server::Server;
+use crate::server::{Ask as _, Server};
 use crate::support::{at, conversation, entry, open, put, seen, totals};
 
 /// Messages in the largest batch that a router writes while it keeps up.

@@ -4,7 +4,7 @@ use postroom_model::WorkspaceId;
 use postroom_records::{Key, Records as _, RecordsError, Standing};
 use postroom_records_redis::{RedisError, RedisOptions, RedisRecords};
 
-use crate::server::Server;
+use crate::server::{Ask as _, Server};
 use crate::support::{at, conversation, entry, open, put, routed, seen, totals};
 
 const META: &str = "postroom:{main}:meta";

@@ -1,0 +1,67 @@
+//! What the configuration says about the engines of the clustered form, in their own words.
+
+use postroom_bus_nats::{NatsAuth, NatsOptions, NatsTls};
+use postroom_config::{BusLogin, Config, Diagnostic, nearest};
+use postroom_records_redis::RedisOptions;
+
+pub(crate) fn nats(config: &Config) -> NatsOptions {
+    let bus = &config.bus;
+    let auth = match &bus.login {
+        BusLogin::InUrl => NatsAuth::Nobody,
+        BusLogin::Token(token) => NatsAuth::Token(token.clone()),
+        BusLogin::User { name, password } => {
+            NatsAuth::User { name: name.clone(), password: password.clone() }
+        }
+        BusLogin::Credentials(text) => NatsAuth::Credentials(text.clone()),
+        BusLogin::Seed(seed) => NatsAuth::Seed(seed.clone()),
+    };
+    let (authorities, identity) = (bus.tls.authorities.clone(), bus.tls.identity.clone());
+    NatsOptions {
+        auth,
+        tls: NatsTls { required: false, authorities, identity },
+        monitor_urls: bus.monitor_urls.iter().map(|url| url.reveal().into()).collect(),
+        accepted: bus.accept.clone(),
+        replicas: bus.replicas,
+        ..NatsOptions::new(bus.url.reveal(), config.workspace.clone())
+    }
+}
+
+pub(crate) fn redis(config: &Config) -> RedisOptions {
+    RedisOptions { accepted: config.records.accept.clone(), ..RedisOptions::default() }
+}
+
+/// What is wrong with the choice of engines, before any of them is asked.
+pub(crate) fn mistakes(config: &Config) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    if config.records.url.is_embedded() == config.is_clustered() {
+        let message = "bus and records are not of one form";
+        let help =
+            "write \"embedded\" for both, or nats:// for the bus and redis:// for the records";
+        mistakes.push(config.diagnose("records.url", message, Some(help.to_owned()), None));
+    }
+    for (name, accepted, known) in [
+        ("bus", &config.bus.accept, postroom_bus_nats::ACCEPTABLE),
+        ("records", &config.records.accept, postroom_records_redis::ACCEPTABLE),
+    ] {
+        for (at, code) in
+            accepted.iter().enumerate().filter(|(_, code)| !known.contains(&code.as_str()))
+        {
+            let near = nearest(code, known.iter().copied());
+            let near =
+                near.map_or_else(|| known.join(", "), |near| format!("did you mean {near}?"));
+            let message = "this is not a finding that can be accepted";
+            mistakes.push(config.diagnose(
+                &format!("{name}.accept[{at}]"),
+                message,
+                Some(near),
+                None,
+            ));
+        }
+    }
+    if config.blobs.url.folder().is_none() {
+        let help = "write \"file:\" and a folder".to_owned();
+        let message = "no such blob store is built in";
+        mistakes.push(config.diagnose("blobs.url", message, Some(help), None));
+    }
+    mistakes
+}

@@ -1,0 +1,164 @@
+//! The clustered form on the real binary, over a real nats-server and a real Redis: everything in one
+//! process, and each role in one of its own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use postroom_channel::signature::{Secret, verify};
+use postroom_model::{Clock as _, SystemClock};
+use postroom_testkit::{NatsServer, NatsSetup, RedisServer};
+use postroom_tests::process::{Callback, Client, House, SECRET, config};
+use serde_json::{Value, json};
+
+/// Both engines, and a configuration that names them.
+struct Engines {
+    nats: NatsServer,
+    redis: RedisServer,
+}
+
+impl Engines {
+    async fn start() -> Self {
+        Self { nats: NatsServer::start().await, redis: RedisServer::start().await }
+    }
+
+    fn config(&self, callback: &str) -> String {
+        let (nats, monitor) = (self.nats.url(), self.nats.monitor_url());
+        let redis = self.redis.url();
+        let engines = format!(
+            "[bus]\nurl = \"{nats}\"\nmonitor_urls = [\"{monitor}\"]\n[records]\nurl = \"{redis}\"\n"
+        );
+        engines + &config(callback)
+    }
+}
+
+/// A customer writes; gives the conversation once Bob has it.
+async fn written(client: &Client, id: &str, admin: &str) -> Value {
+    let message = client.says(id, id, "I want a refund, please").await;
+    let conversation = client.routed(&message, admin).await;
+    assert_eq!(conversation["queue"], "billing");
+    assert_eq!(conversation["assignee"], "bob");
+    conversation
+}
+
+/// Bob answers, and the customer's side gets it as the `count`th, signed.
+async fn answered(
+    client: &Client,
+    bob: &str,
+    conversation: &Value,
+    callback: &Callback,
+    count: usize,
+) {
+    let path = format!("/v1/conversations/{}", conversation["id"].as_str().unwrap());
+    let reply = json!({ "text": "It is on its way.", "if_version": conversation["version"] });
+    let replied = client.post(&format!("{path}/replies"), bob, &reply).await;
+    assert_eq!(replied.status, 202, "{}", replied.text());
+    let got = callback.wait_for(count).await.pop().unwrap();
+    let secret = Secret::parse(SECRET).unwrap();
+    let checked = verify(&[secret], &got.headers, &got.raw, SystemClock.now());
+    assert!(checked.is_ok(), "{checked:?}");
+    assert_eq!(got.body["text"], "It is on its way.");
+    assert_eq!(got.body["id"], replied.json()["id"]);
+    let sent = |page: &Value| {
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        items.iter().any(|item| item["delivery"]["state"] == "sent")
+    };
+    client.until(&format!("{path}/timeline"), bob, sent).await;
+}
+
+async fn bob_is_online(client: &Client, bob: &str) {
+    let online = json!({ "status": "online" });
+    assert_eq!(client.put("/v1/me/status", bob, &online).await.status, 200);
+}
+
+#[tokio::test]
+async fn message_goes_all_the_way_over_nats_and_redis() {
+    let (engines, callback) = (Engines::start().await, Callback::start().await);
+    let house = House::new(&engines.config(&callback.url));
+    house.ok(&["doctor"]).await;
+    let server = house.serve().await;
+    let client = server.client();
+    let (admin, bob) = (house.token("admin", None).await, house.token("agent", Some("bob")).await);
+    let mut stream = client.stream("", &bob, None).await;
+    bob_is_online(&client, &bob).await;
+    let conversation = written(&client, "m1", &admin).await;
+    let (_, seen) = stream.next_of("message.received").await;
+    assert_eq!(seen["message"]["external_id"], "m1");
+    answered(&client, &bob, &conversation, &callback, 1).await;
+    let id = conversation["id"].as_str().unwrap();
+    assert!(house.ok(&["explain", id]).await.contains("billing"));
+    server.stop().await;
+    let before = house.verify().await;
+    house.ok(&["rebuild"]).await;
+    assert_eq!(house.verify().await["rows"], before["rows"]);
+    assert!(!house.data().join("postroom.db").exists(), "nothing of the embedded form is made");
+}
+
+/// P1, P4, P7 with a process for each role, of which the router dies.
+#[tokio::test]
+async fn second_router_takes_over_after_the_first_is_killed() {
+    let (engines, callback) = (Engines::start().await, Callback::start().await);
+    let house = House::new(&engines.config(&callback.url));
+    let gateway = house.gateway().await;
+    let (first, channels) = (house.role("router").await, house.role("channels").await);
+    let client = gateway.client();
+    let (admin, bob) = (house.token("admin", None).await, house.token("agent", Some("bob")).await);
+    let mut stream = client.stream("", &bob, None).await;
+    bob_is_online(&client, &bob).await;
+    let conversation = written(&client, "m1", &admin).await;
+    answered(&client, &bob, &conversation, &callback, 1).await;
+
+    first.kill().await;
+    let accepted = client.says("m2", "m2", "I want a refund, too").await;
+    gateway.ready().await;
+    let second = house.role("router").await;
+    let conversation = client.routed(&accepted, &admin).await;
+    assert_eq!(conversation["assignee"], "bob");
+    while stream.next_of("message.received").await.1["message"]["external_id"] != "m2" {}
+    answered(&client, &bob, &conversation, &callback, 2).await;
+
+    gateway.stop().await;
+    channels.stop().await;
+    second.stop().await;
+    let report = house.verify().await;
+    assert_eq!(report["in_flight"], 0, "{report:#}");
+    assert_eq!(callback.got().len(), 2, "each answer left once");
+}
+
+/// P11: what cannot be trusted is told with its code, and nothing starts until it is accepted.
+#[tokio::test]
+async fn p11_engine_that_cannot_be_trusted_stops_the_start_until_it_is_accepted() {
+    let mut engines = Engines::start().await;
+    let setup = NatsSetup { sync_always: false, ..NatsSetup::default() };
+    engines.nats = NatsServer::start_with(setup).await;
+    let house = House::new(&engines.config(""));
+    let refused = house.run(&["serve"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(words.contains("sync_interval") && words.contains("[nats_unfit]"), "{words}");
+    let doctor = house.run(&["doctor", "--json"]).await;
+    assert_eq!(doctor.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    assert_eq!(told["checks"][0]["code"], "nats_sync_not_always", "{told:#}");
+    let accepting =
+        engines.config("").replace("[bus]", "[bus]\naccept = [\"nats_sync_not_always\"]");
+    house.write_config(&accepting);
+    house.ok(&["doctor"]).await;
+    house.serve().await.stop().await;
+}
+
+#[tokio::test]
+async fn forms_are_not_mixed_and_roles_need_the_clustered_one() {
+    let house = House::new(&config(""));
+    for role in ["channels", "router", "gateway"] {
+        let refused = house.run(&[role]).await;
+        assert_eq!(refused.status.code(), Some(2));
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(words.contains("needs the clustered form"), "{words}");
+    }
+    house.ok(&["doctor"]).await;
+    house.write_config(&("[bus]\nurl = \"nats://127.0.0.1:1\"\n".to_owned() + &config("")));
+    for command in ["check", "verify", "doctor"] {
+        let refused = house.run(&[command]).await;
+        assert_eq!(refused.status.code(), Some(2), "{command}");
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(words.contains("not of one form"), "{words}");
+    }
+}
