@@ -18,15 +18,15 @@ pub fn encode_input(input: &Input) -> Result<Bytes, serde_json::Error> {
 }
 
 /// Puts encoded inputs into one batch.
-pub fn encode_batch(inputs: &[Bytes]) -> Bytes {
-    let length: usize = inputs.iter().map(|input| input.len() + 1).sum();
+pub fn encode_batch<I: AsRef<[u8]>>(inputs: &[I]) -> Bytes {
+    let length: usize = inputs.iter().map(|input| input.as_ref().len() + 1).sum();
     let mut batch = BytesMut::with_capacity(length + 2);
     batch.put_u8(b'[');
     for (index, input) in inputs.iter().enumerate() {
         if index > 0 {
             batch.put_u8(b',');
         }
-        batch.put_slice(input);
+        batch.put_slice(input.as_ref());
     }
     batch.put_u8(b']');
     batch.freeze()
@@ -76,7 +76,7 @@ mod tests {
         let encoded: Vec<Bytes> = (0..3).map(|n| encode_input(&input(n)).unwrap()).collect();
         let decoded = decode_batch(&encode_batch(&encoded));
         assert_eq!(decoded, (0..3).map(|n| Ok(input(n))).collect::<Vec<_>>());
-        assert!(decode_batch(&encode_batch(&[])).is_empty());
+        assert!(decode_batch(&encode_batch::<Bytes>(&[])).is_empty());
     }
 
     #[test]

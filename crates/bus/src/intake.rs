@@ -1,7 +1,8 @@
 //! The door to the inlet: coalesces what arrives within a moment into one publish.
 //!
 //! With every publish synced to disk, this is what makes thousands a second possible. Whoever calls
-//! [`Intake::accept_all`] gets an answer only when the inlet has it (P1).
+//! [`Intake::accept_all`] gets an answer only when the inlet has it (P1). A backend whose writer gathers
+//! by itself what waits takes submissions as they are ([`Inlet::submit`]); for the others a task does it.
 
 use std::sync::Arc;
 
@@ -40,18 +41,51 @@ impl Default for IntakeLimits {
 /// Gives inputs to the inlet. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
+    inlet: Arc<dyn Inlet>,
     queue: mpsc::Sender<Submission>,
     room: Arc<Semaphore>,
     waiting_bytes_max: u32,
 }
 
+/// Inputs of one caller, who waits until they are stored.
 #[derive(Debug)]
-struct Submission {
+pub struct Submission {
     inputs: Vec<Bytes>,
     bytes: usize,
     done: oneshot::Sender<Result<Position, BusError>>,
     /// Gives the bytes free again when the submission is answered.
     _room: OwnedSemaphorePermit,
+}
+
+impl Submission {
+    /// Bytes of its inputs together.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Tells the caller. One that no longer waits was not told that its inputs were taken; it may
+    /// repeat them.
+    pub fn answer(self, answer: Result<Position, BusError>) {
+        drop(self.done.send(answer));
+    }
+
+    /// The inputs of several, in their order, as one batch.
+    pub fn batch_of(submissions: &[Self]) -> Bytes {
+        let inputs: Vec<&[u8]> =
+            submissions.iter().flat_map(|one| &one.inputs).map(|input| &input[..]).collect();
+        encode_batch(&inputs)
+    }
+
+    /// Tells each caller the position of its first input in the entry that holds all of them.
+    pub fn answer_all(submissions: Vec<Self>, stored: &Result<u64, BusError>) {
+        let mut index: u32 = 0;
+        for submission in submissions {
+            let count = u32::try_from(submission.inputs.len()).unwrap_or(u32::MAX);
+            let position = |seq: &u64| Position { seq: *seq, index };
+            submission.answer(stored.as_ref().map(position).map_err(BusError::clone));
+            index = index.saturating_add(count);
+        }
+    }
 }
 
 impl Intake {
@@ -60,8 +94,8 @@ impl Intake {
     pub fn start(inlet: Arc<dyn Inlet>, limits: IntakeLimits, tasks: &TaskTracker) -> Self {
         let (queue, waiting) = mpsc::channel(limits.waiting_max);
         let room = Arc::new(Semaphore::new(limits.waiting_bytes_max as usize));
-        tasks.spawn(publish_all(inlet, limits, waiting));
-        Self { queue, room, waiting_bytes_max: limits.waiting_bytes_max }
+        tasks.spawn(publish_all(Arc::clone(&inlet), limits, waiting));
+        Self { inlet, queue, room, waiting_bytes_max: limits.waiting_bytes_max }
     }
 
     /// Stores one input durably and gives its position.
@@ -78,10 +112,12 @@ impl Intake {
         let room = self.reserve(bytes)?;
         let (done, answer) = oneshot::channel();
         let submission = Submission { inputs, bytes, done, _room: room };
-        self.queue.try_send(submission).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => BusError::Busy,
-            mpsc::error::TrySendError::Closed(_) => BusError::Closed,
-        })?;
+        if let Err(submission) = self.inlet.submit(submission) {
+            self.queue.try_send(submission).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => BusError::Busy,
+                mpsc::error::TrySendError::Closed(_) => BusError::Closed,
+            })?;
+        }
         // The task answers each submission. If it is gone, nobody knows whether it was published.
         let gone = |_| Err(BusError::Unavailable("the task that publishes ended".to_owned()));
         answer.await.unwrap_or_else(gone)
@@ -126,19 +162,8 @@ async fn publish_all(
 }
 
 async fn publish(inlet: &dyn Inlet, batch: Vec<Submission>) {
-    let inputs: Vec<Bytes> =
-        batch.iter().flat_map(|submission| submission.inputs.iter().cloned()).collect();
-    let published = inlet.publish(encode_batch(&inputs)).await;
-    let mut index: u32 = 0;
-    for submission in batch {
-        let answer = match &published {
-            Ok(seq) => Ok(Position { seq: *seq, index }),
-            Err(error) => Err(error.clone()),
-        };
-        index = index.saturating_add(u32::try_from(submission.inputs.len()).unwrap_or(u32::MAX));
-        // A caller that no longer waits was not told that its input was taken; it may repeat it.
-        drop(submission.done.send(answer));
-    }
+    let published = inlet.publish(Submission::batch_of(&batch)).await;
+    Submission::answer_all(batch, &published);
 }
 
 #[cfg(test)]

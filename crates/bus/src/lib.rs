@@ -16,6 +16,6 @@ mod ports;
 pub use batch::{Undecodable, decode_batch, encode_batch, encode_input};
 pub use blobs::{BLOB_BYTES_MAX, BlobError, Blobs, SNAPSHOT_BYTES_MAX, SnapshotName};
 pub use error::BusError;
-pub use intake::{Intake, IntakeLimits};
+pub use intake::{Intake, IntakeLimits, Submission};
 pub use memory::{MemoryInlet, MemoryLedger};
 pub use ports::{Entry, Inlet, Ledger, ReadLimits};

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::BusError;
+use crate::{BusError, Submission};
 
 /// One stored entry: a publish of the inlet or an envelope of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,12 @@ pub trait Inlet: Send + Sync + std::fmt::Debug {
     /// Stores a batch as one entry. When this returns a sequence, the batch is durable (P1); after
     /// [`BusError::Unavailable`] it may or may not be stored; after any other error it is not.
     async fn publish(&self, batch: Bytes) -> Result<u64, BusError>;
+
+    /// Takes a submission that goes into one entry with whatever else waits, and is answered when it is
+    /// durable (or refused at once by its answer). Given back by a backend that gathers nothing itself.
+    fn submit(&self, submission: Submission) -> Result<(), Submission> {
+        Err(submission)
+    }
 
     /// Entries after `after`, in order; empty if there are none now.
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError>;

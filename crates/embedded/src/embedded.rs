@@ -15,7 +15,7 @@ use crate::hints::{Hints, Lookout};
 use crate::inlet::EmbeddedInlet;
 use crate::ledger::EmbeddedLedger;
 use crate::readers::Readers;
-use crate::records::{self, EmbeddedRecords};
+use crate::records::{self, EmbeddedRecords, Seen};
 use crate::schema::{Part, RECORDS, TRUTH};
 use crate::writer::Writer;
 use crate::{EmbeddedError, file};
@@ -58,6 +58,7 @@ pub(crate) struct Store {
     pub(crate) truth: Opened,
     pub(crate) records: Opened,
     pub(crate) hints: Arc<Hints>,
+    pub(crate) seen: Seen,
 }
 
 /// One file in use.
@@ -121,7 +122,8 @@ impl Embedded {
         let lookout = Lookout::start(truth.clone(), records, options.busy_wait, Arc::clone(&hints));
         let lookout = lookout.map_err(|error| EmbeddedError::unavailable(&truth, error))?;
         let (truth, records) = (opened_truth, opened_records);
-        Ok(Self(Arc::new(Store { _lookout: lookout, truth, records, hints })))
+        let seen = Seen::default();
+        Ok(Self(Arc::new(Store { _lookout: lookout, truth, records, hints, seen })))
     }
 
     pub fn inlet(&self) -> Arc<dyn Inlet> {

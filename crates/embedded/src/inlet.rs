@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postroom_bus::{BusError, Entry, Inlet, ReadLimits};
+use postroom_bus::{BusError, Entry, Inlet, ReadLimits, Submission};
 use rusqlite::{Connection, OptionalExtension as _, Statement};
 use tokio::sync::watch;
 
@@ -28,12 +28,16 @@ impl Inlet for EmbeddedInlet {
     async fn publish(&self, batch: Bytes) -> Result<u64, BusError> {
         let about = About { bytes: check_size(&batch)?, urgent: true };
         let insert = move |db: &Connection| {
-            db.prepare_cached("INSERT INTO inlet (batch) VALUES (?1)")?.execute([&batch[..]])?;
-            let seq = numbers::from_sql(db.last_insert_rowid());
+            let seq = insert(db, &batch)?;
             let entry = Entry { seq, bytes: batch.clone() };
             Ok(Written { value: seq, hint: Some(Hint::Inlet(entry)) })
         };
         Ok(self.0.truth.writer.write_now(about, insert).await?)
+    }
+
+    fn submit(&self, submission: Submission) -> Result<(), Submission> {
+        self.0.truth.writer.submit(submission);
+        Ok(())
     }
 
     async fn read(&self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
@@ -70,6 +74,12 @@ impl Inlet for EmbeddedInlet {
     fn changes(&self) -> watch::Receiver<u64> {
         self.0.hints.inlet.subscribe()
     }
+}
+
+/// Stores a batch and gives its sequence.
+pub(crate) fn insert(db: &Connection, batch: &Bytes) -> Result<u64, Failure> {
+    db.prepare_cached("INSERT INTO inlet (batch) VALUES (?1)")?.execute([&batch[..]])?;
+    Ok(numbers::from_sql(db.last_insert_rowid()))
 }
 
 /// The last sequence given, whether its entry was trimmed or not.

@@ -3,13 +3,14 @@
 mod list;
 mod read;
 mod rows;
+mod seen;
 mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use postroom_model::{Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId};
+use postroom_model::{Conversation, ConversationId, InputId, Outbound, ParkedId, Presence, QueueId};
 use postroom_records::{
     Change, ConversationQuery, Key, Page, Parked, QueueCounts, Records, RecordsError, Row,
     Standing, TimelineItem,
@@ -23,6 +24,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct EmbeddedRecords(pub(crate) Arc<Store>);
 
+pub(crate) use self::seen::Seen;
 pub(crate) use self::write::begin;
 
 impl EmbeddedRecords {
@@ -51,6 +53,7 @@ impl Records for EmbeddedRecords {
         to: Standing,
         changes: Vec<Change>,
     ) -> Result<(), RecordsError> {
+        self.0.seen.add(&changes);
         Ok(write::write(&self.0.records.writer, from, to, changes).await?)
     }
 
@@ -103,6 +106,14 @@ impl Records for EmbeddedRecords {
         limit: usize,
     ) -> Result<Vec<Parked>, RecordsError> {
         self.read(move |db| list::parked(db, after, limit)).await
+    }
+
+    fn surely_unseen(&self, input: InputId) -> bool {
+        self.0.seen.surely_unseen(input)
+    }
+
+    async fn gather_seen(&self) -> Result<(), RecordsError> {
+        Ok(self.0.seen.gather(&self.0.records.readers).await?)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

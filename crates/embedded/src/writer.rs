@@ -5,16 +5,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use postroom_bus::{BusError, Entry, Submission};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::checkpoint::Checkpointer;
 use crate::failure::Failure;
-use crate::group;
 use crate::hints::{Hint, Hints};
+use crate::{group, inlet};
 
 /// Pieces of writing that may wait. Publishes beyond it are told `Busy`, others wait for room.
-const WAITING_MAX: usize = 1_024;
+const WAITING_MAX: usize = 4_096;
 /// Pieces in one transaction.
 const GROUP_MAX: usize = 512;
 /// Bytes in one transaction, as far as they are known; a single piece may have more.
@@ -80,9 +81,49 @@ where
     }
 }
 
+/// What waits for the writer.
+enum Piece {
+    Work(Box<dyn Work>),
+    Submission(Submission),
+}
+
+/// Submissions that become one entry of the inlet.
+struct Gathered {
+    submissions: Vec<Submission>,
+    entry: Option<Entry>,
+}
+
+impl Work for Gathered {
+    fn run(&mut self, db: &Connection) -> Result<(), Failure> {
+        let batch = match self.entry.take() {
+            Some(entry) => entry.bytes,
+            None => Submission::batch_of(&self.submissions),
+        };
+        let seq = inlet::insert(db, &batch)?;
+        self.entry = Some(Entry { seq, bytes: batch });
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, stored: Result<(), Failure>, hints: &Hints) {
+        let Self { submissions, entry } = *self;
+        let lost = || Failure::Unavailable("the writer lost the answer".to_owned());
+        let entry = stored.and_then(|()| entry.ok_or_else(lost));
+        let seq = entry.map_err(BusError::from).map(|entry| {
+            let seq = entry.seq;
+            hints.send(Hint::Inlet(entry));
+            seq
+        });
+        Submission::answer_all(submissions, &seq);
+    }
+
+    fn about(&self) -> About {
+        About { bytes: self.submissions.iter().map(Submission::bytes).sum(), urgent: true }
+    }
+}
+
 /// The queue of the writer. The thread ends when this is dropped and the queue is empty.
 pub(crate) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Work>>>,
+    queue: Option<mpsc::Sender<Piece>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -115,7 +156,7 @@ impl Writer {
         write: impl FnMut(&Connection) -> Result<Written<T>, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let (task, answer) = task(about, write);
-        self.queue()?.send(task).await.map_err(|_| Failure::Closed)?;
+        self.queue()?.send(Piece::Work(task)).await.map_err(|_| Failure::Closed)?;
         answered(answer).await
     }
 
@@ -126,14 +167,25 @@ impl Writer {
         write: impl FnMut(&Connection) -> Result<Written<T>, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let (task, answer) = task(about, write);
-        self.queue()?.try_send(task).map_err(|error| match error {
+        self.queue()?.try_send(Piece::Work(task)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Busy,
             mpsc::error::TrySendError::Closed(_) => Failure::Closed,
         })?;
         answered(answer).await
     }
 
-    fn queue(&self) -> Result<&mpsc::Sender<Box<dyn Work>>, Failure> {
+    /// Stores it in one entry with the others that wait; it is answered then, or at once if there is no
+    /// room in the queue.
+    pub(crate) fn submit(&self, submission: Submission) {
+        let Some(queue) = &self.queue else { return submission.answer(Err(BusError::Closed)) };
+        match queue.try_send(Piece::Submission(submission)) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(piece)) => refuse(piece, BusError::Busy),
+            Err(mpsc::error::TrySendError::Closed(piece)) => refuse(piece, BusError::Closed),
+        }
+    }
+
+    fn queue(&self) -> Result<&mpsc::Sender<Piece>, Failure> {
         self.queue.as_ref().ok_or(Failure::Closed)
     }
 }
@@ -163,28 +215,54 @@ async fn answered<T>(answer: Answer<T>) -> Result<T, Failure> {
     answer.await.unwrap_or_else(gone)
 }
 
+fn refuse(piece: Piece, error: BusError) {
+    if let Piece::Submission(submission) = piece {
+        submission.answer(Err(error));
+    }
+}
+
 fn write_all(
     db: &Connection,
     mut checkpointer: Checkpointer,
-    mut queue: mpsc::Receiver<Box<dyn Work>>,
+    mut queue: mpsc::Receiver<Piece>,
     hints: &Hints,
 ) {
     let mut waiting: VecDeque<Box<dyn Work>> = VecDeque::new();
     loop {
-        if waiting.is_empty() {
-            match queue.blocking_recv() {
-                Some(work) => waiting.push_back(work),
-                None => return,
-            }
+        // What the last group had no time for goes first, with what has come since.
+        let first = if waiting.is_empty() { queue.blocking_recv() } else { queue.try_recv().ok() };
+        if first.is_none() && waiting.is_empty() {
+            return;
         }
-        let mut bytes: usize = waiting.iter().map(|work| work.about().bytes).sum();
-        while waiting.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
-            let Ok(work) = queue.try_recv() else { break };
-            bytes = bytes.saturating_add(work.about().bytes);
-            waiting.push_back(work);
-        }
+        gather(first, &mut queue, &mut waiting);
         waiting.make_contiguous().sort_by_key(|work| !work.about().urgent);
         group::write(db, &mut waiting, hints);
         checkpointer.look(db);
+    }
+}
+
+/// Takes from the queue what goes into the next group. Submissions are put together.
+fn gather(
+    first: Option<Piece>,
+    queue: &mut mpsc::Receiver<Piece>,
+    waiting: &mut VecDeque<Box<dyn Work>>,
+) {
+    let mut bytes: usize = waiting.iter().map(|work| work.about().bytes).sum();
+    let mut submissions = Vec::new();
+    let mut next = first;
+    while let Some(piece) = next {
+        bytes = bytes.saturating_add(match &piece {
+            Piece::Work(work) => work.about().bytes,
+            Piece::Submission(submission) => submission.bytes(),
+        });
+        match piece {
+            Piece::Work(work) => waiting.push_back(work),
+            Piece::Submission(submission) => submissions.push(submission),
+        }
+        let room = waiting.len() + submissions.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX;
+        next = if room { queue.try_recv().ok() } else { None };
+    }
+    if !submissions.is_empty() {
+        waiting.push_back(Box::new(Gathered { submissions, entry: None }));
     }
 }

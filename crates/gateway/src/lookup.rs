@@ -1,6 +1,7 @@
 //! Which inputs were decided before: the questions of many posts in one round trip to the records.
 //!
-//! While one look-up is under way the next questions gather, so the records are asked at most one
+//! Most posts are new, and many a backend knows that without being asked. For the others: while one
+//! look-up is under way the next questions gather, so the records are asked at most one
 //! thing at a time, however many posts come in. Whoever gets no answer goes on without one.
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ struct Question {
 
 #[derive(Debug)]
 pub(crate) struct Lookup {
+    records: Arc<dyn Records>,
     questions: mpsc::Sender<Question>,
     wait: Duration,
 }
@@ -35,14 +37,15 @@ impl Lookup {
         wait: Duration,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (questions, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { questions, wait }, ask_all(records, waiting))
+        let work = work(Arc::clone(&records), waiting);
+        (Self { records, questions, wait }, work)
     }
 
     /// For each input whether it was decided before. None of them where the records do not say in
     /// time: accepting goes on without them, and the router has the last word.
     pub(crate) async fn decided(&self, inputs: Vec<InputId>) -> Vec<bool> {
         let unknown = vec![false; inputs.len()];
-        if inputs.is_empty() {
+        if inputs.iter().all(|input| self.records.surely_unseen(*input)) {
             return unknown;
         }
         let (answer, answered) = oneshot::channel();
@@ -54,6 +57,16 @@ impl Lookup {
             _ => unknown,
         }
     }
+}
+
+/// Answers questions, from the first moment on, and gathers what makes most of them unnecessary.
+async fn work(records: Arc<dyn Records>, waiting: mpsc::Receiver<Question>) {
+    let gathering = async {
+        if let Err(error) = records.gather_seen().await {
+            tracing::warn!(%error, "each post asks the records whether it was seen");
+        }
+    };
+    tokio::join!(gathering, ask_all(Arc::clone(&records), waiting));
 }
 
 async fn ask_all(records: Arc<dyn Records>, mut waiting: mpsc::Receiver<Question>) {

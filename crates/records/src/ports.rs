@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use postroom_model::{
-    AgentId, ChannelId, Conversation, ConversationId, Outbound, Presence, QueueId, Timestamp,
+    AgentId, ChannelId, Conversation, ConversationId, InputId, Outbound, Presence, QueueId, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -82,6 +82,18 @@ pub trait Records: Send + Sync + std::fmt::Debug {
         after: Option<postroom_model::ParkedId>,
         limit: usize,
     ) -> Result<Vec<Parked>, RecordsError>;
+
+    /// Whether it is known without asking the engine that this input was never decided; `false` says
+    /// nothing. May err where another process writes, so only the doors may go by it, never the router.
+    fn surely_unseen(&self, _input: InputId) -> bool {
+        false
+    }
+
+    /// Reads what [`Records::surely_unseen`] has to know, once, where a backend knows it at all. May
+    /// take seconds.
+    async fn gather_seen(&self) -> Result<(), RecordsError> {
+        Ok(())
+    }
 
     /// Changes with each write, to the sequence at which the records then stand. A hint.
     fn changes(&self) -> watch::Receiver<u64>;

@@ -259,7 +259,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(data: &[u8]) -> Result<T, Failure> 
     Ok(serde_json::from_slice(data)?)
 }
 
-fn from_id(data: &[u8]) -> Result<Uuid, Failure> {
+pub(super) fn from_id(data: &[u8]) -> Result<Uuid, Failure> {
     Uuid::from_slice(data).map_err(|error| Failure::Damaged(error.to_string()))
 }
 
