@@ -228,25 +228,31 @@ fn write_all(
     hints: &Hints,
 ) {
     let mut waiting: VecDeque<Box<dyn Work>> = VecDeque::new();
+    let mut crowded = false;
     loop {
+        if crowded {
+            // Others will have something to write as soon as they are let: one sync serves them too.
+            std::thread::yield_now();
+        }
         // What the last group had no time for goes first, with what has come since.
         let first = if waiting.is_empty() { queue.blocking_recv() } else { queue.try_recv().ok() };
         if first.is_none() && waiting.is_empty() {
             return;
         }
-        gather(first, &mut queue, &mut waiting);
+        crowded = gather(first, &mut queue, &mut waiting) > 1;
         waiting.make_contiguous().sort_by_key(|work| !work.about().urgent);
         group::write(db, &mut waiting, hints);
         checkpointer.look(db);
     }
 }
 
-/// Takes from the queue what goes into the next group. Submissions are put together.
+/// Takes from the queue what goes into the next group, and says how many that were. Submissions are put
+/// together.
 fn gather(
     first: Option<Piece>,
     queue: &mut mpsc::Receiver<Piece>,
     waiting: &mut VecDeque<Box<dyn Work>>,
-) {
+) -> usize {
     let mut bytes: usize = waiting.iter().map(|work| work.about().bytes).sum();
     let mut submissions = Vec::new();
     let mut next = first;
@@ -262,7 +268,9 @@ fn gather(
         let room = waiting.len() + submissions.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX;
         next = if room { queue.try_recv().ok() } else { None };
     }
+    let count = waiting.len() + submissions.len();
     if !submissions.is_empty() {
         waiting.push_back(Box::new(Gathered { submissions, entry: None }));
     }
+    count
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -35,10 +35,10 @@ impl Held {
 }
 
 /// Reads a body of at most `body_bytes_max`. A larger declared length is refused before reading.
-pub(crate) async fn read_body(
+pub(crate) async fn read_body<B: HttpBody<Data = Bytes> + Unpin>(
     app: &App,
     headers: &HeaderMap,
-    mut body: Body,
+    mut body: B,
 ) -> Result<Held, Problem> {
     let bytes_max = app.limits.body_bytes_max;
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
@@ -72,7 +72,10 @@ pub(crate) async fn read_body(
 }
 
 /// The next bytes of a body; none at its end.
-async fn next_piece(body: &mut Body, idle_ms: u64) -> Result<Option<Bytes>, Problem> {
+async fn next_piece<B: HttpBody<Data = Bytes> + Unpin>(
+    body: &mut B,
+    idle_ms: u64,
+) -> Result<Option<Bytes>, Problem> {
     loop {
         let next = tokio::time::timeout(Duration::from_millis(idle_ms), body.frame()).await;
         let frame = next.map_err(|_| {

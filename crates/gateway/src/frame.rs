@@ -1,6 +1,7 @@
 //! The frame around every route: the id of the request, what is done when a handler panics, how
 //! problems are written out, and the headers that every answer has.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -24,11 +25,22 @@ const API_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 pub(crate) async fn frame(State(app): State<App>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let request_id = request_id(request.headers(), &app);
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let route = route.map_or(Cow::Borrowed(""), |route| Cow::Owned(route.as_str().to_owned()));
+    around(&app, route, request, |request| next.run(request)).await
+}
+
+/// What `answer` makes of the request, within the frame.
+pub(crate) async fn around<B, F: Future<Output = Response>>(
+    app: &App,
+    route: Cow<'static, str>,
+    request: http::Request<B>,
+    answer: impl FnOnce(http::Request<B>) -> F,
+) -> Response {
+    let started = Instant::now();
+    let request_id = request_id(request.headers(), app);
+    let method = method_label(request.method());
+    let answered = AssertUnwindSafe(answer(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
         tracing::error!(request_id = ?request_id, "a handler panicked");
         Problem::internal().into_response()
@@ -41,11 +53,7 @@ pub(crate) async fn frame(State(app): State<App>, request: Request, next: Next) 
         tracing::warn!(request_id = ?request_id, status = status.as_u16(), "answered with an error");
     }
     add_headers(response.headers_mut(), request_id);
-    let labels = RouteLabels {
-        route: route.map_or_else(String::new, |route| route.as_str().to_owned()),
-        method: method_label(&method).to_owned(),
-        status: status.as_u16(),
-    };
+    let labels = RouteLabels { route, method, status: status.as_u16() };
     app.metrics.requests.get_or_create(&labels).inc();
     app.metrics.request_seconds.0.observe(started.elapsed().as_secs_f64());
     response

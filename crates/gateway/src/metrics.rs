@@ -1,5 +1,7 @@
 //! What the gateway counts. Labels are bounded: routes as they are registered, never addresses.
 
+use std::borrow::Cow;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -9,8 +11,8 @@ use prometheus_client::registry::Registry;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
-    pub(crate) route: String,
-    pub(crate) method: String,
+    pub(crate) route: Cow<'static, str>,
+    pub(crate) method: &'static str,
     pub(crate) status: u16,
 }
 

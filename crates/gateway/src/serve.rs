@@ -1,17 +1,26 @@
 //! The accept loop: connections within their limit, each served until it ends or the shutdown does
 //! it. Event streams never end by themselves, so they are told to, and there is a last moment.
 
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::{IntoResponse as _, Response};
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::Gateway;
+use crate::api::channels;
+use crate::frame;
+use crate::gateway::{App, Gateway};
 
 /// When no connection can be taken, as when the process has no more file handles.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -23,7 +32,8 @@ impl Gateway {
     /// Serves until `shutdown`, then lets open requests end, for at most `shutdown_grace_ms`.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) {
         let limits = &self.app.limits;
-        let service = TowerToHyperService::new(self.router());
+        let service =
+            Front { app: self.app.clone(), rest: TowerToHyperService::new(self.router()) };
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(limits.header_read_ms))
@@ -65,6 +75,34 @@ impl Gateway {
         self.finish.cancel();
         self.background.close();
         self.background.wait().await;
+    }
+}
+
+/// What a connection asks. Posts to channels come by the thousand and are found without the router,
+/// which finds them too; everything else is its business.
+#[derive(Clone)]
+struct Front {
+    app: App,
+    rest: TowerToHyperService<axum::Router>,
+}
+
+impl Service<Request<Incoming>> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let Some(channel) = channels::posted_to(&request) else {
+            return Box::pin(self.rest.call(request));
+        };
+        let app = self.app.clone();
+        Box::pin(async move {
+            let route = Cow::Borrowed(channels::EVENTS_ROUTE);
+            let answer = async |request| {
+                channels::take_post(&app, channel.as_str(), request).await.into_response()
+            };
+            Ok(frame::around(&app, route, request, answer).await)
+        })
     }
 }
 

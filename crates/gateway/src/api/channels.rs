@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -60,15 +60,34 @@ pub(crate) async fn post_event(
     Segments(channel): Segments<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let adapter = adapter(&app, &channel)?;
+    take_post(&app, &channel, request).await
+}
+
+/// The route of the posts, as it stands in the API.
+pub(crate) const EVENTS_ROUTE: &str = "/v1/channels/{channel}/events";
+
+/// The channel that a request posts to, if it is such a post and plainly written.
+pub(crate) fn posted_to<B>(request: &http::Request<B>) -> Option<ChannelId> {
+    let path = Some(request.uri().path()).filter(|_| request.method() == http::Method::POST)?;
+    let channel = path.strip_prefix("/v1/channels/")?.strip_suffix("/events")?;
+    ChannelId::new(channel).ok()
+}
+
+/// Verifies, reads and keeps what was posted, and answers when it is durable.
+pub(crate) async fn take_post<B: HttpBody<Data = Bytes> + Unpin>(
+    app: &App,
+    channel: &str,
+    request: http::Request<B>,
+) -> Result<Response, Problem> {
+    let adapter = adapter(app, channel)?;
     let push = adapter.push().ok_or_else(takes_no_posts)?;
     let (parts, body) = request.into_parts();
-    let body = read_body(&app, &parts.headers, body).await?;
+    let body = read_body(app, &parts.headers, body).await?;
     let uri = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let post =
         PushRequest { method: &parts.method, uri, headers: &parts.headers, body: body.bytes() };
-    let received = verified(push, &post, &app)?;
-    take_in(&app, adapter.channel(), received).await
+    let received = verified(push, &post, app)?;
+    take_in(app, adapter.channel(), received).await
 }
 
 fn verified(push: &dyn Push, post: &PushRequest<'_>, app: &App) -> Result<Received, Problem> {
