@@ -5,6 +5,7 @@
 //! by itself what waits takes submissions as they are ([`Inlet::submit`]); for the others a task does it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use postroom_model::{Input, Position};
@@ -45,7 +46,13 @@ pub struct Intake {
     queue: mpsc::Sender<Submission>,
     room: Arc<Semaphore>,
     waiting_bytes_max: u32,
+    /// Submissions that were not answered yet.
+    unanswered: Arc<AtomicUsize>,
 }
+
+/// As many unanswered submissions are a crowd. At a thousand a second it is one now and then; when
+/// more come in than this machine can take, it is dozens all the time.
+const CROWD: usize = 8;
 
 /// Inputs of one caller, who waits until they are stored.
 #[derive(Debug)]
@@ -95,7 +102,13 @@ impl Intake {
         let (queue, waiting) = mpsc::channel(limits.waiting_max);
         let room = Arc::new(Semaphore::new(limits.waiting_bytes_max as usize));
         tasks.spawn(publish_all(Arc::clone(&inlet), limits, waiting));
-        Self { inlet, queue, room, waiting_bytes_max: limits.waiting_bytes_max }
+        let unanswered = Arc::new(AtomicUsize::new(0));
+        Self { inlet, queue, room, waiting_bytes_max: limits.waiting_bytes_max, unanswered }
+    }
+
+    /// Whether many wait for an answer at this moment.
+    pub fn is_crowded(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) >= CROWD
     }
 
     /// Stores one input durably and gives its position.
@@ -111,6 +124,7 @@ impl Intake {
         let bytes = inputs.iter().map(Bytes::len).sum();
         let room = self.reserve(bytes)?;
         let (done, answer) = oneshot::channel();
+        let _counted = Counted::new(&self.unanswered);
         let submission = Submission { inputs, bytes, done, _room: room };
         if let Err(submission) = self.inlet.submit(submission) {
             self.queue.try_send(submission).map_err(|error| match error {
@@ -129,6 +143,22 @@ impl Intake {
         let too_large = BusError::TooLarge { bytes, bytes_max: bytes_max as usize };
         let permits = permits.ok_or(too_large)?;
         Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| BusError::Busy)
+    }
+}
+
+/// Counts for as long as it lives.
+struct Counted<'c>(&'c AtomicUsize);
+
+impl<'c> Counted<'c> {
+    fn new(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

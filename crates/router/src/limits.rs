@@ -13,6 +13,11 @@ pub struct RouterLimits {
     pub linger: Duration,
     /// Inputs below which a batch lingers.
     pub linger_below: usize,
+    /// While the doors of this process are crowded, they are left this many times the time that a
+    /// batch took, before the next one.
+    pub give_way: u32,
+    /// The longest that is left to them at once.
+    pub give_way_max: Duration,
     /// Events between two snapshots.
     pub snapshot_events: u64,
     /// Snapshots that are kept.
@@ -32,6 +37,8 @@ impl Default for RouterLimits {
             batch_bytes_max: 1024 * 1024,
             linger: Duration::from_millis(1),
             linger_below: 32,
+            give_way: 3,
+            give_way_max: Duration::from_millis(100),
             snapshot_events: 50_000,
             snapshots_kept: 2,
             retry_min: Duration::from_millis(20),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_bus::{Blobs, Entry, Inlet, Ledger, ReadLimits};
+use postroom_bus::{Blobs, Entry, Inlet, Intake, Ledger, ReadLimits};
 use postroom_model::{Clock, Envelope, IdSource, Position};
 use postroom_records::Records;
 use tokio::sync::watch;
@@ -32,6 +32,8 @@ const TRIM_STEP: u64 = 2_000;
 #[derive(Debug)]
 pub struct RouterParts {
     pub inlet: Arc<dyn Inlet>,
+    /// The doors that share this process, to which routing gives way.
+    pub doors: Option<Intake>,
     pub ledger: Arc<dyn Ledger>,
     pub records: Arc<dyn Records>,
     pub blobs: Blobs,
@@ -149,7 +151,9 @@ impl Router {
                 }
                 Next::Again => continue,
             };
+            let started = tokio::time::Instant::now();
             waiting.decided(active.cycle(&entries).await?);
+            parts.give_way(started.elapsed(), shutdown).await;
             fitted += 1;
             if fitted >= GROW_AFTER {
                 (fitted, *halved) = (0, halved.saturating_sub(1));
@@ -209,6 +213,22 @@ impl Router {
             catch_up(parts.ledger.as_ref(), parts.records.as_ref(), &|_, _| {}).await?;
         }
         Ok(parts.inlet.last().await? > consumed)
+    }
+}
+
+impl RouterParts {
+    /// Leaves the processors to crowded doors for a while. Somebody outside waits for them and gives up
+    /// after seconds; what they have taken is durable and keeps. Never for longer than the limit, so
+    /// that routing goes on however long the crowd lasts.
+    async fn give_way(&self, took: Duration, shutdown: &CancellationToken) {
+        if self.doors.as_ref().is_some_and(Intake::is_crowded) {
+            let pause = took.saturating_mul(self.limits.give_way).min(self.limits.give_way_max);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
     }
 }
 

@@ -110,6 +110,8 @@ impl Plan {
 
     pub(crate) fn limits(&self) -> RouterLimits {
         RouterLimits {
+            give_way: 0,
+            give_way_max: Duration::ZERO,
             batch_entries_max: self.batch_entries_max,
             batch_bytes_max: 64 * 1024,
             linger: Duration::from_millis(1),

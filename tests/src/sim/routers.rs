@@ -88,6 +88,7 @@ fn parts(
     let seed = mix(named(stage.plan.seed, "router"), mix(slot, life));
     RouterParts {
         inlet: Arc::new(LineInlet(line.clone())),
+        doors: None,
         ledger: Arc::new(LineLedger(line.clone())),
         records: Arc::new(LineRecords(line)),
         blobs: blobs.clone(),

@@ -33,7 +33,7 @@ use crate::failure::Failure;
 use crate::output;
 
 /// The desks at which decisions are measured, by conversations that wait.
-const WAITING: [usize; 3] = [1_000, 100_000, 300_000];
+const WAITING: [usize; 3] = [1_000, 100_000, 1_000_000];
 /// The one that is reported as `decide`.
 const DESK: usize = 100_000;
 const MIB: f64 = 1024.0 * 1024.0;

@@ -252,6 +252,7 @@ impl House {
     fn router(&self, registry: &mut Registry, ready: watch::Sender<bool>) -> Router {
         Router::new(RouterParts {
             inlet: Arc::clone(&self.store.inlet),
+            doors: Some(self.intake.clone()),
             ledger: Arc::clone(&self.store.ledger),
             records: Arc::clone(&self.store.records),
             blobs: self.store.blobs.clone(),
