@@ -2,12 +2,19 @@
 //! panic where the backend does not conform. They use nothing but the traits.
 #![expect(clippy::unwrap_used, reason = "a conformance suite fails by panicking")]
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use postroom_model::{
+    ChannelId, DeliveryInput, HostId, Input, InputBody, InputId, Position, Timestamp,
+};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
-use crate::{BusError, Entry, Inlet, Ledger, ReadLimits};
+use crate::{BusError, Entry, Inlet, Intake, IntakeLimits, Ledger, ReadLimits, decode_batch};
 
 /// A hint that has not come by then does not come.
 const HINT_WAIT: Duration = Duration::from_secs(10);
@@ -20,6 +27,50 @@ pub async fn inlet(inlet: &dyn Inlet) {
     inlet_hints(inlet).await;
     inlet_takes_many_at_once(inlet).await;
     inlet_is_trimmed(inlet).await;
+}
+
+/// Gives inputs to an inlet as hosts do, many callers at once, and looks where each of them stands.
+pub async fn intake(inlet: Arc<dyn Inlet>) {
+    let tasks = TaskTracker::new();
+    let intake = Intake::start(Arc::clone(&inlet), IntakeLimits::default(), &tasks);
+    let before = inlet.last().await.unwrap();
+    let mut callers = JoinSet::new();
+    for caller in 0..40_i64 {
+        let intake = intake.clone();
+        callers.spawn(async move {
+            let inputs: Vec<Input> = (0..=caller % 3).map(|n| input(10 * caller + n)).collect();
+            (intake.accept_all(&inputs).await.unwrap(), inputs)
+        });
+    }
+    let told = callers.join_all().await;
+    let entries = inlet.read(before, ALL).await.unwrap();
+    let stored: BTreeMap<Position, Input> = entries
+        .iter()
+        .flat_map(|entry| {
+            let inputs = decode_batch(&entry.bytes).into_iter().zip(0..);
+            inputs.map(|(input, index)| (Position { seq: entry.seq, index }, input.unwrap()))
+        })
+        .collect();
+    let mut count = 0;
+    for (first, inputs) in told {
+        for (input, index) in inputs.into_iter().zip(first.index..) {
+            let position = Position { seq: first.seq, index };
+            assert_eq!(stored.get(&position), Some(&input), "each at the place it was told");
+            count += 1;
+        }
+    }
+    assert_eq!(count, stored.len(), "and nothing beside them");
+    assert!(!intake.is_crowded(), "all of them are answered");
+    drop(intake);
+    tasks.close();
+    tasks.wait().await;
+}
+
+fn input(millis: i64) -> Input {
+    let channel = ChannelId::new("site").unwrap();
+    let body = DeliveryInput::Own { channel, host: HostId(uuid::Uuid::nil()) };
+    let at = Timestamp::from_millis(millis);
+    Input { id: InputId(uuid::Uuid::nil()), at, body: InputBody::Delivery(body) }
 }
 
 /// Runs the suite of the ledger on an empty one.

@@ -149,11 +149,14 @@ fn limited(entries: impl Iterator<Item = Entry>, limits: ReadLimits) -> Vec<Entr
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{MemoryInlet, MemoryLedger};
 
     #[tokio::test]
     async fn memory_inlet_conforms() {
         crate::conformance::inlet(&MemoryInlet::default()).await;
+        crate::conformance::intake(Arc::new(MemoryInlet::default())).await;
     }
 
     #[tokio::test]

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use postroom_model::{Conversation, ConversationId, InputId, Outbound, ParkedId, Presence, QueueId};
+use postroom_model::{
+    Conversation, ConversationId, InputId, Outbound, ParkedId, Presence, QueueId,
+};
 use postroom_records::{
     Change, ConversationQuery, Key, Page, Parked, QueueCounts, Records, RecordsError, Row,
     Standing, TimelineItem,

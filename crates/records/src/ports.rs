@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use postroom_model::{
-    AgentId, ChannelId, Conversation, ConversationId, InputId, Outbound, Presence, QueueId, Timestamp,
+    AgentId, ChannelId, Conversation, ConversationId, InputId, Outbound, Presence, QueueId,
+    Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;

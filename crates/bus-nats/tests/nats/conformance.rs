@@ -7,7 +7,9 @@ use crate::open;
 #[tokio::test]
 async fn nats_inlet_conforms() {
     let server = NatsServer::start().await;
-    postroom_bus::conformance::inlet(open(&server).await.inlet().as_ref()).await;
+    let inlet = open(&server).await.inlet();
+    postroom_bus::conformance::inlet(inlet.as_ref()).await;
+    postroom_bus::conformance::intake(inlet).await;
 }
 
 #[tokio::test]

@@ -218,6 +218,22 @@ async fn more_than_may_wait_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn doors_are_crowded_while_many_wait_for_their_answer() {
+    let bench = Bench::new(IntakeLimits::default(), None);
+    let mut waiting = Vec::new();
+    for number in 0..8 {
+        assert!(!bench.intake.is_crowded(), "{number} wait");
+        waiting.push(bench.submit(inputs([number])).await);
+    }
+    assert!(bench.intake.is_crowded());
+    bench.inlet.gate.add_permits(10);
+    for accepting in waiting {
+        accepting.await.unwrap().unwrap();
+    }
+    assert!(!bench.intake.is_crowded(), "all of them are answered");
+}
+
+#[tokio::test]
 async fn submission_over_all_that_may_wait_is_too_large() {
     let bytes_max = 2 * input_bytes();
     let waiting_bytes_max = u32::try_from(bytes_max).unwrap();

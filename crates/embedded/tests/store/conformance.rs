@@ -6,6 +6,7 @@ use crate::fresh;
 async fn embedded_inlet_conforms() {
     let (_folder, store) = fresh();
     postroom_bus::conformance::inlet(&*store.inlet()).await;
+    postroom_bus::conformance::intake(store.inlet()).await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub(super) async fn run(records: &dyn Records) {
     scans_in_the_order_of_keys(records).await;
     takes_large_batches(records).await;
     forgets_what_was_seen(records).await;
+    knows_what_is_new(records).await;
     lets_one_of_two_writers_win(records).await;
     tells_of_writes(records).await;
     clears(records).await;
@@ -114,6 +115,16 @@ async fn takes_large_batches(records: &dyn Records) {
     assert_eq!(loaded.len(), keys.len());
     assert_eq!(loaded.iter().flatten().count(), rows.len());
     assert_eq!(loaded[4_999].as_ref(), rows.last().map(|(_, row)| row));
+}
+
+/// A backend need not know; what it claims to know must be so.
+async fn knows_what_is_new(records: &dyn Records) {
+    start_with(records, vec![seen(1, moment(10))]).await;
+    records.gather_seen().await.unwrap();
+    change(records, vec![Change::Put(seen(2, moment(20)).0, seen(2, moment(20)).1)]).await;
+    for known in [1, 2] {
+        assert!(!records.surely_unseen(InputId(uuid(known))), "{known} was seen");
+    }
 }
 
 async fn forgets_what_was_seen(records: &dyn Records) {
