@@ -119,7 +119,8 @@ async fn look(app: &App) -> Result<Option<Balance>, Problem> {
 impl GatewayMetrics {
     fn balance(&self, workspace: &str, balance: &Balance) {
         let Balance { totals, in_flight, unaccounted } = *balance;
-        let accepted = totals.decided().saturating_add(in_flight).saturating_add_signed(unaccounted);
+        let accepted =
+            totals.decided().saturating_add(in_flight).saturating_add_signed(unaccounted);
         self.inputs(workspace, "accepted", accepted.cast_signed());
         self.inputs(workspace, "routed", totals.routed.cast_signed());
         self.inputs(workspace, "duplicate", totals.duplicate.cast_signed());

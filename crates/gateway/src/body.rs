@@ -76,11 +76,7 @@ async fn drain(app: &App, mut body: Body) {
 }
 
 /// A larger declared length is refused before reading.
-async fn read_within(
-    app: &App,
-    headers: &HeaderMap,
-    body: &mut Body,
-) -> Result<Held, Problem> {
+async fn read_within(app: &App, headers: &HeaderMap, body: &mut Body) -> Result<Held, Problem> {
     let bytes_max = app.limits.body_bytes_max;
     if declared(headers).is_some_and(|length| length > bytes_max as u64) {
         return Err(Problem::body_too_large(bytes_max));

@@ -63,7 +63,8 @@ async fn hits(
         *hit = contact.is_some_and(|contact| in_contact(contact, wanted));
     }
     let left = open(&hits);
-    let ids: Vec<_> = left.iter().filter_map(|at| conversations.get(*at)).map(|one| one.id).collect();
+    let ids: Vec<_> =
+        left.iter().filter_map(|at| conversations.get(*at)).map(|one| one.id).collect();
     if !ids.is_empty() {
         let words = app.records.last_words(&ids).await?;
         for (at, words) in left.into_iter().zip(words) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use postroom_bus::{ReadLimits, decode_batch};
 use postroom_model::{
-    Action, Command, CommandId, ConversationId, Input, InputBody, InputId, Outcome, OutcomeKind, Position,
+    Action, Command, CommandId, ConversationId, Input, InputBody, InputId, Outcome, OutcomeKind,
+    Position,
 };
 use postroom_records::{Key, Row, Totals};
 

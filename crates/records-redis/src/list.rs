@@ -7,8 +7,8 @@ use postroom_model::{
     Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, Timestamp,
 };
 use postroom_records::{
-    ConversationQuery, ENTRIES_LOOKED_AT, Key, ListingCursor, OutboundRow, Page, Parked, QueueCounts, RecordsError,
-    TimelineItem, View,
+    ConversationQuery, ENTRIES_LOOKED_AT, Key, ListingCursor, OutboundRow, Page, Parked,
+    QueueCounts, RecordsError, TimelineItem, View,
 };
 use redis::{Cmd, Value, cmd};
 use serde::de::DeserializeOwned;

@@ -16,7 +16,9 @@ pub enum RecordsError {
     #[error("the records are not available: {0}")]
     Unavailable(String),
     /// They are no longer where they were opened: what is written there is lost with the process.
-    #[error("{name} was {what} under the running server; restart it, and the records are built anew")]
+    #[error(
+        "{name} was {what} under the running server; restart it, and the records are built anew"
+    )]
     Misplaced { name: String, what: String },
     /// The cursor of a listing is not one that this listing gave.
     #[error("the cursor is not one of this listing")]

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    Change, ConversationQuery, ENTRIES_LOOKED_AT, Key, ListingCursor, Page, Parked, QueueCounts, Records,
-    RecordsError, Row, Standing, TimelineItem,
+    Change, ConversationQuery, ENTRIES_LOOKED_AT, Key, ListingCursor, Page, Parked, QueueCounts,
+    Records, RecordsError, Row, Standing, TimelineItem,
 };
 
 /// A complete implementation of [`Records`] in memory.

@@ -66,7 +66,9 @@ pub enum Change {
 }
 
 /// One entry of a conversation's timeline: a message, a note, or something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 pub struct TimelineItem {
     /// Position of the event in the ledger, counted from 1.
     pub position: u64,

@@ -832,7 +832,7 @@ fn contact_with_too_many_addresses_takes_in_no_other() {
         # somebody else until people say otherwise.
         msg c1 "x" from=chat:1 also=chat:9 -> received
         msg c3 "x" from=chat:9 name=Nina   -> opened support
-        contacts -> KEPT; chat:2; Nina chat:9
+        contacts -> KEPT; - chat:2; Nina chat:9
     "#;
     // Already the first message names more than a contact has.
     let kept = many.iter().take(49).map(String::as_str);

@@ -6,7 +6,8 @@ use postroom_model::{
     AgentId, Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, Status, Timestamp,
 };
 use postroom_records::{
-    ConversationQuery, ENTRIES_LOOKED_AT, ListingCursor, OutboundRow, Page, Parked, QueueCounts, TimelineItem, View,
+    ConversationQuery, ENTRIES_LOOKED_AT, ListingCursor, OutboundRow, Page, Parked, QueueCounts,
+    TimelineItem, View,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};

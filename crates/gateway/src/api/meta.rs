@@ -10,8 +10,8 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::body::Segments;
 use crate::gateway::App;
-use crate::{accounts, asyncapi, openapi};
 use crate::problem::Problem;
+use crate::{accounts, asyncapi, openapi};
 
 /// Pages of `docs/errors` by their codes, in the order of the codes.
 static ERROR_PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));

@@ -112,9 +112,7 @@ async fn same_key_with_another_body_or_address_is_refused_and_changes_nothing() 
     let house = House::open().await;
     let id = house.conversation("site", "1", "support").await;
     let path = format!("/v1/conversations/{id}");
-    let file = |content: &str| {
-        json!({ "text": "see", "attachments": [{ "name": "a", "content_base64": content }] })
-    };
+    let file = |content: &str| json!({ "text": "see", "attachments": [{ "name": "a", "content_base64": content }] });
     for (what, first, other) in [
         ("replies", json!({ "text": "one" }), json!({ "text": "two" })),
         ("replies", json!({ "text": "one" }), json!({ "text": "one", "html": "<p>one</p>" })),
@@ -127,8 +125,6 @@ async fn same_key_with_another_body_or_address_is_refused_and_changes_nothing() 
         let path = format!("{path}/{what}");
         let done = keyed(&house, "ada", &path, &key, &first).await;
         assert!(done.status.is_success(), "{key}: {done:?}");
-        let events = house.get("root", "/v1/events?limit=200").await.status;
-        assert_eq!(events, 200);
         let before = house.get("ada", &format!("/v1/conversations/{id}")).await.json();
         let refused = keyed(&house, "ada", &path, &key, &other).await;
         assert_eq!(refused.problem(422), "idempotency_key_reused", "{key}");

@@ -208,7 +208,10 @@ async fn icon_of_the_page_is_there() {
     let house = House::open().await;
     for path in ["/favicon.ico", "/assets/icon.svg"] {
         let answer = house.get("", path).await;
-        assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"image/svg+xml".parse().unwrap()));
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers["content-type"]),
+            (200, &"image/svg+xml".parse().unwrap())
+        );
         assert!(answer.body.starts_with(b"<svg "));
     }
 }
@@ -248,7 +251,8 @@ async fn description_of_the_events_is_served_and_leads_nowhere_astray() {
         assert_eq!(named, told, "{address}");
     }
     for field in ["position", "type", "message", "at"] {
-        let property = document.pointer(&format!("/components/schemas/TimelineItem/properties/{field}"));
+        let property =
+            document.pointer(&format!("/components/schemas/TimelineItem/properties/{field}"));
         assert!(property.is_some(), "{field}");
     }
 }

@@ -115,7 +115,8 @@ async fn body_that_waits_to_be_asked_or_is_endless_is_refused_at_once() {
     }
     // Chunks come on after what is drained; the connection ends.
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = "POST /v1/channels/site/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        "POST /v1/channels/site/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [b"8000\r\n".as_slice(), &[b'a'; 0x8000], b"\r\n"].concat();
     let ended = tokio::time::timeout(Duration::from_secs(10), async {

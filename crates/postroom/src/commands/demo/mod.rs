@@ -94,7 +94,8 @@ async fn play(
     bar.finish_and_clear();
     desk.wait_for_answers(&mut told).await;
     let totals = verify(store).await?;
-    Ok((told, totals, desk.way_out(&told)))
+    let way_out = desk.way_out(&told);
+    Ok((told, totals, way_out))
 }
 
 async fn prepare<'a>(
@@ -246,7 +247,9 @@ impl Desk<'_> {
         }
         let answered = told.iter().filter(|line| line.answered.is_some()).count();
         let arrived = told.iter().filter(|line| line.answer == Some("arrived")).count();
-        format!("{arrived} of {answered} answers arrived at {url}, signed; the demo listened there.")
+        format!(
+            "{arrived} of {answered} answers arrived at {url}, signed; the demo listened there."
+        )
     }
 
     /// Answers that arrived at the callback, each with a right signature.
