@@ -72,7 +72,7 @@ async fn records_that_are_removed_under_a_server_are_noticed_and_mended_by_a_res
     let admin = house.token("admin", None).await;
     remove(&records(&house));
     let unready = client.get("/readyz", "").await;
-    assert_eq!((unready.status.as_u16(), unready.code().as_str()), (503, "records_misplaced"));
+    assert_eq!((unready.status, unready.code().as_str()), (503, "records_misplaced"));
     let metrics = client.get("/metrics", "").await.text();
     assert!(metrics.contains("postroom_records_in_place 0"), "{metrics}");
     // What comes in meanwhile is not lost.
