@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use postroom_model::{Contact, ContactId, Conversation};
+use postroom_model::{Address, Contact, ContactId, Conversation};
 use postroom_records::{ConversationQuery, Key, ListingCursor, Page, Row};
 
 use crate::gateway::App;
@@ -97,7 +97,7 @@ async fn contacts(
 
 fn in_row(conversation: &Conversation, wanted: &str) -> bool {
     let customer = conversation.customer.as_ref();
-    let address = customer.and_then(|one| one.address.as_ref()).map(|address| address.name());
+    let address = customer.and_then(|one| one.address.as_ref()).map(Address::name);
     let texts = [
         conversation.subject.as_deref(),
         customer.and_then(|one| one.name.as_deref()),
