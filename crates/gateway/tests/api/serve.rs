@@ -118,7 +118,7 @@ async fn body_that_waits_to_be_asked_or_is_endless_is_refused_at_once() {
     let head =
         "POST /v1/channels/site/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    let chunk = [b"8000\r\n".as_slice(), &[b'a'; 0x8000], b"\r\n"].concat();
+    let chunk = [b"1000\r\n".as_slice(), &[b'a'; 0x1000], b"\r\n"].concat();
     let ended = tokio::time::timeout(Duration::from_secs(10), async {
         while stream.write_all(&chunk).await.is_ok() {}
     });

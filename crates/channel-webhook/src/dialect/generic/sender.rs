@@ -46,7 +46,8 @@ pub(super) fn read(member: &Member<'_>, mistakes: &mut Mistakes) -> Option<Sende
     let phone = phone.and_then(|text| {
         let address = dialled(text).and_then(|number| Address::new("tel", &number).ok());
         if address.is_none() {
-            let words = format!("not a telephone number: {PHONE_DIGITS_MIN} to {PHONE_DIGITS_MAX} digits, `+` before them");
+            let length = format!("{PHONE_DIGITS_MIN} to {PHONE_DIGITS_MAX}");
+            let words = format!("not a telephone number: {length} digits, `+` before them");
             note("phone", &words);
         }
         address
