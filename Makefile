@@ -27,7 +27,7 @@ check: tools ## Format, lints, house rules, generated files, documentation
 fmt: ## Formats the code
 	cargo fmt --all
 
-gen: tools ## Writes the generated files: docs/openapi.json, docs/schema, docs/cli.md
+gen: tools ## Writes the generated files: docs/openapi.json, docs/asyncapi.json, docs/schema, docs/cli.md
 	cargo xtask gen
 
 bench: tools ## Measures the product beside its raw parts, on this machine

@@ -349,6 +349,8 @@ fn bad_changes(cast: &Cast) -> Vec<Ask<'_>> {
         reply("an empty key", (400, "idempotency_key_invalid"), open).with("idempotency-key", ""),
         ask("a version in the way", (409, "conversation_changed"), format!("{open}/replies"), ada)
             .posts("{\"text\": \"a\", \"if_version\": 0}"),
+        ask("a version to come", (422, "invalid_version"), format!("{open}/replies"), ada)
+            .posts("{\"text\": \"a\", \"if_version\": 1000}"),
         ask("too high", (422, "invalid_body"), format!("{open}/priority"), ada)
             .posts("{\"priority\": 18446744073709551615}"),
         ask("no queue", (422, "queue_not_found"), format!("{open}/transfer"), ada)
@@ -409,7 +411,8 @@ async fn bad_requests_to_the_api_are_refused_by_their_code_and_change_nothing() 
     }
     let [open, resolved, foreign] = paths.try_into().expect("three");
     let ada = house.token("agent", Some("ada")).await;
-    let integrator = house.token("integrator", None).await;
+    let integrator = ["token", "create", "--role", "integrator", "--channel", "site"];
+    let integrator = house.ok(&integrator).await.trim().to_owned();
     let done = client.post(&format!("{resolved}/resolve"), &ada, &json!({})).await;
     assert_eq!(done.status, 200, "{}", done.text());
     let cast = Cast { admin, ada, integrator, open, resolved, foreign };

@@ -84,6 +84,14 @@ async fn message_goes_all_the_way_over_nats_and_redis() {
     answered(&client, &bob, &conversation, &callback, 1).await;
     let id = conversation["id"].as_str().unwrap();
     assert!(house.ok(&["explain", id]).await.contains("billing"));
+    // A token is ended beside the server, in the store that all processes share.
+    let tokens: Value =
+        serde_json::from_str(&house.ok(&["token", "list", "--json"]).await).unwrap();
+    let of_bob = tokens.as_array().unwrap().iter().find(|one| one["agent"] == "bob").unwrap();
+    assert_eq!(client.get("/v1/me", &bob).await.status, 200);
+    house.ok(&["token", "revoke", of_bob["id"].as_str().unwrap()]).await;
+    assert_eq!(client.get("/v1/me", &bob).await.status, 401);
+    assert_eq!(client.get("/v1/me", &admin).await.status, 200);
     server.stop().await;
     let before = house.verify().await;
     house.ok(&["rebuild"]).await;

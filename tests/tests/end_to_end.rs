@@ -100,6 +100,34 @@ async fn same_event_many_times_makes_one_message() {
     house.verify().await;
 }
 
+/// P2: the gauges go on after a restart, from what the records know.
+#[tokio::test]
+async fn p2_nothing_is_unaccounted_before_and_after_a_restart() {
+    let house = House::new(&config(""));
+    let mut known = 0;
+    for run in ["first", "second"] {
+        let server = house.serve().await;
+        let client = server.client();
+        let admin = house.token("admin", None).await;
+        let message = client.says(run, run, "hello").await;
+        client.routed(&message, &admin).await;
+        let metrics = client.get("/metrics", "").await.text();
+        let inputs = |state: &str| -> i64 {
+            let name = format!("postroom_inputs{{workspace=\"main\",state=\"{state}\"}} ");
+            let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            line.unwrap_or_else(|| panic!("no {state}: {metrics}")).parse().expect("a number")
+        };
+        let sum: i64 =
+            ["routed", "duplicate", "parked", "rejected", "in_flight"].map(inputs).iter().sum();
+        assert_eq!(inputs("accepted"), sum, "{run}: {metrics}");
+        assert_eq!(inputs("unaccounted"), 0, "{run}: {metrics}");
+        assert!(inputs("routed") > known, "{run}: what was before counts: {metrics}");
+        known = inputs("routed");
+        server.stop().await;
+    }
+    house.verify().await;
+}
+
 /// P6: of two claims at once one wins; the other learns whose it is.
 #[tokio::test]
 async fn second_of_two_claims_learns_the_owner() {

@@ -65,6 +65,25 @@ async fn p5_records_that_were_deleted_are_built_anew() {
 }
 
 #[tokio::test]
+async fn records_that_are_removed_under_a_server_are_noticed_and_mended_by_a_restart() {
+    let (house, mut conversations) = lived_in(2).await;
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    remove(&records(&house));
+    let unready = client.get("/readyz", "").await;
+    assert_eq!((unready.status, unready.code().as_str()), (503, "records_misplaced"));
+    let metrics = client.get("/metrics", "").await.text();
+    assert!(metrics.contains("postroom_records_in_place 0"), "{metrics}");
+    // What comes in meanwhile is not lost.
+    let message = client.says("later", "later", "still there?").await;
+    let conversation = client.routed(&message, &admin).await;
+    conversations.push(conversation["id"].as_str().unwrap().to_owned());
+    server.stop().await;
+    shows(&house, &conversations).await;
+}
+
+#[tokio::test]
 async fn p5_records_of_another_ledger_are_built_anew() {
     let (house, conversations) = lived_in(5).await;
     let (other, _) = lived_in(2).await;

@@ -24,6 +24,12 @@ pub async fn run(store: &dyn AccessStore) {
     let tokens = store.list(CredentialKind::Token).await.unwrap();
     assert_eq!(tokens.iter().map(|(hash, _)| *hash).collect::<Vec<_>>(), [token]);
 
+    assert!(store.take(token).await.unwrap().is_some(), "a token is revoked by taking it");
+    assert_eq!(store.get(token).await.unwrap(), None);
+    assert_eq!(store.list(CredentialKind::Token).await.unwrap(), []);
+    let links = store.list(CredentialKind::Link).await.unwrap();
+    assert_eq!(links.len(), 1, "what is of another kind stays");
+
     assert!(store.take(link).await.unwrap().is_some(), "the first taker gets it");
     assert!(store.take(link).await.unwrap().is_none(), "the second does not");
     assert_eq!(store.get(link).await.unwrap(), None);

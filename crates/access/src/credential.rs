@@ -22,7 +22,7 @@ pub struct Principal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentId>,
     pub name: String,
-    /// For integrators: the only channels that they may post to and read of; empty means all.
+    /// For integrators: the only channels that they may read of; empty means none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<ChannelId>,
 }

@@ -54,9 +54,14 @@ pub fn decode_batch(batch: &[u8]) -> Vec<Result<Input, Undecodable>> {
     }
 }
 
+/// How many inputs [`decode_batch`] finds in a batch.
+pub fn count_inputs(batch: &[u8]) -> usize {
+    serde_json::from_slice::<Vec<&RawValue>>(batch).map_or(1, |elements| elements.len())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{decode_batch, encode_batch, encode_input};
+    use super::{count_inputs, decode_batch, encode_batch, encode_input};
     use bytes::Bytes;
     use postroom_model::{ChannelId, DeliveryInput, HostId, Input, InputBody, InputId, Timestamp};
 
@@ -89,5 +94,8 @@ mod tests {
         assert!(decoded[0].is_ok() && decoded[2].is_ok());
         assert_eq!(decoded[1].as_ref().unwrap_err().raw, "{\"kind\":\"later\"}");
         assert_eq!(decode_batch(b"\xff\xfe").len(), 1);
+        for batch in [&batch[..], b"\xff\xfe", b"[]", b"{}", b"[1, {\"a\": [2, 3]}]"] {
+            assert_eq!(count_inputs(batch), decode_batch(batch).len());
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::checkpoint::Checkpointer;
 use crate::hints::{Hints, Lookout};
 use crate::inlet::EmbeddedInlet;
 use crate::ledger::EmbeddedLedger;
+use crate::place::Place;
 use crate::readers::Readers;
 use crate::records::{self, EmbeddedRecords, Seen};
 use crate::schema::{Part, RECORDS, TRUTH};
@@ -64,6 +65,7 @@ pub(crate) struct Store {
 /// One file in use.
 #[derive(Debug)]
 pub(crate) struct Opened {
+    pub(crate) place: Place,
     pub(crate) readers: Readers,
     pub(crate) writer: Writer,
 }
@@ -78,12 +80,13 @@ impl Opened {
     ) -> Result<Self, EmbeddedError> {
         let unavailable = |error: std::io::Error| EmbeddedError::unavailable(path, error);
         let busy_wait = options.busy_wait;
+        let place = Place::of(path).map_err(unavailable)?;
         let checkpointer = Checkpointer::start(path, part, busy_wait, thread);
         let checkpointer = checkpointer.map_err(unavailable)?;
         let writer = Writer::start(db, checkpointer, thread, Arc::clone(hints));
         let writer = writer.map_err(unavailable)?;
         let readers = Readers::new(path.to_owned(), busy_wait, options.readers_max);
-        Ok(Self { readers, writer })
+        Ok(Self { place, readers, writer })
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Closed,
     #[error("not a cursor of this listing")]
     BadCursor,
+    #[error("{name} was {what} while it is in use")]
+    Misplaced { name: String, what: String },
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -62,6 +64,7 @@ impl From<RecordsError> for Failure {
             RecordsError::Damaged(detail) => Self::Damaged(detail),
             RecordsError::Unavailable(detail) => Self::Unavailable(detail),
             RecordsError::BadCursor => Self::BadCursor,
+            RecordsError::Misplaced { name, what } => Self::Misplaced { name, what },
         }
     }
 }
@@ -87,6 +90,7 @@ impl From<Failure> for RecordsError {
             Failure::OtherSchema { expected, actual } => Self::OtherSchema { expected, actual },
             Failure::Damaged(detail) => Self::Damaged(detail),
             Failure::BadCursor => Self::BadCursor,
+            Failure::Misplaced { name, what } => Self::Misplaced { name, what },
             other => Self::Unavailable(other.to_string()),
         }
     }

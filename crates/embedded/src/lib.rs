@@ -16,6 +16,7 @@ mod hints;
 mod inlet;
 mod ledger;
 mod numbers;
+mod place;
 pub mod raw;
 mod readers;
 mod recent;

@@ -90,6 +90,23 @@ impl Records for EmbeddedRecords {
         self.read(move |db| list::timeline(db, &conversations, after, limit)).await
     }
 
+    async fn last_words(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Option<String>>, RecordsError> {
+        let conversations = conversations.to_vec();
+        self.read(move |db| list::last_words(db, &conversations)).await
+    }
+
+    async fn in_place(&self) -> Result<(), RecordsError> {
+        let store = Arc::clone(&self.0);
+        let looking = tokio::task::spawn_blocking(move || store.records.place.look());
+        match looking.await {
+            Ok(looked) => Ok(looked?),
+            Err(error) => Err(RecordsError::Unavailable(error.to_string())),
+        }
+    }
+
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {
         self.read(list::presences).await
     }

@@ -1,45 +1,29 @@
 //! Who asks: bearer tokens, and the session of a browser with its guard against forged requests.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
-use postroom_access::{AccessStore, Credential, CredentialKind, Principal, hash_of};
+use postroom_access::{AccessStore, CredentialKind, Principal, hash_of};
 use postroom_model::digest::Digest;
 use postroom_model::{AgentId, Clock, Role};
-use tokio::time::Instant;
 
-use crate::gateway::{App, GatewayLimits};
+use crate::gateway::App;
 use crate::problem::Problem;
 
 pub(crate) const SESSION_COOKIE: &str = "postroom_session";
 
-/// Looks credentials up, and believes what it found for a short while.
+/// Looks credentials up, each time anew: what was revoked is refused at once, in every process.
 #[derive(Debug)]
 pub(crate) struct Auth {
     store: Arc<dyn AccessStore>,
     clock: Arc<dyn Clock>,
-    believed_for: Duration,
-    cached_max: usize,
-    cached: Mutex<BTreeMap<Digest, (Credential, Instant)>>,
 }
 
 impl Auth {
-    pub(crate) fn new(
-        store: Arc<dyn AccessStore>,
-        clock: Arc<dyn Clock>,
-        limits: &GatewayLimits,
-    ) -> Self {
-        Self {
-            store,
-            clock,
-            believed_for: Duration::from_millis(limits.credential_cache_ms),
-            cached_max: limits.credential_cache_max,
-            cached: Mutex::default(),
-        }
+    pub(crate) fn new(store: Arc<dyn AccessStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
     }
 
     /// The holder of a secret of this kind, if it is known and not expired.
@@ -48,49 +32,11 @@ impl Auth {
         hash: Digest,
         kind: CredentialKind,
     ) -> Result<Option<Principal>, Problem> {
-        let found = match self.remembered(hash) {
-            Some(credential) => Some(credential),
-            None => self.look_up(hash).await?,
-        };
+        let found = self.store.get(hash).await?;
         let now = self.clock.now();
         Ok(found
             .filter(|credential| credential.kind == kind && !credential.expired(now))
             .map(|credential| credential.principal))
-    }
-
-    pub(crate) fn forget(&self, hash: Digest) {
-        self.cache().remove(&hash);
-    }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<Digest, (Credential, Instant)>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remembered(&self, hash: Digest) -> Option<Credential> {
-        let cache = self.cache();
-        let (credential, since) = cache.get(&hash)?;
-        (since.elapsed() < self.believed_for).then(|| credential.clone())
-    }
-
-    async fn look_up(&self, hash: Digest) -> Result<Option<Credential>, Problem> {
-        // The age counts from before the question, so that no answer is believed for too long.
-        let asked = Instant::now();
-        let found = self.store.get(hash).await?;
-        let mut cache = self.cache();
-        match &found {
-            Some(credential) => {
-                if cache.len() >= self.cached_max {
-                    cache.retain(|_, (_, since)| since.elapsed() < self.believed_for);
-                }
-                if cache.len() < self.cached_max {
-                    cache.insert(hash, (credential.clone(), asked));
-                }
-            }
-            None => {
-                cache.remove(&hash);
-            }
-        }
-        Ok(found)
     }
 }
 

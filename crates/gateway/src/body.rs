@@ -34,21 +34,65 @@ impl Held {
     }
 }
 
-/// Reads a body of at most `body_bytes_max`. A larger declared length is refused before reading.
-pub(crate) async fn read_body<B: HttpBody<Data = Bytes> + Unpin>(
+/// The bytes of a request as they come.
+pub(crate) trait Coming: HttpBody<Data = Bytes> + Unpin {}
+
+impl<B: HttpBody<Data = Bytes> + Unpin> Coming for B {}
+
+/// Reads a body of at most `body_bytes_max`. What is refused half read, or before, is drained: clients
+/// that write everything before they read would otherwise see a broken connection, and no answer.
+pub(crate) async fn read_body<B: Coming>(
     app: &App,
     headers: &HeaderMap,
     mut body: B,
 ) -> Result<Held, Problem> {
+    let read = read_within(app, headers, &mut body).await;
+    if read.as_ref().is_err_and(Problem::leaves_body_unread) && worth_draining(app, headers) {
+        drain(app, body).await;
+    }
+    read
+}
+
+/// A client that asks before it writes the body is answered before it does, and so is one that would
+/// not come to its end.
+fn worth_draining(app: &App, headers: &HeaderMap) -> bool {
+    let too_long = declared(headers).is_some_and(|length| length > app.limits.drain_bytes_max);
+    !too_long && !headers.contains_key(header::EXPECT)
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads and throws away, within limits of bytes and time.
+async fn drain<B: Coming>(app: &App, mut body: B) {
+    let mut left = app.limits.drain_bytes_max;
+    let draining = async {
+        while let Ok(Some(data)) = next_piece(&mut body, app.limits.body_idle_ms).await {
+            left = left.saturating_sub(data.len() as u64);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let wait = Duration::from_millis(app.limits.drain_ms);
+    // What is not drained in time is cut off with the connection.
+    drop(tokio::time::timeout(wait, draining).await);
+}
+
+/// A larger declared length is refused before reading.
+async fn read_within<B: Coming>(
+    app: &App,
+    headers: &HeaderMap,
+    body: &mut B,
+) -> Result<Held, Problem> {
     let bytes_max = app.limits.body_bytes_max;
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let declared: Option<u64> = declared.and_then(|length| length.parse().ok());
-    if declared.is_some_and(|length| length > bytes_max as u64) {
+    if declared(headers).is_some_and(|length| length > bytes_max as u64) {
         return Err(Problem::body_too_large(bytes_max));
     }
     let mut held = Held { bytes: Bytes::new(), place: None };
     let mut rest = BytesMut::new();
-    while let Some(data) = next_piece(&mut body, app.limits.body_idle_ms).await? {
+    while let Some(data) = next_piece(body, app.limits.body_idle_ms).await? {
         let so_far = held.bytes.len() + rest.len() + data.len();
         if so_far > bytes_max {
             return Err(Problem::body_too_large(bytes_max));
@@ -72,10 +116,7 @@ pub(crate) async fn read_body<B: HttpBody<Data = Bytes> + Unpin>(
 }
 
 /// The next bytes of a body; none at its end.
-async fn next_piece<B: HttpBody<Data = Bytes> + Unpin>(
-    body: &mut B,
-    idle_ms: u64,
-) -> Result<Option<Bytes>, Problem> {
+async fn next_piece<B: Coming>(body: &mut B, idle_ms: u64) -> Result<Option<Bytes>, Problem> {
     loop {
         let next = tokio::time::timeout(Duration::from_millis(idle_ms), body.frame()).await;
         let frame = next.map_err(|_| {

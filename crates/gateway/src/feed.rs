@@ -260,6 +260,11 @@ impl Feed {
         Ok(entries.into_iter().map(|entry| Arc::new(Slot::new(entry))).collect())
     }
 
+    /// Whether somebody in this process waits for the outcome of an input.
+    pub(crate) fn is_awaited(&self, input: InputId) -> bool {
+        lock(&self.waiters).contains_key(&input)
+    }
+
     /// Registers for the outcome of an input. To be called before the input is published; only then
     /// is the outcome sure to come after what the feed has read.
     pub(crate) async fn wait_for(self: &Arc<Self>, input: InputId) -> Waiter {

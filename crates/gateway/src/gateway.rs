@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_access::AccessStore;
-use postroom_bus::{Blobs, Intake, Ledger};
+use postroom_bus::{Blobs, Inlet, Intake, Ledger};
 use postroom_channel::Adapter;
 use postroom_model::{
     ChannelId, Clock, Conversation, IdSource, Presence, Random, Settings, Timestamp, WorkspaceId,
@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::Book;
 use crate::auth::Auth;
 use crate::feed::Feed;
 use crate::lookup::Lookup;
@@ -43,6 +44,11 @@ pub struct ExplainInput {
 pub struct GatewayLimits {
     /// Bytes in one request body, whether declared or not.
     pub body_bytes_max: usize,
+    /// Bytes of a body that is over its limit that are read and thrown away, so that a client that
+    /// writes all of it before it reads sees the answer; of more the connection is closed.
+    pub drain_bytes_max: u64,
+    /// Time for that.
+    pub drain_ms: u64,
     /// Bodies over 64 KiB that are in memory at once; more get 429.
     pub large_bodies_max: usize,
     /// Bytes in one attachment that is downloaded.
@@ -65,11 +71,8 @@ pub struct GatewayLimits {
     pub body_idle_ms: u64,
     /// Time between two comments on an event stream that has nothing to tell.
     pub keep_alive_ms: u64,
-    /// How long a credential is believed without asking the store again.
-    pub credential_cache_ms: u64,
-    /// Credentials held in that cache.
-    pub credential_cache_max: usize,
-    /// How often an open event stream asks whether its reader may still read.
+    /// How often an open event stream asks whether its reader may still read. Everything else asks
+    /// at each request.
     pub stream_recheck_ms: u64,
     /// How long a browser stays signed in.
     pub session_ms: i64,
@@ -84,6 +87,8 @@ impl Default for GatewayLimits {
     fn default() -> Self {
         Self {
             body_bytes_max: 10 * 1024 * 1024,
+            drain_bytes_max: 64 * 1024 * 1024,
+            drain_ms: 10_000,
             large_bodies_max: 32,
             attachment_bytes_max: 100 * 1024 * 1024,
             page_body_bytes_max: 4 * 1024 * 1024,
@@ -95,9 +100,6 @@ impl Default for GatewayLimits {
             header_read_ms: 10_000,
             body_idle_ms: 10_000,
             keep_alive_ms: 15_000,
-            // Together less than the 5 s within which a revocation acts.
-            credential_cache_ms: 2_000,
-            credential_cache_max: 4_096,
             stream_recheck_ms: 2_500,
             session_ms: 7 * 24 * 60 * 60 * 1_000,
             feed_envelopes_max: 1_024,
@@ -117,6 +119,8 @@ impl GatewayLimits {
 pub struct GatewayParts {
     pub workspace: WorkspaceId,
     pub intake: Intake,
+    /// What waits for a decision; only read here.
+    pub inlet: Arc<dyn Inlet>,
     pub ledger: Arc<dyn Ledger>,
     pub records: Arc<dyn Records>,
     pub blobs: Blobs,
@@ -159,6 +163,8 @@ pub(crate) struct Inner {
     pub(crate) feed: Arc<Feed>,
     pub(crate) auth: Auth,
     pub(crate) lookup: Lookup,
+    /// None until somebody asks for the metrics.
+    pub(crate) accounts: tokio::sync::Mutex<Option<Book>>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) large_bodies: Arc<Semaphore>,
     /// Ends every event stream.
@@ -217,7 +223,7 @@ impl Gateway {
         let seen_wait = Duration::from_millis(parts.limits.seen_wait_ms);
         let (lookup, asking) = Lookup::new(Arc::clone(&parts.records), seen_wait);
         background.spawn(finish.clone().run_until_cancelled_owned(asking));
-        let auth = Auth::new(Arc::clone(&parts.access), Arc::clone(&parts.clock), &parts.limits);
+        let auth = Auth::new(Arc::clone(&parts.access), Arc::clone(&parts.clock));
         let docs = parts.docs_url.as_ref().map_or_else(
             || format!("{}/docs", parts.public_url.as_str().trim_end_matches('/')),
             |url| url.as_str().trim_end_matches('/').to_owned(),
@@ -225,6 +231,7 @@ impl Gateway {
         let app = App(Arc::new(Inner {
             feed,
             lookup,
+            accounts: tokio::sync::Mutex::default(),
             auth,
             streams: Arc::new(Semaphore::new(parts.limits.streams_max)),
             large_bodies: Arc::new(Semaphore::new(parts.limits.large_bodies_max)),

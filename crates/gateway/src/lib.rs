@@ -4,7 +4,9 @@
 //! answers from the ledger's tail and the records. It decides nothing: what a command may do in the
 //! state of things is the core's affair; here only who may ask is checked.
 
+mod accounts;
 mod api;
+mod asyncapi;
 mod auth;
 mod body;
 mod feed;
@@ -15,10 +17,12 @@ mod metrics;
 mod openapi;
 mod problem;
 mod reach;
+mod search;
 mod serve;
 mod stream;
 mod submit;
 
+pub use asyncapi::asyncapi;
 pub use gateway::{Adapters, ExplainFn, ExplainInput, Gateway, GatewayLimits, GatewayParts};
 pub use metrics::GatewayMetrics;
 pub use openapi::openapi;

@@ -16,6 +16,12 @@ pub(crate) struct RouteLabels {
     pub(crate) status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InputsLabels {
+    workspace: String,
+    state: &'static str,
+}
+
 /// The gateway's metrics; registered once, before the registry is shared.
 #[derive(Debug, Clone, Default)]
 pub struct GatewayMetrics {
@@ -25,6 +31,8 @@ pub struct GatewayMetrics {
     pub(crate) streams: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) commands_pending: Counter,
+    inputs: Family<InputsLabels, Gauge>,
+    records_in_place: Gauge,
 }
 
 /// Time until the head of the answer.
@@ -67,6 +75,30 @@ impl GatewayMetrics {
             "Commands that had no outcome in time",
             metrics.commands_pending.clone(),
         );
+        registry.register(
+            "postroom_inputs",
+            "Inputs of the workspace by their state: accepted = routed + duplicate + parked + \
+             rejected + in_flight + unaccounted",
+            metrics.inputs.clone(),
+        );
+        registry.register(
+            "postroom_records_in_place",
+            "1 while the records stand where they were opened",
+            metrics.records_in_place.clone(),
+        );
         metrics
+    }
+
+    pub(crate) fn inputs(&self, workspace: &str, state: &'static str, count: i64) {
+        let workspace = workspace.to_owned();
+        self.inputs.get_or_create(&InputsLabels { workspace, state }).set(count);
+    }
+
+    pub(crate) fn no_balance(&self) {
+        self.inputs.clear();
+    }
+
+    pub(crate) fn records_in_place(&self, in_place: bool) {
+        self.records_in_place.set(i64::from(in_place));
     }
 }

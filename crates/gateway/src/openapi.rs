@@ -23,6 +23,7 @@ const OPEN: &[&str] = &[
     "/readyz",
     "/metrics",
     "/openapi.json",
+    "/asyncapi.json",
     "/docs/errors/{code}",
 ];
 

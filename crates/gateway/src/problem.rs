@@ -168,6 +168,11 @@ impl Problem {
         Self::new(status_of_refusal(&code), code, detail)
     }
 
+    /// Whether it refuses a body that comes on, rather than one that broke off or stopped.
+    pub(crate) fn leaves_body_unread(&self) -> bool {
+        matches!(self.0.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS)
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -320,6 +325,7 @@ mod tests {
             ("not_in_queue", 403),
             ("agent_required", 403),
             ("queue_not_found", 422),
+            ("invalid_version", 422),
             ("invalid_priority", 422),
             ("already_claimed", 409),
             ("conversation_changed", 409),

@@ -35,9 +35,7 @@ pub(crate) fn own_queues(principal: &Principal, settings: &Settings) -> Vec<Queu
 pub(crate) fn may_see(principal: &Principal, settings: &Settings, at: &Whereabouts) -> bool {
     match principal.role {
         Role::Supervisor | Role::Admin => true,
-        Role::Integrator => {
-            principal.channels.is_empty() || principal.channels.contains(&at.channel)
-        }
+        Role::Integrator => principal.channels.contains(&at.channel),
         Role::Agent => {
             let Some(agent) = &principal.agent else {
                 return false;

@@ -227,8 +227,7 @@ pub(crate) async fn visible<'a>(
     let new = items.iter().filter(|item| item.position > position);
     let by_conversation = match principal.role {
         Role::Supervisor | Role::Admin => false,
-        Role::Agent => true,
-        Role::Integrator => !principal.channels.is_empty(),
+        Role::Agent | Role::Integrator => true,
     };
     let empty = BTreeMap::new();
     let whereabouts = if by_conversation { whereabouts(app, slot).await? } else { &empty };
@@ -253,8 +252,7 @@ fn sees(
                 || whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }
         (Role::Integrator, Audience::Conversation(id, _)) => {
-            principal.channels.is_empty()
-                || whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
+            whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }
         (Role::Agent | Role::Integrator, _) => false,
     }

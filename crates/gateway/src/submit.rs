@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use postroom_bus::{ReadLimits, decode_batch};
 use postroom_model::{
     Action, Command, CommandId, ConversationId, Input, InputBody, InputId, Outcome, OutcomeKind,
+    Position,
 };
-use postroom_records::{Key, Row};
+use postroom_records::{Key, Row, Totals};
 
 use crate::auth::Caller;
 use crate::gateway::App;
@@ -16,6 +18,9 @@ use crate::reach;
 
 /// Characters in an `Idempotency-Key`.
 const KEY_CHARS_MAX: usize = 255;
+
+/// Publishes of the inlet that are looked through for a command without an outcome.
+const WAITING_READ_MAX: usize = 4_096;
 
 /// A read does not wait for records that are further behind than this; they are being rebuilt.
 const LAG_WORTH_WAITING: u64 = 1_000;
@@ -54,18 +59,19 @@ pub(crate) fn command_id(
     })
 }
 
-/// The outcome of an earlier request with the same key. `about` are the conversations that this one
-/// names; an outcome about none of them shows that the key was used for something else.
+/// The outcome of an earlier request with the same key, which must have asked for the same.
 pub(crate) async fn repeated(
     app: &App,
     (id, keyed): (CommandId, bool),
-    about: &[ConversationId],
+    action: &Action,
 ) -> Result<Option<Settled>, Problem> {
     if !keyed {
         return Ok(None);
     }
-    let outcome = seen(app, InputId(id.0)).await?;
-    outcome.map(|outcome| same_request(about, outcome)).transpose()
+    match seen(app, InputId(id.0)).await? {
+        Some(outcome) => same_request(app, action, outcome).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Asks for a change and waits for its outcome. A refusal is an outcome too, not a problem.
@@ -77,7 +83,7 @@ pub(crate) async fn submit(
 ) -> Result<Settled, Problem> {
     let input_id = InputId(id.0);
     let mut waiter = app.feed.wait_for(input_id).await;
-    let command = Command { id, actor: caller.principal.actor(), action };
+    let command = Command { id, actor: caller.principal.actor(), action: action.clone() };
     let input =
         Input { id: input_id, at: app.clock.now(), body: InputBody::Command(Box::new(command)) };
     app.intake.accept(&input).await?;
@@ -90,7 +96,10 @@ pub(crate) async fn submit(
     match settled.await {
         Ok(Some(outcome)) if outcome.kind == OutcomeKind::Duplicate => {
             // Somebody sent the same key at the same time; the first outcome counts for both.
-            Ok(Settled::Done(seen(app, input_id).await?.unwrap_or(outcome)))
+            match seen(app, input_id).await? {
+                Some(first) => same_request(app, &action, first).await,
+                None => Ok(Settled::Done(outcome)),
+            }
         }
         Ok(Some(outcome)) => Ok(Settled::Done(outcome)),
         Ok(None) | Err(_) => {
@@ -100,16 +109,74 @@ pub(crate) async fn submit(
     }
 }
 
-fn same_request(about: &[ConversationId], outcome: Outcome) -> Result<Settled, Problem> {
-    if outcome.conversation.is_none_or(|conversation| about.contains(&conversation)) {
-        return Ok(Settled::Done(outcome));
+/// The first outcome, if what was asked for then is what is asked for now. The inlet has the first
+/// request in full for as long as it keeps it; after that the outcome's conversation must do.
+async fn same_request(app: &App, action: &Action, outcome: Outcome) -> Result<Settled, Problem> {
+    let same = match first_request(app, outcome.position).await? {
+        Some(input) if input.id == outcome.input => asks_for(&input, action),
+        _ => outcome.conversation.is_none_or(|about| names(action, about)),
+    };
+    if same { Ok(Settled::Done(outcome)) } else { Err(key_reused()) }
+}
+
+fn asks_for(input: &Input, action: &Action) -> bool {
+    matches!(&input.body, InputBody::Command(command) if command.action == *action)
+}
+
+/// Whether a change may be about this conversation. What was set aside can become part of any.
+fn names(action: &Action, conversation: ConversationId) -> bool {
+    match action {
+        Action::RetryParked { .. } | Action::DropParked { .. } => true,
+        Action::Merge { into, .. } if *into == conversation => true,
+        _ => action.conversation() == Some(conversation),
     }
-    Err(key_reused())
+}
+
+/// The input that stands there, if the inlet still has it and it can be read.
+async fn first_request(app: &App, at: Position) -> Result<Option<Input>, Problem> {
+    let one = ReadLimits { entries_max: 1, ..ReadLimits::default() };
+    let entries = app.inlet.read(at.seq.saturating_sub(1), one).await?;
+    let Some(entry) = entries.first().filter(|entry| entry.seq == at.seq) else {
+        return Ok(None);
+    };
+    let index = usize::try_from(at.index).unwrap_or(usize::MAX);
+    Ok(decode_batch(&entry.bytes).into_iter().nth(index).and_then(Result::ok))
 }
 
 pub(crate) fn key_reused() -> Problem {
     let detail = "this Idempotency-Key was used for another change";
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+}
+
+/// Whether an input that has no outcome is on its way: its caller waits here, or it stands in the
+/// inlet behind what is decided. More than [`WAITING_READ_MAX`] publishes are not looked through, and
+/// what is behind them counts as on its way.
+pub(crate) async fn on_its_way(app: &App, input: InputId) -> Result<bool, Problem> {
+    if app.feed.is_awaited(input) {
+        return Ok(true);
+    }
+    let mut after = totals(app).await?.inlet_seq;
+    let mut read = 0;
+    while read < WAITING_READ_MAX {
+        let entries = app.inlet.read(after, ReadLimits::default()).await?;
+        let Some(last) = entries.last() else {
+            return Ok(false);
+        };
+        (after, read) = (last.seq, read + entries.len());
+        let mut inputs = entries.iter().flat_map(|entry| decode_batch(&entry.bytes));
+        if inputs.any(|one| one.is_ok_and(|one| one.id == input)) {
+            return Ok(true);
+        }
+    }
+    Ok(true)
+}
+
+/// How many inputs ended in which way, as the records have it.
+pub(crate) async fn totals(app: &App) -> Result<Totals, Problem> {
+    match reach::load_row(app, Key::Totals).await? {
+        Some(Row::Totals(totals)) => Ok(totals),
+        _ => Ok(Totals::default()),
+    }
 }
 
 /// The outcome of an input, if the records remember it.

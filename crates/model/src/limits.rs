@@ -35,8 +35,8 @@ pub const SEEN_DAYS: i64 = 10;
 /// Conversations that were merged into one, by way of others or not.
 pub const MERGED_MAX: usize = 50;
 
-/// Addresses of a contact into which another one is merged. Each merge brings at least one, so that no
-/// chain of merges is longer.
+/// Addresses of one contact. A message adds none beyond, a merge that would is refused. Each merge
+/// brings at least one, so that no chain of merges is longer.
 pub const CONTACT_ADDRESSES_MAX: usize = 50;
 
 /// Agents named in the reason of an assignment as passed over.

@@ -160,7 +160,7 @@ pub(crate) struct Holder {
     /// A name for people to know it by
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// For integrators: only this channel; may be repeated [default: all]
+    /// For integrators, who need at least one: a channel of theirs; may be repeated
     #[arg(long = "channel", value_name = "ID")]
     pub(crate) channels: Vec<String>,
 }
@@ -169,6 +169,13 @@ pub(crate) struct Holder {
 pub(crate) enum Token {
     /// Print a new bearer token, once, and nothing else
     Create(Holder),
+    /// List the tokens by their ids, the oldest first; their secrets are not known here
+    List,
+    /// End a token: from now on it is answered 401
+    Revoke {
+        /// Id of the token, as `list` shows it
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

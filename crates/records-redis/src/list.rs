@@ -7,8 +7,8 @@ use postroom_model::{
     Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, Timestamp,
 };
 use postroom_records::{
-    ConversationQuery, Key, ListingCursor, OutboundRow, Page, Parked, QueueCounts, RecordsError,
-    TimelineItem, View,
+    ConversationQuery, ENTRIES_LOOKED_AT, Key, ListingCursor, OutboundRow, Page, Parked,
+    QueueCounts, RecordsError, TimelineItem, View,
 };
 use redis::{Cmd, Value, cmd};
 use serde::de::DeserializeOwned;
@@ -192,6 +192,31 @@ pub(crate) async fn timeline(
     }
     found.truncate(limit);
     Ok(found)
+}
+
+/// In one round trip for all of them.
+pub(crate) async fn last_words(
+    link: &Link,
+    names: &Names,
+    conversations: &[ConversationId],
+) -> Result<Vec<Option<String>>, RecordsError> {
+    let asked = conversations.iter().map(|id| last_entries(names, *id));
+    let mut found = Vec::with_capacity(conversations.len());
+    for answer in read::at_once(link, names, asked).await?.1 {
+        let items: Vec<Option<TimelineItem>> = rows_in(Kind::Timeline, answer)?;
+        let words = items.iter().flatten().find_map(TimelineItem::words);
+        found.push(words.map(str::to_owned));
+    }
+    Ok(found)
+}
+
+/// The newest first.
+fn last_entries(names: &Names, id: ConversationId) -> Cmd {
+    let from = [b"[", keys::entry(id, u64::MAX).as_slice()].concat();
+    let to = [b"[", keys::entry(id, 0).as_slice()].concat();
+    let count = some(ENTRIES_LOOKED_AT);
+    let range = [&from, &to, b"BYLEX".as_slice(), b"REV", b"LIMIT", b"0", count.as_bytes()];
+    stretch(names, "timeline.order", Kind::Timeline, &range)
 }
 
 fn entries(names: &Names, id: ConversationId, after: u64, count: usize) -> Cmd {

@@ -145,6 +145,13 @@ impl Records for RedisRecords {
         list::timeline(&self.link, &self.names, conversations, after, limit).await
     }
 
+    async fn last_words(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Option<String>>, RecordsError> {
+        list::last_words(&self.link, &self.names, conversations).await
+    }
+
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {
         list::presences(&self.link, &self.names).await
     }

@@ -15,6 +15,11 @@ pub enum RecordsError {
     /// The backend did not answer or answered with a failure; the write may or may not have happened.
     #[error("the records are not available: {0}")]
     Unavailable(String),
+    /// They are no longer where they were opened: what is written there is lost with the process.
+    #[error(
+        "{name} was {what} under the running server; restart it, and the records are built anew"
+    )]
+    Misplaced { name: String, what: String },
     /// The cursor of a listing is not one that this listing gave.
     #[error("the cursor is not one of this listing")]
     BadCursor,
@@ -28,6 +33,7 @@ impl RecordsError {
             Self::OtherSchema { .. } => "records_other_schema",
             Self::Damaged(_) => "records_damaged",
             Self::Unavailable(_) => "records_unavailable",
+            Self::Misplaced { .. } => "records_misplaced",
             Self::BadCursor => "bad_cursor",
         }
     }

@@ -21,7 +21,7 @@ mod typed;
 pub use describe::{describe, event_type};
 pub use error::RecordsError;
 pub use memory::MemoryRecords;
-pub use ports::{ConversationQuery, Page, QueueCounts, Records, Standing, View};
+pub use ports::{ConversationQuery, ENTRIES_LOOKED_AT, Page, QueueCounts, Records, Standing, View};
 pub use project::{fold_envelope, keys_of, project, project_many, standing_after};
 pub use query::ListingCursor;
 pub use rows::{

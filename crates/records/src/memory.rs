@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    Change, ConversationQuery, Key, ListingCursor, Page, Parked, QueueCounts, Records,
-    RecordsError, Row, Standing, TimelineItem,
+    Change, ConversationQuery, ENTRIES_LOOKED_AT, Key, ListingCursor, Page, Parked, QueueCounts,
+    Records, RecordsError, Row, Standing, TimelineItem,
 };
 
 /// A complete implementation of [`Records`] in memory.
@@ -164,6 +164,21 @@ impl Records for MemoryRecords {
             }
         }
         Ok(items.into_values().take(limit).map(|item| (**item).clone()).collect())
+    }
+
+    async fn last_words(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Option<String>>, RecordsError> {
+        let held = self.held();
+        let last = |id: &ConversationId| {
+            let range = Key::Timeline(*id, 0)..=Key::Timeline(*id, u64::MAX);
+            held.rows.range(range).rev().take(ENTRIES_LOOKED_AT).find_map(|(_, row)| match row {
+                Row::Timeline(item) => item.words().map(str::to_owned),
+                _ => None,
+            })
+        };
+        Ok(conversations.iter().map(last).collect())
     }
 
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {

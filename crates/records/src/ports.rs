@@ -23,6 +23,9 @@ pub struct Standing {
     pub at: Timestamp,
 }
 
+/// Entries at the end of a timeline among which [`Records::last_words`] looks for a message.
+pub const ENTRIES_LOOKED_AT: usize = 10;
+
 /// Rows, read and written by the router and read by the gateway.
 #[async_trait]
 pub trait Records: Send + Sync + std::fmt::Debug {
@@ -65,6 +68,18 @@ pub trait Records: Send + Sync + std::fmt::Debug {
         after: u64,
         limit: usize,
     ) -> Result<Vec<TimelineItem>, RecordsError>;
+
+    /// The words of the newest message of each conversation, ours or the customer's; none where the newest
+    /// [`ENTRIES_LOOKED_AT`] entries of its timeline hold no message with words. For searching.
+    async fn last_words(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Option<String>>, RecordsError>;
+
+    /// Whether the records are still where they were opened. An error says how to mend it.
+    async fn in_place(&self) -> Result<(), RecordsError> {
+        Ok(())
+    }
 
     /// All presences, in the order of their agents.
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError>;
@@ -112,8 +127,6 @@ pub struct ConversationQuery {
     pub or_assignee: Option<AgentId>,
     pub channels: Option<Vec<ChannelId>>,
     pub tag: Option<String>,
-    /// Part of the subject, in any case.
-    pub text: Option<String>,
     /// What the page before gave as `next_cursor`.
     pub cursor: Option<String>,
     pub limit: usize,

@@ -16,10 +16,6 @@ impl ConversationQuery {
             && self.queues_match(conversation)
             && self.channels.as_ref().is_none_or(|all| all.contains(&conversation.channel))
             && self.tag.as_ref().is_none_or(|tag| conversation.tags.contains(tag))
-            && self.text.as_ref().is_none_or(|text| {
-                let subject = conversation.subject.as_deref().unwrap_or_default();
-                subject.to_lowercase().contains(&text.to_lowercase())
-            })
     }
 
     fn view_matches(&self, conversation: &Conversation) -> bool {

@@ -66,7 +66,9 @@ pub enum Change {
 }
 
 /// One entry of a conversation's timeline: a message, a note, or something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 pub struct TimelineItem {
     /// Position of the event in the ledger, counted from 1.
     pub position: u64,
@@ -100,8 +102,18 @@ pub struct TimelineItem {
     pub details: serde_json::Map<String, serde_json::Value>,
 }
 
+impl TimelineItem {
+    /// What the message says; none for an entry that is no message, or whose words are elsewhere.
+    pub fn words(&self) -> Option<&str> {
+        let message = self.message.as_deref()?;
+        message.text.as_deref().or(message.visible_text.as_deref())
+    }
+}
+
 /// Where a reply stands, as shown beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 pub struct DeliveryNote {
     pub state: DeliveryState,
     pub attempts: u32,

@@ -340,6 +340,7 @@ fn a_reply_waits_for_the_customer_and_the_first_one_makes_an_owner() {
         # A colleague may answer; the owner stays.
         reply bob c1 "hi too" id=r2        -> queued for site
         see c1                             -> pending support ada v5
+        reply ada c1 "early" if_version=6 id=r3 -> invalid_version if_version is 6, the conversation has version 5
         msg c1 "thanks"                    -> received
         see c1                             -> open support ada v6
         reply ada c1 "late" if_version=5 id=r3 -> conversation_changed a message came after version 5
@@ -827,8 +828,16 @@ fn contact_with_too_many_addresses_takes_in_no_other() {
         msg c1 "x" from=chat:1 also=MANY -> opened support
         msg c2 "x" from=chat:2           -> opened support
         join boss k2 k1                  -> invalid_command a contact has at most 50 addresses
+        # A message brings no further one, and is taken all the same; whoever writes from there alone is
+        # somebody else until people say otherwise.
+        msg c1 "x" from=chat:1 also=chat:9 -> received
+        msg c3 "x" from=chat:9 name=Nina   -> opened support
+        contacts -> KEPT; - chat:2; Nina chat:9
     "#;
-    check(&case.replace("MANY", &many.join(",")));
+    // Already the first message names more than a contact has.
+    let kept = many.iter().take(49).map(String::as_str);
+    let kept: Vec<&str> = std::iter::once("chat:1").chain(kept).collect();
+    check(&case.replace("MANY", &many.join(",")).replace("KEPT", &format!("- {}", kept.join(" "))));
 }
 
 #[test]

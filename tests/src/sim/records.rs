@@ -104,6 +104,13 @@ impl Records for LineRecords {
         self.store().conversations(query).await
     }
 
+    async fn last_words(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Option<String>>, RecordsError> {
+        self.store().last_words(conversations).await
+    }
+
     async fn timeline(
         &self,
         conversations: &[ConversationId],

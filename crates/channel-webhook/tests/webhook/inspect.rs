@@ -86,6 +86,19 @@ fn one_sender_without_a_thread_stays_in_one_thread() {
 }
 
 #[test]
+fn phone_that_cannot_be_dialled_is_refused_with_its_pointer() {
+    let adapter = support::adapter(None, Deadlines::default());
+    let push: &dyn Push = adapter.push().unwrap();
+    for phone in ["abc", "+", "0800-FLOWERS", "sip:ada", "123456789012345678901"] {
+        let post = Post::json(format!(r#"{{"id":"1","from":{{"phone":"{phone}"}},"text":"x"}}"#));
+        let refusal = push.parse(&post.request()).unwrap_err();
+        assert_eq!(refusal.status, 422, "{phone}");
+        let pointers: Vec<&str> = refusal.pointers.iter().map(|(at, _)| at.as_str()).collect();
+        assert_eq!(pointers, ["/from/phone"], "{phone}");
+    }
+}
+
+#[test]
 fn signature_is_checked_only_with_a_secret() {
     let mut post = Post::json(r#"{"id":"evt-1","from":{"id":"u"},"text":"hello"}"#);
     assert_eq!(inspected(&post, None).exit_code(), 0);

@@ -6,7 +6,8 @@ use postroom_model::{
     AgentId, Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId, Status, Timestamp,
 };
 use postroom_records::{
-    ConversationQuery, ListingCursor, OutboundRow, Page, Parked, QueueCounts, TimelineItem, View,
+    ConversationQuery, ENTRIES_LOOKED_AT, ListingCursor, OutboundRow, Page, Parked, QueueCounts,
+    TimelineItem, View,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -142,6 +143,26 @@ pub(super) fn timeline(
         }
     }
     found.into_values().map(|data| from_json(&data)).collect()
+}
+
+pub(super) fn last_words(
+    db: &Connection,
+    conversations: &[ConversationId],
+) -> Result<Vec<Option<String>>, Failure> {
+    let sql = "SELECT data FROM timeline WHERE conversation = ?1 ORDER BY position DESC LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = Vec::with_capacity(conversations.len());
+    for conversation in conversations {
+        let limit = numbers::limit_to_sql(ENTRIES_LOOKED_AT);
+        let mut rows = statement.query((conversation.0.as_bytes(), limit))?;
+        let mut words = None;
+        while let (None, Some(row)) = (&words, rows.next()?) {
+            let item: TimelineItem = from_json(row.get_ref(0)?.as_blob()?)?;
+            words = item.words().map(str::to_owned);
+        }
+        found.push(words);
+    }
+    Ok(found)
 }
 
 fn limit_to_len(limit: i64) -> usize {

@@ -10,15 +10,15 @@ use crate::fresh;
 fn conversation(number: u32) -> Change {
     let statuses = ["open", "pending", "snoozed", "resolved"];
     let at = Timestamp::from_millis(i64::from(number) * 10).to_string();
-    let subject = if number.is_multiple_of(24_000) { "Wanted" } else { "Other" };
+    let tags: &[&str] = if number.is_multiple_of(24_000) { &["wanted"] } else { &[] };
     let value = json!({
         "id": uuid::Uuid::from_u128(u128::from(number)),
         "status": statuses[number as usize % 4],
-        "subject": subject,
+        "subject": "About something",
         "channel": "site",
         "cost": 1,
         "priority": 0,
-        "tags": [],
+        "tags": tags,
         "targets": [],
         "opened_at": at,
         "last_message_at": at,
@@ -39,8 +39,8 @@ async fn search_that_finds_little_goes_on_from_page_to_page() {
     let standing = Standing { seq: 1, last_event: 1, at: Timestamp::EPOCH };
     records.write(0, standing, changes).await.unwrap();
     for view in [View::All, View::Unassigned] {
-        let text = Some("wANTED".to_owned());
-        let mut query = ConversationQuery { view, text, limit: 2, ..ConversationQuery::default() };
+        let tag = Some("wanted".to_owned());
+        let mut query = ConversationQuery { view, tag, limit: 2, ..ConversationQuery::default() };
         let (mut found, mut pages) = (Vec::new(), 0);
         loop {
             let page = records.conversations(&query).await.unwrap();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use postroom_model::{
 };
 use serde::Serialize;
 
-use crate::body::{Segments, read_body};
+use crate::body::{Coming, Segments, read_body};
 use crate::gateway::App;
 use crate::problem::Problem;
 
@@ -74,7 +74,7 @@ pub(crate) fn posted_to<B>(request: &http::Request<B>) -> Option<ChannelId> {
 }
 
 /// Verifies, reads and keeps what was posted, and answers when it is durable.
-pub(crate) async fn take_post<B: HttpBody<Data = Bytes> + Unpin>(
+pub(crate) async fn take_post<B: Coming>(
     app: &App,
     channel: &str,
     request: http::Request<B>,

@@ -64,9 +64,10 @@ pub(crate) async fn merge(
     caller.staff()?;
     let contact = id.parse().map_err(|_| not_found())?;
     let id = command_id(&app, &caller, &headers)?;
-    let settled = match repeated(&app, id, &[]).await? {
+    let action = Action::MergeContact { contact, into };
+    let settled = match repeated(&app, id, &action).await? {
         Some(settled) => settled,
-        None => submit(&app, &caller, id.0, Action::MergeContact { contact, into }).await?,
+        None => submit(&app, &caller, id.0, action).await?,
     };
     match carried_out(id.0, settled)? {
         Err(response) => Ok(response),

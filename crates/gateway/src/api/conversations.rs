@@ -11,7 +11,10 @@ use crate::auth::Caller;
 use crate::body::{Params, Segments, page_limit};
 use crate::gateway::{App, ExplainInput};
 use crate::problem::Problem;
-use crate::reach;
+use crate::{reach, search};
+
+/// Characters of a search.
+const WORDS_CHARS_MAX: usize = 200;
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -39,7 +42,9 @@ pub(crate) struct ListParams {
     #[param(value_type = Option<String>)]
     channel: Option<ChannelId>,
     tag: Option<String>,
-    /// Part of the subject, in any case.
+    /// Words to look for, in any case: in the subject, in the contact's name and addresses, and in the
+    /// newest message. A page can be short and have a `next_cursor`; up to 5,000 conversations are
+    /// looked through for one.
     q: Option<String>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -59,10 +64,17 @@ pub(crate) async fn list(
 ) -> Result<Json<PageOf<Conversation>>, Problem> {
     let limit = page_limit(params.limit)?;
     app.settle_records().await;
+    let words = params.q.clone().filter(|words| !words.trim().is_empty());
+    if words.as_ref().is_some_and(|words| words.chars().count() > WORDS_CHARS_MAX) {
+        return Err(Problem::invalid_query(format!("q: may have {WORDS_CHARS_MAX} characters")));
+    }
     let Some(query) = query(&app, &caller, params, limit) else {
         return Ok(Json(PageOf { items: Vec::new(), next_cursor: None }));
     };
-    let page = app.records.conversations(&query).await?;
+    let page = match words {
+        Some(words) => search::page(&app, query, words.trim()).await?,
+        None => app.records.conversations(&query).await?,
+    };
     Ok(Json(PageOf { items: page.items, next_cursor: page.next_cursor }))
 }
 
@@ -85,7 +97,6 @@ fn query(
         queues: params.queue.map(|queue| vec![queue]),
         channels: params.channel.map(|channel| vec![channel]),
         tag: params.tag.filter(|tag| !tag.is_empty()),
-        text: params.q.filter(|text| !text.is_empty()),
         cursor: params.cursor,
         limit,
         ..ConversationQuery::default()
@@ -96,13 +107,16 @@ fn query(
     }
     match principal.role {
         Role::Supervisor | Role::Admin => {}
-        Role::Integrator if principal.channels.is_empty() => {}
         Role::Integrator => {
             let own = principal.channels.iter();
             let asked = query.channels.take();
             let within =
                 |channel: &&ChannelId| asked.as_ref().is_none_or(|asked| asked.contains(channel));
-            query.channels = Some(own.filter(within).cloned().collect());
+            let within: Vec<ChannelId> = own.filter(within).cloned().collect();
+            if within.is_empty() {
+                return None;
+            }
+            query.channels = Some(within);
         }
         Role::Agent => {
             let own = reach::own_queues(principal, &app.settings_now());

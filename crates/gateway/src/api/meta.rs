@@ -10,8 +10,8 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::body::Segments;
 use crate::gateway::App;
-use crate::openapi;
 use crate::problem::Problem;
+use crate::{accounts, asyncapi, openapi};
 
 /// Pages of `docs/errors` by their codes, in the order of the codes.
 static ERROR_PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));
@@ -44,6 +44,10 @@ pub(crate) async fn healthz() -> Json<serde_json::Value> {
         (status = 503, description = "Not ready; the detail says why"))
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<serde_json::Value>, Problem> {
+    if let Err(error) = app.records.in_place().await {
+        tracing::warn!(code = error.code(), %error, "the records must be mended");
+        return Err(Problem::unavailable(error.code(), error.to_string()));
+    }
     let Some(router) = &app.ready else {
         return reaches(&app).await;
     };
@@ -82,6 +86,7 @@ fn not_ready(detail: &'static str) -> Problem {
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"))
 )]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    accounts::refresh(&app).await;
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &app.registry)
         .map_err(|_| Problem::internal())?;
@@ -98,6 +103,16 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
 pub(crate) async fn openapi_json() -> Response {
     let media_type = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, media_type)], openapi::openapi()).into_response()
+}
+
+/// The description of the event feed and of the bus.
+#[utoipa::path(
+    get, path = "/asyncapi.json", tag = "operators",
+    responses((status = 200, description = "AsyncAPI 3.0", body = Object))
+)]
+pub(crate) async fn asyncapi_json() -> Response {
+    let media_type = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, media_type)], asyncapi::asyncapi()).into_response()
 }
 
 /// The page about an error, to which the `type` of a problem leads.

@@ -57,8 +57,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(meta::readyz))
         .routes(routes!(meta::metrics))
         .routes(routes!(meta::openapi_json))
+        .routes(routes!(meta::asyncapi_json))
         .routes(routes!(meta::error_page))
         .route("/", axum::routing::get(pages::index))
+        .route("/favicon.ico", axum::routing::get(pages::icon))
+        .route("/assets/icon.svg", axum::routing::get(pages::icon))
         .route("/assets/app.js", axum::routing::get(pages::script))
         .route("/assets/app.css", axum::routing::get(pages::style))
 }

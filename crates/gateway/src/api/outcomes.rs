@@ -13,12 +13,12 @@ use crate::body::{Check, Segments};
 use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
 use crate::reach;
-use crate::submit::{Settled, command_id, repeated, seen, submit};
+use crate::submit::{Settled, command_id, on_its_way, repeated, seen, submit};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CommandState {
-    /// No outcome yet, or none that is remembered.
+    /// No outcome yet.
     Pending,
     Done,
     Rejected,
@@ -87,14 +87,14 @@ pub(crate) async fn change(
     let id = command_id(app, caller, headers)?;
     let about = conversation_id(conversation)?;
     let action = action(about, id.0);
-    let mut named = vec![about];
-    if let Action::Merge { into, .. } = &action {
-        named.push(*into);
-    }
     // What was done already is answered as it was, even if it moved the conversation out of reach.
-    let settled = match repeated(app, id, &named).await? {
+    let settled = match repeated(app, id, &action).await? {
         Some(settled) => settled,
         None => {
+            let mut named = vec![about];
+            if let Action::Merge { into, .. } = &action {
+                named.push(*into);
+            }
             for conversation in named {
                 reach::for_changing(app, &caller.principal, conversation).await?;
             }
@@ -138,7 +138,8 @@ pub(crate) fn check_length(text: &str, pointer: &str, errors: &mut Vec<FieldErro
     }
 }
 
-/// What became of a change, by the id that its answer gave.
+/// What became of a change, by the id that its answer gave. 404 if there is none: it never was, or
+/// its outcome is no longer remembered.
 #[utoipa::path(
     get, operation_id = "get_command", path = "/v1/commands/{id}", tag = "commands",
     params(("id" = String, Path, description = "Id of the change")),
@@ -152,7 +153,7 @@ pub(crate) async fn show(
     caller.staff()?;
     let id: CommandId = id.parse().map_err(|_| command_not_found())?;
     app.settle_records().await;
-    let Some(outcome) = seen(&app, InputId(id.0)).await? else {
+    let Some(outcome) = outcome_of(&app, InputId(id.0)).await? else {
         return Ok(Json(CommandStatus::of(id, Settled::Pending)));
     };
     if let Some(conversation) = outcome.conversation {
@@ -162,6 +163,19 @@ pub(crate) async fn show(
         }
     }
     Ok(Json(CommandStatus::of(id, Settled::Done(outcome))))
+}
+
+/// None while it is on its way. What is decided while the inlet is looked through has its outcome
+/// afterwards.
+async fn outcome_of(app: &App, input: InputId) -> Result<Option<Outcome>, Problem> {
+    if let Some(outcome) = seen(app, input).await? {
+        return Ok(Some(outcome));
+    }
+    if on_its_way(app, input).await? {
+        return Ok(None);
+    }
+    app.settle_records().await;
+    seen(app, input).await?.map(Some).ok_or_else(command_not_found)
 }
 
 fn command_not_found() -> Problem {

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 const INDEX: &str = include_str!("../web/index.html");
 const SCRIPT: &str = include_str!("../web/app.js");
 const STYLE: &str = include_str!("../web/app.css");
+const ICON: &str = include_str!("../web/icon.svg");
 const LINK_IS_OVER: &str = include_str!("../web/link.html");
 
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -33,6 +34,11 @@ pub(crate) async fn script() -> Response {
 
 pub(crate) async fn style() -> Response {
     text("text/css; charset=utf-8", STYLE)
+}
+
+/// Browsers ask for `/favicon.ico` unasked, and take what it is said to be.
+pub(crate) async fn icon() -> Response {
+    text("image/svg+xml", ICON)
 }
 
 /// For a link that was used or has expired, or never was one.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
-use postroom_model::{Action, CommandId, InputId, ParkedId};
+use postroom_model::{Action, ParkedId};
 use postroom_records::{Key, Parked, Row};
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ use crate::body::{Params, Payload, Segments, page_limit};
 use crate::gateway::App;
 use crate::problem::Problem;
 use crate::reach;
-use crate::submit::{Settled, command_id, seen, submit};
+use crate::submit::{Settled, command_id, repeated, submit};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -115,7 +115,7 @@ async fn settle(
     action: Action,
 ) -> Result<Response, Problem> {
     let id = command_id(app, caller, headers)?;
-    let settled = match earlier(app, id).await? {
+    let settled = match repeated(app, id, &action).await? {
         Some(settled) => settled,
         None => submit(app, caller, id.0, action).await?,
     };
@@ -123,15 +123,6 @@ async fn settle(
         Err(response) => response,
         Ok(outcome) => Json(CommandStatus::of(id.0, Settled::Done(outcome))).into_response(),
     })
-}
-
-/// A retried input may have become part of any conversation, which the outcome then names.
-async fn earlier(app: &App, id: (CommandId, bool)) -> Result<Option<Settled>, Problem> {
-    if !id.1 {
-        return Ok(None);
-    }
-    let outcome = seen(app, InputId(id.0.0)).await?;
-    Ok(outcome.map(Settled::Done))
 }
 
 fn parked_id(text: &str) -> Result<ParkedId, Problem> {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use postroom_model::digest::Digest;
 use postroom_model::limits::ATTACHMENTS_MAX;
 use postroom_model::{Action, Attachment, DeliveryState, MessageId, Outcome, ReplyDraft};
 use serde::{Deserialize, Serialize};
@@ -94,18 +95,19 @@ pub(crate) async fn reply(
     // The message has the id of the command, so that the same key makes the same message and one id
     // answers both questions: what became of the change, and of the reply.
     let message = MessageId(command.0.0);
-    let settled = match repeated(&app, command, &[conversation]).await? {
+    let (attachments, contents) = read_files(body.attachments)?;
+    let draft =
+        ReplyDraft { text: body.text, html: body.html, attachments, ..ReplyDraft::default() };
+    let if_version = body.if_version;
+    let action = Action::Reply { conversation, message, draft, if_version };
+    let settled = match repeated(&app, command, &action).await? {
         Some(settled) => settled,
         None => {
             reach::for_changing(&app, &caller.principal, conversation).await?;
-            let draft = ReplyDraft {
-                text: body.text,
-                html: body.html,
-                attachments: store(&app, body.attachments).await?,
-                ..ReplyDraft::default()
-            };
-            let if_version = body.if_version;
-            let action = Action::Reply { conversation, message, draft, if_version };
+            // Files are durable before the inlet names them.
+            for content in contents {
+                app.blobs.put(content).await?;
+            }
             submit(&app, &caller, command.0, action).await?
         }
     };
@@ -121,8 +123,8 @@ fn queued(outcome: &Outcome, message: MessageId) -> Response {
     (StatusCode::ACCEPTED, Json(taken)).into_response()
 }
 
-/// Files are durable before the inlet names them.
-async fn store(app: &App, files: Vec<FileBody>) -> Result<Vec<Attachment>, Problem> {
+/// What the message says of the files, and what is in them.
+fn read_files(files: Vec<FileBody>) -> Result<(Vec<Attachment>, Vec<Bytes>), Problem> {
     let mut contents = Vec::with_capacity(files.len());
     let mut errors = Vec::new();
     for (index, file) in files.iter().enumerate() {
@@ -138,18 +140,17 @@ async fn store(app: &App, files: Vec<FileBody>) -> Result<Vec<Attachment>, Probl
         return Err(Problem::invalid_body(errors));
     }
     let mut attachments = Vec::with_capacity(files.len());
-    for (file, content) in files.into_iter().zip(contents) {
-        let blob = app.blobs.put(content).await?;
+    for (file, content) in files.into_iter().zip(&contents) {
         attachments.push(Attachment {
             name: Some(file.name),
             media_type: file.media_type,
             disposition: Some("attachment".to_owned()),
-            size_bytes: Some(blob.size_bytes),
-            sha256: Some(blob.sha256),
+            size_bytes: Some(content.len() as u64),
+            sha256: Some(Digest::of(content)),
             ..Attachment::default()
         });
     }
-    Ok(attachments)
+    Ok((attachments, contents))
 }
 
 /// Sends again what failed or is uncertain, with the same delivery id.
@@ -172,11 +173,11 @@ pub(crate) async fn resend(
     })?;
     let command = command_id(&app, &caller, &headers)?;
     let conversation = conversation_id(&id)?;
-    let settled = match repeated(&app, command, &[conversation]).await? {
+    let action = Action::Resend { conversation, message };
+    let settled = match repeated(&app, command, &action).await? {
         Some(settled) => settled,
         None => {
             reach::for_changing(&app, &caller.principal, conversation).await?;
-            let action = Action::Resend { conversation, message };
             submit(&app, &caller, command.0, action).await?
         }
     };

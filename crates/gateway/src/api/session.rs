@@ -27,7 +27,7 @@ pub(crate) struct Me {
     name: String,
     /// Null if the caller acts as no agent.
     agent: Option<AgentItem>,
-    /// An integrator's channels; empty means all.
+    /// An integrator's channels; empty for every other role, and for one that has none.
     channels: Vec<ChannelId>,
 }
 
@@ -84,9 +84,10 @@ pub(crate) async fn set_status(
 ) -> Result<Response, Problem> {
     let agent = caller.agent()?;
     let id = command_id(&app, &caller, &headers)?;
-    let settled = match repeated(&app, id, &[]).await? {
+    let action = Action::SetStatus { agent, status };
+    let settled = match repeated(&app, id, &action).await? {
         Some(settled) => settled,
-        None => submit(&app, &caller, id.0, Action::SetStatus { agent, status }).await?,
+        None => submit(&app, &caller, id.0, action).await?,
     };
     Ok(match carried_out(id.0, settled)? {
         Err(response) => response,
@@ -167,7 +168,6 @@ pub(crate) async fn sign_out(caller: Caller, State(app): State<App>) -> Result<R
         return Err(Problem::forbidden("only a browser's session can be signed out"));
     }
     app.access.take(caller.secret).await?;
-    app.auth.forget(caller.secret);
     let cookie = session_cookie(&app, "", 0)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

@@ -108,6 +108,67 @@ async fn same_key_is_the_same_change() {
 }
 
 #[tokio::test]
+async fn same_key_with_another_body_or_address_is_refused_and_changes_nothing() {
+    let house = House::open().await;
+    let id = house.conversation("site", "1", "support").await;
+    let path = format!("/v1/conversations/{id}");
+    let file = |content: &str| json!({ "text": "see", "attachments": [{ "name": "a", "content_base64": content }] });
+    for (what, first, other) in [
+        ("replies", json!({ "text": "one" }), json!({ "text": "two" })),
+        ("replies", json!({ "text": "one" }), json!({ "text": "one", "html": "<p>one</p>" })),
+        ("replies", file("aGk="), file("aG8=")),
+        ("notes", json!({ "text": "one" }), json!({ "text": "two" })),
+        ("priority", json!({ "priority": 1 }), json!({ "priority": 2 })),
+        ("tags", json!({ "add": ["a"] }), json!({ "remove": ["a"] })),
+    ] {
+        let key = format!("{what} {first} {other}");
+        let path = format!("{path}/{what}");
+        let done = keyed(&house, "ada", &path, &key, &first).await;
+        assert!(done.status.is_success(), "{key}: {done:?}");
+        let before = house.get("ada", &format!("/v1/conversations/{id}")).await.json();
+        let refused = keyed(&house, "ada", &path, &key, &other).await;
+        assert_eq!(refused.problem(422), "idempotency_key_reused", "{key}");
+        let after = house.get("ada", &format!("/v1/conversations/{id}")).await.json();
+        assert_eq!(before, after, "{key}");
+        let again = keyed(&house, "ada", &path, &key, &first).await;
+        assert_eq!(again.status, done.status, "the first change stands: {key}");
+    }
+    let claim = keyed(&house, "ada", &format!("{path}/claim"), "k", &json!({})).await;
+    assert_eq!(claim.status, 200);
+    let release = keyed(&house, "ada", &format!("{path}/release"), "k", &json!({})).await;
+    assert_eq!(release.problem(422), "idempotency_key_reused", "another address");
+}
+
+#[tokio::test]
+async fn first_request_that_the_inlet_forgot_is_told_by_its_conversation() {
+    let house = House::open().await;
+    let id = house.conversation("site", "1", "support").await;
+    let other = house.conversation("site", "2", "support").await;
+    let path = |id: &str| format!("/v1/conversations/{id}/notes");
+    let body = json!({ "text": "one" });
+    assert_eq!(keyed(&house, "ada", &path(&id), "k", &body).await.status, 200);
+    house.backends.inlet.trim(house.backends.inlet.last().await.unwrap()).await.unwrap();
+    assert_eq!(keyed(&house, "ada", &path(&id), "k", &body).await.status, 200);
+    let reused = keyed(&house, "ada", &path(&other), "k", &body).await;
+    assert_eq!(reused.problem(422), "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn command_that_nobody_asked_for_is_not_found() {
+    let house = House::open().await;
+    house.conversation("site", "1", "support").await;
+    let unknown = "/v1/commands/01890000-0000-7000-8000-000000000000";
+    assert_eq!(house.get("ada", unknown).await.problem(404), "command_not_found");
+    // Also while others wait in the inlet.
+    house.routing.send(false).unwrap();
+    let posted = house.push("site", &json!({ "id": "2", "text": "waits" })).await;
+    let waiting = format!("/v1/commands/{}", posted.text("id"));
+    assert_eq!(house.get("ada", &waiting).await.text("state"), "pending");
+    assert_eq!(house.get("ada", unknown).await.problem(404), "command_not_found");
+    assert_eq!(house.get("ada", "/v1/commands/not-an-id").await.problem(404), "command_not_found");
+}
+
+#[tokio::test]
 async fn two_at_once_with_one_key_are_one_change() {
     let house = House::open().await;
     let id = house.conversation("site", "1", "support").await;

@@ -77,6 +77,90 @@ async fn views_filters_and_pages_of_the_list() {
     assert!(ids(&house.get("sue", "/v1/conversations?view=mine").await.json()).is_empty());
 }
 
+async fn listed(house: &House, token: &str, query: &str) -> Vec<String> {
+    ids(&house.get(token, &format!("/v1/conversations?{query}")).await.json())
+}
+
+#[tokio::test]
+async fn search_finds_words_of_subject_and_of_the_newest_message() {
+    let house = House::open().await;
+    let first = house.conversation("site", "1", "support").await;
+    let second = house.conversation("site", "2", "support").await;
+    let billing = house.conversation("site", "3", "billing").await;
+    for (token, query, sees) in [
+        ("ada", "q=words%20OF%201", vec![&first]),
+        ("ada", "q=about%202", vec![&second]),
+        ("ada", "q=words", vec![&first, &second]),
+        ("ada", "q=words%20of%203", vec![]),
+        ("sue", "q=words%20of%203", vec![&billing]),
+        ("ada", "q=nowhere", vec![]),
+        ("ada", "q=%20%20", vec![&first, &second]),
+    ] {
+        let mut found = listed(&house, token, query).await;
+        let mut expected: Vec<String> = sees.into_iter().cloned().collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{token} {query}");
+    }
+    let reply = json!({ "text": "Grüße from the desk" });
+    let path = format!("/v1/conversations/{first}/replies");
+    assert_eq!(house.post("ada", &path, reply).await.status, 202);
+    assert_eq!(listed(&house, "ada", "q=GR%C3%9CSSE").await, Vec::<String>::new());
+    assert_eq!(listed(&house, "ada", "q=GR%C3%9C%C3%9Fe").await, std::slice::from_ref(&first));
+    assert!(listed(&house, "ada", "q=words%20of%201").await.is_empty(), "it is not the newest");
+    let long = format!("q={}", "a".repeat(201));
+    let refused = house.get("ada", &format!("/v1/conversations?{long}")).await;
+    assert_eq!(refused.problem(400), "invalid_query");
+}
+
+#[tokio::test]
+async fn search_goes_on_from_page_to_page() {
+    let house = House::open().await;
+    let mut wanted = Vec::new();
+    for n in 0..7 {
+        wanted.push(house.conversation("site", &format!("w{n}"), "support").await);
+        house.conversation("site", &format!("o{n}"), "support").await;
+    }
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    for page in 0.. {
+        let query = format!("q=words%20of%20w&limit=3{cursor}");
+        let answer = house.get("ada", &format!("/v1/conversations?{query}")).await.json();
+        found.extend(ids(&answer));
+        assert!(page < 5, "it comes to its end");
+        match answer["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn integrator_without_a_channel_sees_nothing() {
+    let house = House::open().await;
+    let id = house.conversation("site", "1", "support").await;
+    let principal = postroom_access::Principal {
+        role: postroom_model::Role::Integrator,
+        agent: None,
+        name: "old".to_owned(),
+        channels: vec![],
+    };
+    let kind = postroom_access::CredentialKind::Token;
+    house.grant("old", kind, principal, None).await;
+    assert!(listed(&house, "old", "view=all").await.is_empty());
+    let one = house.get("old", &format!("/v1/conversations/{id}")).await;
+    assert_eq!(one.problem(404), "conversation_not_found");
+    let request = http::Request::get("/v1/events?after=0")
+        .header("authorization", "Bearer old")
+        .header("accept", "application/json")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let page = crate::house::Answer::of(house.send(request).await).await.json();
+    assert_eq!(page["items"], json!([]));
+}
+
 #[tokio::test]
 async fn wrong_query_is_refused_with_what_is_wrong() {
     let house = House::open().await;

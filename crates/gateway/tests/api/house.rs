@@ -192,9 +192,11 @@ impl House {
         tasks.spawn(router::run(backends.clone(), running));
         let mut registry = prometheus_client::registry::Registry::default();
         let metrics = GatewayMetrics::register(&mut registry);
+        let waiting = Arc::clone(&inlet);
         let gateway = Gateway::new(GatewayParts {
             workspace: WorkspaceId::main(),
             intake: Intake::start(inlet, IntakeLimits::default(), &tasks),
+            inlet: waiting,
             ledger: Arc::<MemoryLedger>::clone(&backends.ledger),
             records: Arc::<MemoryRecords>::clone(&backends.records),
             blobs: Blobs::open(folder.path()).unwrap(),

@@ -165,6 +165,98 @@ fn collect(folder: &Path, codes: &mut Vec<String>) {
     }
 }
 
+/// The gauge of a state, or none where it is not told.
+fn inputs(metrics: &str, state: &str) -> Option<i64> {
+    let name = format!("postroom_inputs{{workspace=\"main\",state=\"{state}\"}} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok())
+}
+
+async fn metrics(house: &House) -> String {
+    String::from_utf8(house.get("", "/metrics").await.body.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn p2_inputs_are_in_flight_until_they_are_decided_and_none_is_unaccounted() {
+    let house = House::open().await;
+    house.conversation("site", "1", "support").await;
+    let text = metrics(&house).await;
+    for (state, count) in [("accepted", 1), ("routed", 1), ("in_flight", 0), ("unaccounted", 0)] {
+        assert_eq!(inputs(&text, state), Some(count), "{state}: {text}");
+    }
+    house.routing.send(false).unwrap();
+    for id in ["2", "3"] {
+        assert_eq!(house.push("site", &json!({ "id": id, "text": "x" })).await.status, 202);
+    }
+    let text = metrics(&house).await;
+    for (state, count) in [("accepted", 3), ("routed", 1), ("in_flight", 2), ("unaccounted", 0)] {
+        assert_eq!(inputs(&text, state), Some(count), "{state}: {text}");
+    }
+    house.routing.send(true).unwrap();
+    house.conversation("site", "4", "support").await;
+    let text = metrics(&house).await;
+    for (state, count) in [("accepted", 4), ("routed", 4), ("in_flight", 0), ("unaccounted", 0)] {
+        assert_eq!(inputs(&text, state), Some(count), "{state}: {text}");
+    }
+    assert!(text.contains("postroom_records_in_place 1"), "{text}");
+    // Records that are built anew know nothing yet: better no gauge than a wrong one.
+    postroom_records::Records::clear(house.backends.records.as_ref()).await.unwrap();
+    assert_eq!(inputs(&metrics(&house).await, "unaccounted"), None);
+}
+
+#[tokio::test]
+async fn icon_of_the_page_is_there() {
+    let house = House::open().await;
+    for path in ["/favicon.ico", "/assets/icon.svg"] {
+        let answer = house.get("", path).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers["content-type"]),
+            (200, &"image/svg+xml".parse().unwrap())
+        );
+        assert!(answer.body.starts_with(b"<svg "));
+    }
+}
+
+#[tokio::test]
+async fn description_of_the_events_is_served_and_leads_nowhere_astray() {
+    let house = House::open().await;
+    let served = house.get("", "/asyncapi.json").await;
+    assert_eq!(served.body, postroom_gateway::asyncapi());
+    let document = served.json();
+    assert_eq!(document["asyncapi"], "3.0.0");
+    let addresses: Vec<&str> = document["channels"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|channel| channel["address"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            "postroom.{workspace}.cmd.{name}",
+            "/v1/events",
+            "postroom.{workspace}.in.{channel}",
+            "postroom.{workspace}.ledger",
+            "postroom.{workspace}.out.{channel}",
+        ]
+    );
+    let text = document.to_string();
+    for reference in text.split("\"#/").skip(1) {
+        let pointer = format!("/{}", reference.split('"').next().unwrap());
+        assert!(document.pointer(&pointer).is_some(), "{pointer}");
+    }
+    assert!(!text.contains("#/$defs") && !text.contains("#/definitions"));
+    for (address, channel) in document["channels"].as_object().unwrap() {
+        let named = channel["address"].as_str().unwrap().matches('{').count();
+        let told = channel["parameters"].as_object().map_or(0, serde_json::Map::len);
+        assert_eq!(named, told, "{address}");
+    }
+    for field in ["position", "type", "message", "at"] {
+        let property =
+            document.pointer(&format!("/components/schemas/TimelineItem/properties/{field}"));
+        assert!(property.is_some(), "{field}");
+    }
+}
+
 #[tokio::test]
 async fn description_is_served_as_it_is_generated() {
     let house = House::open().await;

@@ -66,6 +66,65 @@ async fn request_that_never_ends_is_cut_off() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
+/// A client that writes all of its body before it reads anything, as most do.
+async fn writes_then_reads(address: SocketAddr, body_bytes: usize, chunked: bool) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (head, body) = if chunked {
+        let mut body = format!("{body_bytes:x}\r\n").into_bytes();
+        body.resize(body.len() + body_bytes, b'a');
+        body.extend_from_slice(b"\r\n0\r\n\r\n");
+        ("transfer-encoding: chunked".to_owned(), body)
+    } else {
+        (format!("content-length: {body_bytes}"), vec![b'a'; body_bytes])
+    };
+    let head = format!("POST /v1/channels/site/events HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.expect("all of it is taken from the connection");
+    read_until(&mut stream, "request_id").await
+}
+
+#[tokio::test]
+async fn body_that_is_too_large_is_drained_so_that_its_writer_sees_the_answer() {
+    let limits = GatewayLimits { body_bytes_max: 64 * 1024, ..GatewayLimits::default() };
+    let house = House::with(limits, None).await;
+    let (address, _shutdown) = serve(&house).await;
+    for chunked in [false, true] {
+        // More than the buffers of both ends of a connection hold.
+        let answer = writes_then_reads(address, 32 * 1024 * 1024, chunked).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("\"code\":\"body_too_large\""), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn body_that_waits_to_be_asked_or_is_endless_is_refused_at_once() {
+    let limits = GatewayLimits {
+        body_bytes_max: 64 * 1024,
+        drain_bytes_max: 128 * 1024,
+        ..GatewayLimits::default()
+    };
+    let house = House::with(limits, None).await;
+    let (address, _shutdown) = serve(&house).await;
+    for headers in ["content-length: 100000\r\nexpect: 100-continue", "content-length: 9000000"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head =
+            format!("POST /v1/channels/site/events HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_until(&mut stream, "request_id").await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{headers}: {answer}");
+    }
+    // Chunks come on after what is drained; the connection ends.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head =
+        "POST /v1/channels/site/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = [b"1000\r\n".as_slice(), &[b'a'; 0x1000], b"\r\n"].concat();
+    let ended = tokio::time::timeout(Duration::from_secs(10), async {
+        while stream.write_all(&chunk).await.is_ok() {}
+    });
+    ended.await.expect("it is cut off, not read for ever");
+}
+
 #[tokio::test]
 async fn connection_that_does_not_end_is_cut_off_at_the_last_moment() {
     let limits =

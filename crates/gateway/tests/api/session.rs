@@ -102,6 +102,14 @@ async fn signed_out_session_is_gone_and_expired_one_too() {
 }
 
 #[tokio::test]
+async fn revoked_token_is_refused_at_once() {
+    let house = House::open().await;
+    assert_eq!(house.get("ada", "/v1/me").await.status, 200);
+    assert!(house.access.take(hash_of("ada")).await.unwrap().is_some());
+    assert_eq!(house.get("ada", "/v1/me").await.problem(401), "token_invalid");
+}
+
+#[tokio::test]
 async fn token_is_not_a_session_and_no_other_scheme_is_a_token() {
     let house = House::open().await;
     let as_cookie = with_cookie(&house, "postroom_session=ada", ("GET", "/v1/me"), &[]).await;

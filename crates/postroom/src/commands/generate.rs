@@ -14,8 +14,9 @@ use crate::output;
 type Made = fn() -> String;
 
 /// Where each file stands, its name, and how it is made.
-const FILES: [(&str, &str, Made); 5] = [
+const FILES: [(&str, &str, Made); 6] = [
     ("docs/openapi.json", "openapi", postroom_gateway::openapi),
+    ("docs/asyncapi.json", "asyncapi", postroom_gateway::asyncapi),
     ("docs/schema/message.json", "schema-message", schema::<Message>),
     ("docs/schema/input.json", "schema-input", schema::<Input>),
     ("docs/schema/envelope.json", "schema-envelope", schema::<Envelope>),

@@ -1,10 +1,15 @@
-//! `postroom token` and `postroom link`: new secrets, shown once. They work beside a running server.
+//! `postroom token` and `postroom link`: new secrets, shown once, and the end of tokens. They work beside a
+//! running server.
 
 use std::process::ExitCode;
 
 use postroom_access::{Credential, CredentialKind, Principal, Secret};
 use postroom_config::{Config, nearest};
-use postroom_model::{AgentId, ChannelId, Clock as _, Random, Role, SystemClock, SystemRandom};
+use postroom_model::digest::Digest;
+use postroom_model::{
+    AgentId, ChannelId, Clock as _, Random, Role, SystemClock, SystemRandom, Timestamp,
+};
+use serde::Serialize;
 
 use crate::cli::{Holder, Link, Shared, Token};
 use crate::failure::Failure;
@@ -15,7 +20,14 @@ use crate::{output, setup};
 pub(crate) const LINK_MS: i64 = 24 * 60 * 60 * 1_000;
 
 pub(crate) async fn token(shared: &Shared, wanted: &Token) -> Result<ExitCode, Failure> {
-    let Token::Create(holder) = wanted;
+    match wanted {
+        Token::Create(holder) => new_token(shared, holder).await,
+        Token::List => list(shared).await,
+        Token::Revoke { id } => revoke(shared, id).await,
+    }
+}
+
+async fn new_token(shared: &Shared, holder: &Holder) -> Result<ExitCode, Failure> {
     let config = setup::preview(shared)?;
     let principal = principal(&config, holder)?;
     let store = Store::open(&config).await?;
@@ -24,6 +36,80 @@ pub(crate) async fn token(shared: &Shared, wanted: &Token) -> Result<ExitCode, F
         output::json(&serde_json::json!({ "token": secret.reveal() }));
     } else {
         output::say(secret.reveal());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A token as it is listed.
+#[derive(Debug, Serialize)]
+struct Listed {
+    id: String,
+    name: String,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<AgentId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<ChannelId>,
+    created_at: Timestamp,
+}
+
+impl Listed {
+    fn of(hash: Digest, credential: &Credential) -> Self {
+        let Principal { role, agent, name, channels } = credential.principal.clone();
+        let created_at = credential.created_at;
+        Self { id: id_of(hash), name, role, agent, channels, created_at }
+    }
+}
+
+/// Letters and digits of the hash that make the id of a token: enough to tell any number of them apart,
+/// and of no use to whoever wants the secret.
+const ID_CHARS: usize = 16;
+
+fn id_of(hash: Digest) -> String {
+    hash.to_string().chars().take(ID_CHARS).collect()
+}
+
+async fn list(shared: &Shared) -> Result<ExitCode, Failure> {
+    let store = Store::open_existing(&setup::preview(shared)?).await?;
+    let mut tokens = store.access.list(CredentialKind::Token).await?;
+    tokens.sort_by_key(|(hash, credential)| (credential.created_at, *hash));
+    let listed: Vec<Listed> = tokens.iter().map(|(hash, one)| Listed::of(*hash, one)).collect();
+    if shared.json {
+        output::json(&listed);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |one: Listed| {
+        let channels: Vec<&str> = one.channels.iter().map(ChannelId::as_str).collect();
+        let agent = one.agent.map_or_else(|| "-".to_owned(), |agent| agent.to_string());
+        let channels = if channels.is_empty() { "-".to_owned() } else { channels.join(" ") };
+        vec![one.id, one.name, word(one.role), agent, channels, one.created_at.to_string()]
+    };
+    let head = ["ID", "NAME", "ROLE", "AGENT", "CHANNELS", "CREATED"];
+    output::table(&head, listed.into_iter().map(row).collect());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn word(role: Role) -> String {
+    format!("{role:?}").to_lowercase()
+}
+
+async fn revoke(shared: &Shared, id: &str) -> Result<ExitCode, Failure> {
+    let store = Store::open_existing(&setup::preview(shared)?).await?;
+    let tokens = store.access.list(CredentialKind::Token).await?;
+    let found = tokens.into_iter().find(|(hash, _)| id_of(*hash) == id);
+    let taken = match found {
+        Some((hash, _)) => store.access.take(hash).await?.map(|credential| (hash, credential)),
+        None => None,
+    };
+    let Some((hash, credential)) = taken else {
+        let hint = "`postroom token list` shows those that there are";
+        return Err(Failure::failed(format!("there is no token {id}; {hint}")));
+    };
+    if shared.json {
+        output::json(&Listed::of(hash, &credential));
+    } else {
+        let Principal { name, role, .. } = &credential.principal;
+        output::say(&format!("revoked {id}: {name} ({})", word(*role)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,8 +159,15 @@ fn principal(config: &Config, holder: &Holder) -> Result<Principal, Failure> {
     for id in &holder.channels {
         channels.push(known_channel(config, id)?);
     }
-    if !channels.is_empty() && role != Role::Integrator {
-        return Err(Failure::usage("--channel is for the role integrator"));
+    match (role, channels.is_empty()) {
+        (Role::Integrator, true) => {
+            let hint = "an integrator sees its own channels only";
+            return Err(Failure::usage(format!("the role integrator needs --channel ID; {hint}")));
+        }
+        (Role::Agent | Role::Supervisor | Role::Admin, false) => {
+            return Err(Failure::usage("--channel is for the role integrator"));
+        }
+        _ => {}
     }
     let name = holder.name.clone().unwrap_or_else(|| match (&agent, role) {
         (Some(agent), _) => {

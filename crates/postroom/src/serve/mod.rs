@@ -296,6 +296,7 @@ impl House {
         GatewayParts {
             workspace: config.workspace.clone(),
             intake: self.intake.clone(),
+            inlet: Arc::clone(&self.store.inlet),
             ledger: Arc::clone(&self.store.ledger),
             records: Arc::clone(&self.store.records),
             blobs: self.store.blobs.clone(),

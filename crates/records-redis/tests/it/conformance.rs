@@ -18,16 +18,18 @@ async fn search_that_finds_little_goes_on_from_page_to_page() {
     let records = open(&server).await;
     // Many at the same moment, more than one stretch brings.
     let changes = (0..=24_000).map(|number| {
-        let subject = if number % 6_000 == 0 { "Wanted" } else { "Other" };
-        let mut row = conversation(number, "open", subject);
+        let mut row = conversation(number, "open", "About something");
+        if number % 6_000 == 0 {
+            row.tags = vec!["wanted".to_owned()];
+        }
         let millis = i64::try_from(number / 1_200).unwrap();
         row.last_message_at = Timestamp::from_millis(millis);
         put(row)
     });
     records.write(0, at(1), changes.collect()).await.unwrap();
     for view in [View::All, View::Unassigned] {
-        let text = Some("wANTED".to_owned());
-        let mut query = ConversationQuery { view, text, limit: 2, ..ConversationQuery::default() };
+        let tag = Some("wanted".to_owned());
+        let mut query = ConversationQuery { view, tag, limit: 2, ..ConversationQuery::default() };
         let (mut found, mut pages) = (Vec::new(), 0);
         loop {
             let page = records.conversations(&query).await.unwrap();

@@ -6,10 +6,11 @@ use super::samples::{
     agent, conversation, entry, id, moment, outbound, parked, presence, queue, uuid,
 };
 use super::{change, start_with};
-use crate::{Change, Key, Parked, QueueCounts, Records, Row};
+use crate::{Change, ENTRIES_LOOKED_AT, Key, Parked, QueueCounts, Records, Row};
 
 pub(super) async fn run(records: &dyn Records) {
     reads_timelines(records).await;
+    reads_last_words(records).await;
     reads_presences(records).await;
     counts_queues(records).await;
     reads_the_outbox(records).await;
@@ -47,6 +48,25 @@ async fn reads_timelines(records: &dyn Records) {
     }
     change(records, vec![Change::Delete(Key::Timeline(id(3), 11))]).await;
     assert_eq!(records.timeline(&[id(3)], 0, 10).await.unwrap(), []);
+}
+
+async fn reads_last_words(records: &dyn Records) {
+    let row = |n, position, text: Option<&str>| {
+        let mut item = entry(id(n), position, text.is_some());
+        if let Some(message) = &mut item.message {
+            message.text = text.map(str::to_owned);
+        }
+        (Key::Timeline(id(n), position), Row::Timeline(Box::new(item)))
+    };
+    let mut rows = vec![row(1, 9, Some("old")), row(1, 100, Some("new")), row(1, 256, None)];
+    rows.extend([row(2, 10, None), row(3, 11, Some("far back")), row(4, 70_000, Some("four"))]);
+    rows.extend((0..ENTRIES_LOOKED_AT as u64).map(|n| row(3, 300 + n, None)));
+    start_with(records, rows).await;
+    let asked = [id(4), id(1), id(2), id(3), id(9), id(1)];
+    let words = records.last_words(&asked).await.unwrap();
+    let words: Vec<Option<&str>> = words.iter().map(Option::as_deref).collect();
+    assert_eq!(words, [Some("four"), Some("new"), None, None, None, Some("new")]);
+    assert_eq!(records.last_words(&[]).await.unwrap(), Vec::<Option<String>>::new());
 }
 
 async fn reads_presences(records: &dyn Records) {

@@ -28,6 +28,7 @@ enum Fault {
     IgnoresTheQueue,
     GivesACursorAlways,
     TimelinesPerConversation,
+    LastWordsInAnotherOrder,
     OutboxByIds,
     ParkedFromTheStart,
     CountsAllAsWaiting,
@@ -123,6 +124,17 @@ impl Records for Faulty {
         Ok(items)
     }
 
+    async fn last_words(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Option<String>>, RecordsError> {
+        let mut words = self.0.last_words(conversations).await?;
+        if self.1 == Fault::LastWordsInAnotherOrder {
+            words.reverse();
+        }
+        Ok(words)
+    }
+
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {
         self.0.presences().await
     }
@@ -172,6 +184,7 @@ async fn suite_finds_what_a_backend_gets_wrong() {
         Fault::IgnoresTheQueue,
         Fault::GivesACursorAlways,
         Fault::TimelinesPerConversation,
+        Fault::LastWordsInAnotherOrder,
         Fault::OutboxByIds,
         Fault::ParkedFromTheStart,
         Fault::CountsAllAsWaiting,

@@ -1,5 +1,6 @@
 //! A message from a customer: whose it is, which conversation it belongs to, where that goes.
 
+use postroom_model::limits::CONTACT_ADDRESSES_MAX;
 use postroom_model::{
     Body, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound, Input,
     InputBody, InputId, Message, MessageId, Opened, OutcomeKind, Reason, Status, Timestamp,
@@ -73,7 +74,12 @@ fn contact_of(
         let contact = Contact {
             id: ContactId(made.next("contact")),
             name,
-            addresses: lookups.addresses.iter().map(|(address, _)| address.clone()).collect(),
+            addresses: lookups
+                .addresses
+                .iter()
+                .take(CONTACT_ADDRESSES_MAX)
+                .map(|(address, _)| address.clone())
+                .collect(),
             created_at: at,
             merged_into: None,
         };
@@ -81,10 +87,13 @@ fn contact_of(
         events.push(Event::global(EventBody::ContactCreated { contact }));
         return Some(id);
     };
-    // An address of another contact stays with it: joining contacts is a decision of people.
+    // An address of another contact stays with it: joining contacts is a decision of people. What is
+    // over the limit stays with nobody: the message is taken all the same.
+    let row = lookups.contact.filter(|row| row.id == known);
+    let room = CONTACT_ADDRESSES_MAX.saturating_sub(row.map_or(0, |row| row.addresses.len()));
     let unknown = lookups.addresses.iter().filter(|(_, contact)| contact.is_none());
-    let addresses: Vec<_> = unknown.map(|(address, _)| address.clone()).collect();
-    let nameless = lookups.contact.is_some_and(|row| row.id == known && row.name.is_none());
+    let addresses: Vec<_> = unknown.take(room).map(|(address, _)| address.clone()).collect();
+    let nameless = row.is_some_and(|row| row.name.is_none());
     let name = name.filter(|_| nameless);
     if !addresses.is_empty() || name.is_some() {
         let updated = EventBody::ContactUpdated { contact: known, name, addresses };

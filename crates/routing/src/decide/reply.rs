@@ -36,6 +36,11 @@ pub(super) fn reply(
         )
         .about(id);
     };
+    if let Some(version) = reply.if_version.filter(|version| *version > row.version) {
+        let detail =
+            format!("if_version is {version}, the conversation has version {}", row.version);
+        return Decision::rejected(codes::INVALID_VERSION, detail).about(id);
+    }
     if reply.if_version.is_some_and(|version| open.message_version > version) {
         return Decision::rejected(
             codes::CONVERSATION_CHANGED,

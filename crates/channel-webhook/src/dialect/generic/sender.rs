@@ -12,6 +12,11 @@ const FIELDS: [&str; 5] = ["id", "name", "email", "phone", "username"];
 /// Scheme of an address that only this channel's sender can resolve.
 const SCHEME: &str = "webhook";
 
+/// Digits of a number: from those that are dialled within a house to those of another country with the
+/// extension behind it.
+const PHONE_DIGITS_MIN: usize = 2;
+const PHONE_DIGITS_MAX: usize = 20;
+
 /// A sender with at least one address; the first is the one they are known by.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sender {
@@ -39,9 +44,11 @@ pub(super) fn read(member: &Member<'_>, mistakes: &mut Mistakes) -> Option<Sende
         address
     });
     let phone = phone.and_then(|text| {
-        let address = Address::new("tel", &dialled(text)).ok();
+        let address = dialled(text).and_then(|number| Address::new("tel", &number).ok());
         if address.is_none() {
-            note("phone", "not a telephone number");
+            let length = format!("{PHONE_DIGITS_MIN} to {PHONE_DIGITS_MAX}");
+            let words = format!("not a telephone number: {length} digits, `+` before them");
+            note("phone", &words);
         }
         address
     });
@@ -74,27 +81,28 @@ pub(super) fn read(member: &Member<'_>, mistakes: &mut Mistakes) -> Option<Sende
     })
 }
 
-/// A number without the signs that people put between its digits; as it stands if it has others.
-/// `00` before a country code is what most networks dial for `+`.
-fn dialled(text: &str) -> String {
+/// A number without the signs that people put between its digits; none if it has others. `00` before a
+/// country code is what most networks dial for `+`.
+fn dialled(text: &str) -> Option<String> {
     let between =
         |c: char| c.is_whitespace() || matches!(c, '-' | '(' | ')' | '.' | '/' | '\u{a0}');
     let stripped: String = text.chars().filter(|c| !between(*c)).collect();
     let digits = stripped.strip_prefix('+').unwrap_or(&stripped);
-    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return text.trim().to_owned();
+    let length = PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX;
+    if !length.contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
     }
-    match stripped.strip_prefix("00") {
+    Some(match stripped.strip_prefix("00") {
         Some(number) if (8..=15).contains(&number.len()) && !number.starts_with('0') => {
             format!("+{number}")
         }
         _ => stripped,
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::dialled;
+    use super::{PHONE_DIGITS_MAX, dialled};
 
     #[test]
     fn number_is_freed_of_what_stands_between_its_digits() {
@@ -106,11 +114,17 @@ mod tests {
             ("00123", "00123"),
             ("0001234567890", "0001234567890"),
             (" +44\u{a0}20 7946 0000 ", "+442079460000"),
-            ("0800-FLOWERS", "0800-FLOWERS"),
-            ("sip:ada", "sip:ada"),
-            ("+", "+"),
+            ("112", "112"),
         ] {
-            assert_eq!(dialled(sent), read, "{sent}");
+            assert_eq!(dialled(sent).as_deref(), Some(read), "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_no_number() {
+        let long = "1".repeat(PHONE_DIGITS_MAX + 1);
+        for sent in ["abc", "0800-FLOWERS", "sip:ada", "+", "", "7", "１２３", "12+34", &long] {
+            assert_eq!(dialled(sent), None, "{sent}");
         }
     }
 }

@@ -54,8 +54,8 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     for secret in &secrets {
         store.access.take(secret.hash()).await?;
     }
-    let (told, totals) = played?;
-    report(shared, &told, &totals);
+    let (told, totals, way_out) = played?;
+    report(shared, &told, &totals, &way_out);
     let lost = totals["unaccounted"].as_u64() != Some(0);
     let silent = told.iter().any(|line| line.queue.is_empty());
     Ok(if lost || silent { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -76,7 +76,7 @@ async fn play(
     config: &Config,
     store: &Store,
     secrets: &mut Vec<Secret>,
-) -> Result<(Vec<Told>, Value), Failure> {
+) -> Result<(Vec<Told>, Value, String), Failure> {
     let desk = prepare(config, store, secrets).await?;
     for (id, secret) in &desk.agents {
         let status = json!({ "status": "online" });
@@ -94,7 +94,8 @@ async fn play(
     bar.finish_and_clear();
     desk.wait_for_answers(&mut told).await;
     let totals = verify(store).await?;
-    Ok((told, totals))
+    let way_out = desk.way_out(&told);
+    Ok((told, totals, way_out))
 }
 
 async fn prepare<'a>(
@@ -228,6 +229,29 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Where the answers went, in words.
+    fn way_out(&self, told: &[Told]) -> String {
+        let id = &self.channel.id;
+        let Some(url) = self.channel.options.get("callback_url").and_then(Value::as_str) else {
+            return format!(
+                "No answers were sent: channel {id} has no callback_url. Write one, such as \
+                 \"http://127.0.0.1:9000/out\", and allow = [\"127.0.0.1/32\"] in [outgoing]."
+            );
+        };
+        let url = url.split(['?', '#']).next().unwrap_or_default();
+        if self.callback.is_none() {
+            return format!(
+                "Answers go to {url}, where the demo cannot listen: it is not an address of this \
+                 machine, or its port is taken."
+            );
+        }
+        let answered = told.iter().filter(|line| line.answered.is_some()).count();
+        let arrived = told.iter().filter(|line| line.answer == Some("arrived")).count();
+        format!(
+            "{arrived} of {answered} answers arrived at {url}, signed; the demo listened there."
+        )
+    }
+
     /// Answers that arrived at the callback, each with a right signature.
     async fn wait_for_answers(&self, told: &mut [Told]) {
         let Some(callback) = &self.callback else { return };
@@ -255,9 +279,9 @@ async fn verify(store: &Store) -> Result<Value, Failure> {
     Ok(serde_json::to_value(report).unwrap_or_default())
 }
 
-fn report(shared: &Shared, told: &[Told], totals: &Value) {
+fn report(shared: &Shared, told: &[Told], totals: &Value, way_out: &str) {
     if shared.json {
-        output::json(&json!({ "day": told, "totals": totals }));
+        output::json(&json!({ "day": told, "totals": totals, "way_out": way_out }));
         return;
     }
     let row = |line: &Told| {
@@ -267,14 +291,15 @@ fn report(shared: &Shared, told: &[Told], totals: &Value) {
             line.queue.clone(),
             if line.agent.is_empty() { "waits".to_owned() } else { line.agent.clone() },
             line.answer.unwrap_or("-").to_owned(),
-            line.why.clone(),
         ]
     };
-    let head = ["CUSTOMER", "SAID", "QUEUE", "AGENT", "ANSWER", "WHY"];
+    let head = ["CUSTOMER", "SAID", "QUEUE", "AGENT", "ANSWER"];
     output::table(&head, told.iter().map(row).collect());
-    if told.iter().all(|line| line.answered.is_none()) {
-        output::say("\nNo answers were sent: the channel has no callback_url.");
+    output::say("\nWhy each is where it is:");
+    for line in told {
+        output::say(&format!("  {}: {}", line.customer, line.why));
     }
+    output::say(&format!("\n{way_out}"));
     output::say(&format!(
         "\n{} messages, {} inputs decided, {} unaccounted.",
         told.len(),
