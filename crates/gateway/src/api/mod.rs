@@ -3,7 +3,8 @@
 
 pub(crate) mod agents;
 pub(crate) mod attachments;
-pub(crate) mod channels;
+pub(crate) mod calls;
+mod channels;
 pub(crate) mod commands;
 pub(crate) mod contacts;
 pub(crate) mod conversations;
@@ -76,6 +77,7 @@ fn command_routes() -> OpenApiRouter<App> {
         .routes(routes!(replies::reply))
         .routes(routes!(replies::resend))
         .routes(routes!(commands::note))
+        .routes(routes!(calls::log))
         .routes(routes!(commands::claim))
         .routes(routes!(commands::release))
         .routes(routes!(commands::assign))
