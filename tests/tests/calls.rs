@@ -127,7 +127,7 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert_eq!(calls.len(), 3, "{timeline:#}");
     assert_eq!(calls[2]["call"]["to"], "+4930901820");
     assert_eq!(calls[2]["call"]["agents"], json!(["bob"]));
-    assert_eq!(calls[2]["by"]["name"], "bob");
+    assert_eq!(calls[2]["by"]["agent"], "bob");
 
     assert_eq!(cti(&client, "event=newCall").await.status, 422);
     let stranger = client.send("POST", "/v1/channels/cti/events?token=x", &[], b"").await;

@@ -161,8 +161,12 @@ async fn log_is_followed_over_pauses_renames_and_cuts() {
     work.end().await;
 
     // Renamed twice while nobody looked.
+    let now = fs::metadata(log.path()).unwrap().modified().unwrap();
     for (number, name) in [(20, "Master.csv.5"), (21, "Master.csv.6")] {
         append(&log.path(), &line(number));
+        // Logs are not rotated twice within one tick of the clock.
+        let written = now + Duration::from_secs(number as u64 * 10);
+        File::options().write(true).open(log.path()).unwrap().set_modified(written).unwrap();
         fs::rename(log.path(), log.folder.path().join(name)).unwrap();
     }
     append(&log.path(), &line(22));
