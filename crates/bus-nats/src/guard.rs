@@ -52,6 +52,8 @@ fn may_ask(channel: &str, element: &RawValue) -> bool {
     let named = match &input.body {
         InputBody::Inbound(inbound) => inbound.channel.as_str(),
         InputBody::Receipt(receipt) => receipt.channel.as_str(),
+        InputBody::Call(call) => call.channel.as_str(),
+        InputBody::Cursor(cursor) => cursor.channel.as_str(),
         InputBody::Unparsed(unparsed) => unparsed.channel.as_str(),
         InputBody::Command(_) | InputBody::Settings(_) | InputBody::Delivery(_) => return false,
     };

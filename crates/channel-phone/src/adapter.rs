@@ -1,15 +1,20 @@
-//! The adapter of one configured channel to which calls are posted. Keeps no state: each post is
-//! read by itself, and whoever takes it folds it into what is known of its calls.
+//! The adapter of one configured channel: calls are posted to it, or it fetches them. Keeps no state:
+//! each post is read by itself, and whoever takes it folds it into what is known of its calls.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_channel::{
-    Adapter, Files, Push, PushRequest, PushResponse, Received, Refusal, SendError, SendReceipt,
+    AcceptError, Adapter, Files, Inlet, Push, PushRequest, PushResponse, Received, Refusal,
+    SendError, SendReceipt,
 };
 use postroom_model::{ChannelId, Outbound, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
+use crate::fetch::{Folder, Follower, Login, Manager};
 use crate::fold::Calls;
-use crate::options::PhoneOptions;
+use crate::options::{PhoneOptions, Source};
 use crate::verify;
 
 /// One configured phone channel.
@@ -39,8 +44,51 @@ impl Adapter for PhoneAdapter {
     }
 
     fn push(&self) -> Option<&dyn Push> {
-        // A log is read where it lies. Posting one is open to who has been given a word for it.
-        (!self.options.secrets.is_empty()).then_some(self)
+        // A log is read where it lies. Posting one is open to who has been given a word for it; that of
+        // the manager interface is not for posting.
+        let manager = matches!(self.options.source, Some(Source::Manager { .. }));
+        (!manager && !self.options.secrets.is_empty()).then_some(self)
+    }
+
+    async fn run(
+        &self,
+        inlet: Arc<dyn Inlet>,
+        shutdown: CancellationToken,
+    ) -> Result<(), AcceptError> {
+        let PhoneOptions { setting, secrets, source, .. } = &self.options;
+        match source {
+            Some(Source::File(path)) => {
+                let follower = Follower::new(self.channel.clone(), setting, path);
+                follower.run(inlet.as_ref(), &shutdown).await
+            }
+            Some(Source::Manager { address, username }) => {
+                let password = secrets.first().map_or("", |secret| secret.shared());
+                let login = Login { address, username, password };
+                Manager::new(self.channel.clone(), setting, login)
+                    .run(inlet.as_ref(), &shutdown)
+                    .await
+            }
+            Some(Source::Folder(_)) | None => Ok(()),
+        }
+    }
+
+    async fn backfill(
+        &self,
+        inlet: Arc<dyn Inlet>,
+        since: Timestamp,
+    ) -> Result<Option<u64>, AcceptError> {
+        let PhoneOptions { setting, source, .. } = &self.options;
+        match source {
+            Some(Source::File(path)) => {
+                let follower = Follower::new(self.channel.clone(), setting, path);
+                follower.backfill(inlet.as_ref(), since).await.map(Some)
+            }
+            Some(Source::Folder(path)) => {
+                let folder = Folder { channel: &self.channel, setting, path };
+                folder.read(inlet.as_ref(), since).await.map(Some)
+            }
+            Some(Source::Manager { .. }) | None => Ok(None),
+        }
     }
 
     fn sends(&self) -> bool {

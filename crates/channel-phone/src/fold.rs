@@ -139,7 +139,7 @@ impl Progress {
 
     /// The call as all of this tells it.
     pub fn call(&self, places: &Places) -> Call {
-        match self.legs.read(&self.call_id, places) {
+        let mut call = match self.legs.read(&self.call_id, places) {
             Some(read) => {
                 let mut whole = self.clone();
                 whole.legs = Legs::default();
@@ -147,7 +147,11 @@ impl Progress {
                 whole.settled()
             }
             None => self.settled(),
+        };
+        if places.stays_inside(call.from.as_deref(), call.to.as_deref()) {
+            call.direction = Direction::Internal;
         }
+        call
     }
 
     fn settled(&self) -> Call {

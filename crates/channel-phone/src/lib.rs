@@ -3,8 +3,8 @@
 //! A dialect is the format of one system. Its pure part ([`Dialect::parse`]) turns bytes into
 //! [`CallEvent`]s, and one state machine ([`Calls`]) folds the events of all dialects into calls,
 //! in whatever order they come. [`PhoneAdapter`] adds who may
-//! post, and is thin. Everything that a fixture can test is there. This crate names no
-//! bus, no records and no router, opens no file and no connection, and reads no clock.
+//! post, and is thin. Everything that a fixture can test is there. Files are opened and connections
+//! made in `fetch` alone. This crate names no bus, no records and no router, and reads no clock.
 //!
 //! Formats and settings: `docs/channels/phone.md`.
 
@@ -12,6 +12,7 @@ mod adapter;
 mod desk;
 mod dialect;
 mod event;
+mod fetch;
 mod fold;
 mod form;
 mod inspect;
@@ -32,7 +33,7 @@ pub use event::{CallEvent, LegEvent, LegStep, Note, Outcome, Stage};
 pub use fold::{Calls, Progress};
 pub use inspect::Inspector;
 pub use number::{Region, Style, is_withheld, read as read_number};
-pub use options::PhoneOptions;
+pub use options::{PhoneOptions, Source};
 pub use place::{EXTENSION_DIGITS_DEFAULT, Places};
 pub use verify::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, challenge, verify};
 pub use zone::{Clockwork, Zone};

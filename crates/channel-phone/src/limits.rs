@@ -22,3 +22,9 @@ pub const POST_CALLS_MAX: usize = 1_000;
 pub const UNREADABLE_TOLD_MAX: usize = 20;
 /// Numbers whose reading is remembered while one log is read.
 pub const NUMBERS_REMEMBERED_MAX: usize = 20_000;
+/// Bytes of a followed log that are read, and accepted, at once.
+pub const FOLLOW_BYTES_MAX: u64 = 128 * 1024;
+/// Bytes of one file of posts that did not arrive.
+pub const POST_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Calls of the manager interface that are remembered; the oldest go first.
+pub const CALLS_REMEMBERED_MAX: usize = 10_000;

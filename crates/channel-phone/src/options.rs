@@ -1,8 +1,10 @@
 //! The options of a phone channel, parsed and checked. Reads no file and no environment.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use postroom_channel::OptionError;
+use postroom_model::CallSettings;
 use serde_json::{Map, Value};
 
 use crate::Dialect;
@@ -12,15 +14,26 @@ use crate::number::Region;
 use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 16] = [
+    "address",
+    "attach",
+    "close_after_s",
     "columns",
     "extension_digits_max",
+    "file",
+    "folder",
     "incoming_contexts",
+    "missed",
+    "own_numbers",
     "previous_secret",
     "region",
+    "resolve",
     "secret",
     "time_zone",
+    "username",
 ];
+/// A call may go on for a minute to a week without news.
+const CLOSE_AFTER_S: std::ops::RangeInclusive<u64> = 60..=604_800;
 const SECRET_HELP: &str = "write what the provider gave you, or name a file with `…_file`";
 /// Digits of the longest extension that may be set; public numbers begin there.
 const EXTENSION_DIGITS_MAX: u64 = 9;
@@ -32,6 +45,21 @@ pub struct PhoneOptions {
     pub setting: Setting,
     /// What a post may be signed with: the secret, and the one before while it is replaced.
     pub secrets: Vec<Secret>,
+    /// What the core makes of its calls.
+    pub calls: CallSettings,
+    /// Where calls are fetched from, if they are.
+    pub source: Option<Source>,
+}
+
+/// What a channel fetches from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A log that is followed.
+    File(PathBuf),
+    /// Posts that did not arrive, one a file.
+    Folder(PathBuf),
+    /// The manager interface: host and port, and who logs in.
+    Manager { address: String, username: String },
 }
 
 impl fmt::Debug for PhoneOptions {
@@ -57,11 +85,93 @@ impl PhoneOptions {
         }
         let setting = setting(table, &mut errors);
         let secrets = known.map(|dialect| secrets(dialect, table, &mut errors)).unwrap_or_default();
+        let calls = calls(table, &mut errors);
+        let source = known.and_then(|dialect| source(dialect, table, &mut errors));
         match (known, errors.is_empty()) {
-            (Some(dialect), true) => Ok(Self { dialect, setting, secrets }),
+            (Some(dialect), true) => Ok(Self { dialect, setting, secrets, calls, source }),
             _ => Err(errors),
         }
     }
+}
+
+fn calls(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> CallSettings {
+    let mut calls = CallSettings::default();
+    for (key, flag) in [
+        ("missed", &mut calls.missed),
+        ("resolve", &mut calls.resolve),
+        ("attach", &mut calls.attach),
+    ] {
+        match table.get(key) {
+            None => {}
+            Some(Value::Bool(wanted)) => *flag = *wanted,
+            Some(_) => {
+                errors.push(OptionError::new(key, "must be true or false", "leave the quotes out"));
+            }
+        }
+    }
+    if let Some(value) = table.get("close_after_s") {
+        let seconds = value.as_u64().filter(|seconds| CLOSE_AFTER_S.contains(seconds));
+        match seconds.and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok()) {
+            Some(millis) => calls.close_after_ms = millis,
+            None => {
+                let (least, most) = (CLOSE_AFTER_S.start(), CLOSE_AFTER_S.end());
+                let message = format!("must be a number from {least} to {most}");
+                let help = "write in seconds how long a call may last";
+                errors.push(OptionError::new("close_after_s", message, help));
+            }
+        }
+    }
+    calls
+}
+
+/// Each dialect is fetched in one way, if in any.
+fn source(
+    dialect: Dialect,
+    table: &Map<String, Value>,
+    errors: &mut Vec<OptionError>,
+) -> Option<Source> {
+    for (key, fetched) in [
+        ("file", Dialect::AsteriskCdr),
+        ("folder", Dialect::FreeswitchCdr),
+        ("address", Dialect::AsteriskAmi),
+        ("username", Dialect::AsteriskAmi),
+    ] {
+        if table.contains_key(key) && dialect != fetched {
+            let message = format!("only a channel of dialect {} has it", fetched.name());
+            errors.push(OptionError::new(key, message, "leave it out"));
+        }
+    }
+    match dialect {
+        Dialect::AsteriskCdr => text(table, "file", errors).map(PathBuf::from).map(Source::File),
+        Dialect::FreeswitchCdr => {
+            text(table, "folder", errors).map(PathBuf::from).map(Source::Folder)
+        }
+        Dialect::AsteriskAmi => manager(table, errors),
+        _ => None,
+    }
+}
+
+fn manager(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Option<Source> {
+    let address = text(table, "address", errors)?;
+    let port = address.rsplit_once(':').and_then(|(host, port)| {
+        port.parse::<u16>().ok().filter(|port| *port > 0 && !host.is_empty())
+    });
+    if port.is_none() {
+        let help = "write host and port, such as `127.0.0.1:5038`";
+        errors.push(OptionError::new("address", "names no host and port", help));
+    }
+    let username = text(table, "username", errors).unwrap_or_default();
+    let plain = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+    if !plain(username) {
+        let help = "write the name of the section in manager.conf";
+        errors.push(OptionError::new("username", "whoever logs in has a name", help));
+    }
+    if text(table, "secret", &mut Vec::new()).is_none_or(|secret| !plain(secret)) {
+        let message = "whoever logs in has a secret, of one line";
+        errors.push(OptionError::new("secret", message, "write that of manager.conf"));
+    }
+    let (address, username) = (address.to_owned(), username.to_owned());
+    port.map(|_| Source::Manager { address, username })
 }
 
 fn setting(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Setting {
@@ -96,6 +206,11 @@ fn setting(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Setting
         }
     }
     setting.places.incoming_contexts = texts(table, "incoming_contexts", errors);
+    setting.places.own_numbers = texts(table, "own_numbers", errors);
+    if setting.places.own_numbers.iter().any(|number| !number.starts_with('+')) {
+        let help = "write them in full, such as `+4930901820`, or only how they begin";
+        errors.push(OptionError::new("own_numbers", "a number begins with +", help));
+    }
     setting.columns = texts(table, "columns", errors);
     setting
 }
@@ -106,7 +221,8 @@ fn secrets(
     table: &Map<String, Value>,
     errors: &mut Vec<OptionError>,
 ) -> Vec<Secret> {
-    if !dialect.is_log() && !table.contains_key("secret") {
+    let fetched = table.contains_key("folder");
+    if !dialect.is_log() && !fetched && !table.contains_key("secret") {
         let message = format!("a channel of dialect {} needs a secret", dialect.name());
         errors.push(OptionError::new("secret", message, SECRET_HELP));
     }
@@ -229,6 +345,18 @@ mod tests {
             ("asterisk-cdr", json!({"extension_digits_max": 0}), "extension_digits_max", "1 to 9"),
             ("asterisk-cdr", json!({"timezone": "UTC"}), "timezone", "no such key"),
             ("asterix-cdr", json!({}), "dialect", "no dialect"),
+            ("asterisk-cdr", json!({"close_after_s": 5}), "close_after_s", "60 to"),
+            ("asterisk-cdr", json!({"attach": "yes"}), "attach", "true or false"),
+            ("asterisk-cdr", json!({"own_numbers": ["030"]}), "own_numbers", "begins with +"),
+            ("placetel", json!({"secret": good, "file": "x"}), "file", "only a channel of dialect"),
+            (
+                "asterisk-ami",
+                json!({"address": "pbx", "username": "u", "secret": good}),
+                "address",
+                "host",
+            ),
+            ("asterisk-ami", json!({"address": "pbx:1", "secret": good}), "username", "a name"),
+            ("asterisk-ami", json!({"address": "pbx:1", "username": "u"}), "secret", "a secret"),
             ("sipgate", json!({"secret": good, "previous_secret": ""}), "previous_secret", "has 0"),
         ] {
             let errors = PhoneOptions::parse(dialect, &table(options)).unwrap_err();

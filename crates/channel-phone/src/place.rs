@@ -36,11 +36,17 @@ pub struct Places {
     pub extension_digits_max: usize,
     /// Contexts, beside the usual ones, in which calls come from outside.
     pub incoming_contexts: Vec<String>,
+    /// Public numbers of the house, or how they begin: calls between two of them are internal.
+    pub own_numbers: Vec<String>,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self { extension_digits_max: EXTENSION_DIGITS_DEFAULT, incoming_contexts: Vec::new() }
+        Self {
+            extension_digits_max: EXTENSION_DIGITS_DEFAULT,
+            incoming_contexts: Vec::new(),
+            own_numbers: Vec::new(),
+        }
     }
 }
 
@@ -61,8 +67,23 @@ impl Places {
             || context.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("from-trunk-"))
     }
 
+    /// A public number of the house.
+    fn is_own(&self, number: &str) -> bool {
+        self.own_numbers.iter().any(|own| number.starts_with(own.as_str()))
+    }
+
+    /// Whether a call that a system says comes in or goes out stays in the house.
+    pub fn stays_inside(&self, from: Option<&str>, to: Option<&str>) -> bool {
+        let ours = |number: &str| self.is_own(number) || self.is_inside(number);
+        let any_own = [from, to].into_iter().flatten().any(|number| self.is_own(number));
+        any_own && from.is_some_and(ours) && to.is_some_and(ours)
+    }
+
     /// The direction of a call by its context and, where that says nothing, its two numbers.
     pub fn direction(&self, context: &str, from: Option<&str>, to: Option<&str>) -> Direction {
+        if self.stays_inside(from, to) {
+            return Direction::Internal;
+        }
         let from_inside = from.is_some_and(|from| self.is_inside(from));
         if self.comes_from_outside(context) || !from_inside {
             return Direction::In;

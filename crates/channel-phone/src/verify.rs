@@ -61,7 +61,7 @@ impl Secret {
         Ok(Self(Kind::Shared(text.to_owned())))
     }
 
-    fn shared(&self) -> &str {
+    pub(crate) fn shared(&self) -> &str {
         match &self.0 {
             Kind::Standard(_) => "",
             Kind::Shared(text) => text,

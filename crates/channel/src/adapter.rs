@@ -29,6 +29,16 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// Fetches again what is still there from `since` on, and gives how many items that were; none
+    /// if nothing can be fetched again. Cursors stay where they are, and repeating it is safe.
+    async fn backfill(
+        &self,
+        _inlet: Arc<dyn Inlet>,
+        _since: Timestamp,
+    ) -> Result<Option<u64>, AcceptError> {
+        Ok(None)
+    }
+
     /// Whether replies can leave through it.
     fn sends(&self) -> bool;
 
@@ -66,8 +76,19 @@ pub struct Received {
     pub arrivals: Vec<Arrival>,
     pub receipts: Vec<Receipt>,
     pub calls: Vec<Call>,
+    /// How far what is fetched has been read with this, if it is.
+    pub reached: Option<Reached>,
     /// What the provider wants to hear; the gateway has its own answer otherwise.
     pub response: Option<PushResponse>,
+}
+
+/// A place up to which something was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Of what: a file, a folder of a mailbox.
+    pub name: String,
+    /// Only the adapter understands it.
+    pub value: String,
 }
 
 /// A message and the content of those of its attachments that came with it.

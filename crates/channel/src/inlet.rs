@@ -16,6 +16,11 @@ pub trait Inlet: Send + Sync + std::fmt::Debug {
         received: Received,
     ) -> Result<Accepted, AcceptError>;
 
+    /// How far the channel had read what `name` names when that was last accepted and decided; what
+    /// was accepted a moment ago may not be known yet.
+    async fn reached(&self, channel: &ChannelId, name: &str)
+    -> Result<Option<String>, AcceptError>;
+
     /// Keeps something that could not be read, raw, so that the next can go on (P9).
     async fn accept_unparsed(
         &self,

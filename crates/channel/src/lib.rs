@@ -19,7 +19,8 @@ pub mod limits;
 pub mod signature;
 
 pub use adapter::{
-    Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Received, SendReceipt,
+    Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Reached, Received,
+    SendReceipt,
 };
 pub use address::{AllowList, Cidr, NotACidr, is_public};
 pub use errors::{AcceptError, GuardError, OptionError, Refusal, SendError, SendErrorKind};

@@ -55,6 +55,8 @@ impl Config {
                 dialect: channel.dialect.clone(),
                 queue: channel.queue.clone(),
                 sends: sends(channel),
+                // Only the adapter knows its own options.
+                calls: None,
             })
             .collect();
         channels.sort_by(|a, b| a.id.cmp(&b.id));

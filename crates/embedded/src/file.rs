@@ -71,6 +71,7 @@ fn fill(path: &Path, part: &Part) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "FULL")?;
     db.execute_batch("BEGIN EXCLUSIVE")?;
     db.execute_batch(part.tables)?;
+    db.execute_batch(part.added)?;
     db.pragma_update(None, "application_id", part.application_id)?;
     db.pragma_update(None, "user_version", part.version)?;
     db.execute_batch("COMMIT")?;
@@ -134,6 +135,7 @@ pub(crate) fn connect_writer(
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     db.pragma_update(None, "synchronous", part.synchronous)?;
+    db.execute_batch(part.added)?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // The checkpointer does it.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -17,6 +17,8 @@ pub(crate) struct Part {
     /// Grows when tables change; older files are brought forward, newer ones refused.
     pub(crate) version: i64,
     pub(crate) tables: &'static str,
+    /// Tables that came later; a file from before gets them when it is next written to.
+    pub(crate) added: &'static str,
     /// What grows, and is looked at where the whole file is too large to be.
     pub(crate) growing: &'static [&'static str],
     /// SQLite's `synchronous`: FULL syncs the log with every commit, which is what P1 rests on; NORMAL
@@ -30,6 +32,7 @@ pub(crate) static TRUTH: Part = Part {
     application_id: 0x5073_7452,
     version: 1,
     tables: TRUTH_TABLES,
+    added: "",
     growing: &["inlet", "ledger"],
     synchronous: "FULL",
 };
@@ -40,6 +43,7 @@ pub(crate) static RECORDS: Part = Part {
     application_id: 0x5073_7456,
     version: 1,
     tables: RECORDS_TABLES,
+    added: RECORDS_ADDED,
     growing: &["timeline", "seen", "conversation"],
     synchronous: "NORMAL",
 };
@@ -129,8 +133,15 @@ CREATE TABLE parked (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, data BLOB N
 CREATE TABLE single (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
+const RECORDS_ADDED: &str = "
+CREATE TABLE IF NOT EXISTS cursor (
+    channel TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (channel, name)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Every table of rows with its key, for throwing them away.
-pub(crate) const RECORD_TABLES: [(&str, &str); 11] = [
+pub(crate) const RECORD_TABLES: [(&str, &str); 12] = [
     ("conversation", "n"),
     ("timeline", "n"),
     ("contact", "id"),
@@ -141,5 +152,6 @@ pub(crate) const RECORD_TABLES: [(&str, &str); 11] = [
     ("outbound", "n"),
     ("sent", "channel, external_id"),
     ("parked", "n"),
+    ("cursor", "channel, name"),
     ("single", "name"),
 ];

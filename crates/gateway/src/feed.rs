@@ -104,6 +104,7 @@ fn audience(event: &Event) -> Audience {
     match &event.body {
         EventBody::AgentStatusChanged { agent, .. } => Audience::Agent(agent.clone()),
         EventBody::ConfigInstalled { .. }
+        | EventBody::CursorMoved(_)
         | EventBody::InputParked { .. }
         | EventBody::InputUnparked { .. } => Audience::Admins,
         _ => Audience::Supervisors,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, AgentStatus, Attachment, CommandId, ContactId, ConversationId, MessageId, NoteId,
-    ParkedId, QueueId, Timestamp,
+    AgentId, AgentStatus, Attachment, Call, CommandId, ContactId, ConversationId, MessageId,
+    NoteId, ParkedId, QueueId, Timestamp,
 };
 
 /// A change that somebody asks for; the router decides it in one order with everything else.
@@ -90,6 +90,14 @@ pub enum Action {
         note: NoteId,
         text: String,
     },
+    /// A call that the agent had, logged by hand.
+    LogCall {
+        conversation: ConversationId,
+        call: Box<Call>,
+        /// Whether it ends the conversation; what the channel says otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolve: Option<bool>,
+    },
     Claim {
         conversation: ConversationId,
     },
@@ -156,6 +164,7 @@ impl Action {
             Self::Reply { conversation, .. }
             | Self::Resend { conversation, .. }
             | Self::Note { conversation, .. }
+            | Self::LogCall { conversation, .. }
             | Self::Claim { conversation }
             | Self::Release { conversation }
             | Self::Assign { conversation, .. }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, ConversationId, HostId,
-    Input, Message, MessageId, NoteId, ParkedId, Party, QueueId, Reason, ReceiptStatus, RuleTrace,
-    SendResult, Settings, Timestamp,
+    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
+    ConversationId, Cursor, HostId, Input, Message, MessageId, NoteId, ParkedId, Party, QueueId,
+    Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Timestamp,
 };
 
 /// One thing that happened. Its position in the ledger is counted, not written.
@@ -126,6 +126,8 @@ pub enum EventBody {
         contact: Option<ContactId>,
         message: Box<Message>,
     },
+    #[serde(rename = "call.recorded")]
+    CallRecorded(Box<CallRecorded>),
     #[serde(rename = "note.added")]
     NoteAdded { id: NoteId, by: Actor },
     #[serde(rename = "reply.queued")]
@@ -152,6 +154,9 @@ pub enum EventBody {
 
     #[serde(rename = "agent.status_changed")]
     AgentStatusChanged { agent: AgentId, status: AgentStatus, by: Actor },
+
+    #[serde(rename = "cursor.moved")]
+    CursorMoved(Cursor),
 
     #[serde(rename = "input.parked")]
     InputParked { id: ParkedId, code: String, detail: String, input: Box<Input> },

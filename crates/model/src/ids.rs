@@ -171,6 +171,8 @@ uuid_ids! {
     NoteId;
     /// An input set aside.
     ParkedId;
+    /// A telephone call.
+    CallId;
     /// One run of a process that sends.
     HostId;
 }
@@ -182,7 +184,20 @@ impl MessageId {
     }
 }
 
+impl CallId {
+    /// The id of a call that a telephone system tells of: the same in each of its reports.
+    pub fn of_external(workspace: &WorkspaceId, channel: &ChannelId, call_id: &str) -> Self {
+        Self(hashed(b"call", &[workspace.as_str(), channel.as_str(), call_id]))
+    }
+}
+
 impl InputId {
+    /// The id of one report of a call: what says the same is the same report.
+    pub fn of_call(workspace: &WorkspaceId, channel: &ChannelId, call: &crate::Call) -> Self {
+        let content = serde_json::to_string(call).unwrap_or_default();
+        Self(hashed(b"call-report", &[workspace.as_str(), channel.as_str(), &content]))
+    }
+
     /// The id of a report from outside that is not a message (a receipt, an unreadable post).
     pub fn of_report(workspace: &WorkspaceId, channel: &ChannelId, content: &str) -> Self {
         Self(hashed(b"report", &[workspace.as_str(), channel.as_str(), content]))

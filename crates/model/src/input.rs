@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BlobRef, ChannelId, Command, DeliveryInput, InputId, Message, Receipt, Settings, Timestamp,
+    BlobRef, ChannelId, Command, Cursor, DeliveryInput, InboundCall, InputId, Message, Receipt,
+    Settings, Timestamp,
 };
 
 /// One thing that asks for a decision.
@@ -23,6 +24,10 @@ pub enum InputBody {
     Inbound(Box<Inbound>),
     /// What became of a message that we sent, told from outside.
     Receipt(InboundReceipt),
+    /// What a telephone system tells of a call.
+    Call(Box<InboundCall>),
+    /// How far something that is fetched has been read.
+    Cursor(Cursor),
     /// Something that came in and could not be read; kept raw.
     Unparsed(Unparsed),
     /// What an agent, a program or the operator asks for.

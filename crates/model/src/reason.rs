@@ -66,6 +66,10 @@ pub enum Reason {
     QueueGone { queue: QueueId },
     /// The customer wrote on a thread that was set aside or done.
     CustomerWrote,
+    /// The customer called and nobody answered.
+    CustomerCalled,
+    /// A call with the customer's number was answered, or is no matter for anybody.
+    CallAnswered,
     /// The time until which it was snoozed has come.
     SnoozeOver,
     /// An agent or program asked for it.

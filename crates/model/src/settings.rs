@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::{AgentId, ChannelId, QueueId, WorkspaceId};
+use crate::{AgentId, CallSettings, ChannelId, QueueId, WorkspaceId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Settings {
@@ -94,6 +94,9 @@ pub struct ChannelSettings {
     pub queue: Option<QueueId>,
     /// Whether replies can leave through it.
     pub sends: bool,
+    /// What it makes of calls, if it tells of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<CallSettings>,
 }
 
 #[derive(

@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Verify,
     /// Make the records anew from the ledger
     Rebuild,
+    /// Fetch again what a channel's source still has; safe to repeat
+    Backfill(Backfill),
     /// Measure this machine bare and with Postroom on it, side by side; needs no configuration
     Bench(Bench),
     /// The bare servers that `bench` compares with
@@ -203,6 +205,15 @@ pub(crate) enum Parked {
         /// Id of the input
         id: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backfill {
+    /// Id of the channel
+    pub(crate) channel: String,
+    /// From when on: a date such as 2026-03-01, a moment, or 7d
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: String,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod adapters;
 mod bench;
 mod cli;
 mod commands;
+mod door;
 mod engines;
 mod failure;
 mod output;
@@ -71,6 +72,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Explain(wanted) => commands::explain::run(shared, wanted).await,
         Command::Verify => commands::verify::run(shared).await,
         Command::Rebuild => commands::rebuild::run(shared).await,
+        Command::Backfill(wanted) => commands::backfill::run(shared, wanted).await,
         Command::Bench(wanted) => bench::run(shared, wanted).await,
         Command::BenchServer(wanted) => bench::server::run(shared, wanted).await,
         Command::Demo => commands::demo::run(shared).await,

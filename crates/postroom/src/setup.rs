@@ -50,7 +50,11 @@ pub(crate) fn accept(config: Config) -> Result<Setup, Failure> {
     let sends = |channel: &postroom_config::ChannelConfig| {
         built.get(&channel.id).is_some_and(|adapter| adapter.sends())
     };
-    let settings = config.settings(sends);
+    let mut settings = config.settings(sends);
+    for channel in &mut settings.channels {
+        let configured = config.channels.iter().find(|configured| configured.id == channel.id);
+        channel.calls = configured.and_then(adapters::calls);
+    }
     if let Err(errors) = Rules::compile(&settings) {
         mistakes.extend(errors.into_iter().map(|error| {
             let key = format!("rules[{}].when", error.index);

@@ -23,11 +23,12 @@ pub(crate) enum Kind {
     Outbound,
     Sent,
     Parked,
+    Cursor,
     Single,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Conversation,
         Self::Timeline,
         Self::Contact,
@@ -38,6 +39,7 @@ impl Kind {
         Self::Outbound,
         Self::Sent,
         Self::Parked,
+        Self::Cursor,
         Self::Single,
     ];
 
@@ -53,6 +55,7 @@ impl Kind {
             Key::Outbound(_) => Self::Outbound,
             Key::Sent(..) => Self::Sent,
             Key::Parked(_) => Self::Parked,
+            Key::Cursor(..) => Self::Cursor,
             Key::Settings | Key::Totals => Self::Single,
         }
     }
@@ -70,6 +73,7 @@ impl Kind {
             Self::Outbound => "outbound",
             Self::Sent => "sent",
             Self::Parked => "parked",
+            Self::Cursor => "cursor",
             Self::Single => "single",
         }
     }
@@ -140,7 +144,7 @@ pub(crate) fn field(key: &Key) -> Vec<u8> {
         Key::Timeline(id, position) => entry(*id, *position),
         Key::Address(address) => address.as_str().as_bytes().to_vec(),
         // No channel holds a zero byte, so that the shorter of two channels comes first.
-        Key::Thread(channel, name) | Key::Sent(channel, name) => {
+        Key::Thread(channel, name) | Key::Sent(channel, name) | Key::Cursor(channel, name) => {
             [channel.as_str().as_bytes(), &[0], name.as_bytes()].concat()
         }
         Key::Presence(agent) => agent.as_str().as_bytes().to_vec(),
@@ -184,6 +188,7 @@ fn read(kind: Kind, field: &[u8]) -> Option<Key> {
         Kind::Outbound => Key::Outbound(MessageId(id()?)),
         Kind::Sent => named().map(|(channel, name)| Key::Sent(channel, name))?,
         Kind::Parked => Key::Parked(ParkedId(id()?)),
+        Kind::Cursor => named().map(|(channel, name)| Key::Cursor(channel, name))?,
         Kind::Single => match field {
             b"settings" => Key::Settings,
             b"totals" => Key::Totals,

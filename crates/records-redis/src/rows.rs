@@ -32,6 +32,7 @@ pub(crate) fn encode(key: &Key, row: &Row, written: u64) -> Result<Vec<u8>, Reco
         (Key::Presence(_), Row::Presence(row)) => to_json(row),
         (Key::Outbound(_), Row::Outbound(row)) => to_json(row),
         (Key::Parked(_), Row::Parked(row)) => to_json(row),
+        (Key::Cursor(..), Row::Cursor(row)) => to_json(row),
         (Key::Settings, Row::Settings(row)) => to_json(row),
         (Key::Totals, Row::Totals(row)) => to_json(row),
         _ => Err(RecordsError::Damaged(format!("a row of another kind is put at {key:?}"))),
@@ -62,6 +63,7 @@ pub(crate) fn decode(key: &Key, data: &[u8]) -> Result<Stored, RecordsError> {
         Key::Outbound(_) => json(key, data).map(Row::Outbound).map(plain),
         Key::Sent(..) => id(key, data).map(MessageId).map(Row::Sent).map(plain),
         Key::Parked(_) => json(key, data).map(Row::Parked).map(plain),
+        Key::Cursor(..) => json(key, data).map(Row::Cursor).map(plain),
         Key::Settings => json(key, data).map(Row::Settings).map(plain),
         Key::Totals => json(key, data).map(Row::Totals).map(plain),
     }

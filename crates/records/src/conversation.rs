@@ -77,7 +77,8 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
 /// Messages, in and out. False if the event is none.
 fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
     match &fact.event.body {
-        EventBody::MessageReceived { .. } => {
+        EventBody::CallRecorded(recorded) if !recorded.waits => {}
+        EventBody::MessageReceived { .. } | EventBody::CallRecorded(_) => {
             if conversation.status == Status::Pending {
                 conversation.status = Status::Open;
             }

@@ -22,6 +22,7 @@ pub fn describe(position: u64, at: Timestamp, event: &Event, bodies: &Bodies) ->
         kind: event_type(&event.body).to_owned(),
         id: None,
         message: None,
+        call: None,
         text: None,
         by: None,
         reason: None,
@@ -62,6 +63,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationMerged { .. } => "conversation.merged",
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
         EventBody::MessageReceived { .. } => "message.received",
+        EventBody::CallRecorded(_) => "call.recorded",
         EventBody::NoteAdded { .. } => "note.added",
         EventBody::ReplyQueued { .. } => "reply.queued",
         EventBody::DeliveryOwned { .. } => "delivery.owned",
@@ -70,6 +72,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::DeliveryRequeued { .. } => "delivery.requeued",
         EventBody::ReceiptRecorded { .. } => "receipt.recorded",
         EventBody::AgentStatusChanged { .. } => "agent.status_changed",
+        EventBody::CursorMoved(_) => "cursor.moved",
         EventBody::InputParked { .. } => "input.parked",
         EventBody::InputUnparked { .. } => "input.unparked",
     }
@@ -90,6 +93,8 @@ fn by_of(reason: &Reason) -> Option<&Actor> {
         | Reason::OwnerGone { .. }
         | Reason::QueueGone { .. }
         | Reason::CustomerWrote
+        | Reason::CustomerCalled
+        | Reason::CallAnswered
         | Reason::SnoozeOver => None,
     }
 }
@@ -110,6 +115,15 @@ fn words(item: &mut TimelineItem, body: &EventBody, bodies: &Bodies) -> bool {
             item.id = Some(id.0);
             item.message = Some(Box::new(whole(message, id.0, bodies)));
             set(item, "contact", contact);
+        }
+        EventBody::CallRecorded(recorded) => {
+            item.id = Some(recorded.id.0);
+            item.call = Some(Box::new(recorded.call.clone()));
+            item.by.clone_from(&recorded.by);
+            set(item, "channel", &recorded.channel);
+            set(item, "contact", recorded.contact);
+            set(item, "waits", recorded.waits.then_some(true));
+            set(item, "presumed_end", recorded.presumed_end.then_some(true));
         }
         EventBody::NoteAdded { id, by } => {
             item.id = Some(id.0);
@@ -294,6 +308,10 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             item.by = Some(by.clone());
             set(item, "agent", agent);
             set(item, "status", status);
+        }
+        EventBody::CursorMoved(cursor) => {
+            set(item, "channel", &cursor.channel);
+            set(item, "name", &cursor.name);
         }
         EventBody::InputParked { id, code, detail, .. } => {
             set(item, "parked", id);

@@ -94,6 +94,10 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             put(Key::Parked(*id), Some(Row::Parked(Box::new(parked))));
         }
         (EventBody::InputUnparked { id, .. }, _) => put(Key::Parked(*id), None),
+        (EventBody::CursorMoved(cursor), _) => {
+            let key = Key::Cursor(cursor.channel.clone(), cursor.name.clone());
+            put(key, Some(Row::Cursor(cursor.value.clone())));
+        }
         _ => {}
     }
 }
@@ -206,6 +210,7 @@ pub(crate) fn apply(key: &Key, row: &mut Option<Row>, fact: Fact<'_>) -> Effect 
         | Key::Seen(_)
         | Key::Sent(..)
         | Key::Parked(_)
+        | Key::Cursor(..)
         | Key::Settings
         | Key::Totals => Effect::Nothing,
     }

@@ -1,7 +1,7 @@
 //! The rows of the records and their keys.
 
 use postroom_model::{
-    Actor, Address, AgentId, ChannelId, Contact, ContactId, Conversation, ConversationId,
+    Actor, Address, AgentId, Call, ChannelId, Contact, ContactId, Conversation, ConversationId,
     DeliveryState, Input, InputId, Message, MessageId, Outbound, Outcome, ParkedId, Presence,
     Reason, Settings, Timestamp,
 };
@@ -29,6 +29,8 @@ pub enum Key {
     /// Which reply has the id that a provider gave it.
     Sent(ChannelId, String),
     Parked(ParkedId),
+    /// How far a channel has read what this names.
+    Cursor(ChannelId, String),
     /// The settings in force.
     Settings,
     Totals,
@@ -49,6 +51,7 @@ pub enum Row {
     Outbound(Box<OutboundRow>),
     Sent(MessageId),
     Parked(Box<Parked>),
+    Cursor(String),
     Settings(Box<Settings>),
     Totals(Totals),
 }
@@ -85,6 +88,9 @@ pub struct TimelineItem {
     pub id: Option<uuid::Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Box<Message>>,
+    /// The call, if it is about one, as far as it was known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<Call>>,
     /// The words of a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

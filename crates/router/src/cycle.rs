@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::batch::{Item, items};
 use crate::codes::INPUT_POISONOUS;
-use crate::lookup::{Found, load, lookups, may_open, message_of, preload};
+use crate::lookup::{Found, load, lookups, may_open, preload};
 use crate::recover::{Recovered, Tail, catch_up_until_done, standing_of};
 use crate::{RouterError, RouterParts};
 
@@ -123,7 +123,7 @@ impl<'p> Active<'p> {
     ) -> Result<(), RouterError> {
         loop {
             let records = self.parts.records.as_ref();
-            match preload(records, self.tail, sheet, inputs.clone()).await {
+            match preload(records, self.tail, &self.state, sheet, inputs.clone()).await {
                 Err(error) if error.retryable() => {
                     tracing::warn!(code = error.code(), "look-up failed; trying again");
                     *sheet = Sheet::new();
@@ -274,8 +274,8 @@ fn decide_one(
     input: Input,
     sheet: &Sheet,
 ) -> Step {
-    let mut found = Found::of(&input, sheet);
-    if let Some(inbound) = message_of(&input, sheet)
+    let mut found = Found::of(&input, state, sheet);
+    if let Some(inbound) = found.message(&input, sheet)
         && may_open(inbound, sheet)
     {
         let channel = state.settings().and_then(|all| all.channel(&inbound.channel));

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use postroom_model::{
-    Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, Input, InputBody, MessageId,
+    Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall, Input,
+    InputBody, MessageId,
 };
 use postroom_records::{Key, Records, RecordsError, Row, Sheet};
-use postroom_routing::{Lookups, Routed};
+use postroom_routing::{Lookups, Routed, State, as_message};
 
 use crate::RouterError;
 use crate::recover::Tail;
@@ -43,13 +44,14 @@ pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
 pub(crate) async fn preload(
     records: &dyn Records,
     tail: Tail,
+    state: &State,
     sheet: &mut Sheet,
     inputs: impl Iterator<Item = &Input> + Clone,
 ) -> Result<(), RouterError> {
     for _ in 0..ROUNDS_MAX {
         let mut wanted = BTreeSet::from([Key::Totals]);
         for input in inputs.clone() {
-            wanted_by(input, sheet, &mut wanted);
+            wanted_by(input, state, sheet, &mut wanted);
         }
         let keys: Vec<Key> = wanted.into_iter().filter(|key| !sheet.is_loaded(key)).collect();
         if keys.is_empty() {
@@ -89,10 +91,14 @@ pub(crate) async fn load(
     Err(RecordsError::Moved { expected: tail.seq, actual }.into())
 }
 
-fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
+fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
     wanted.insert(Key::Seen(input.id));
     match &input.body {
         InputBody::Inbound(inbound) => wanted_by_message(inbound, sheet, wanted),
+        // An earlier report may have named the number: by the state, or as another input of the batch.
+        InputBody::Call(call) => {
+            wanted_by_message(&as_message(state, call, input.at), sheet, wanted);
+        }
         InputBody::Receipt(inbound) => {
             let external = &inbound.receipt.external_id;
             if let Ok(message) = external.parse() {
@@ -118,10 +124,15 @@ fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
                 }
                 Action::RetryParked { parked } | Action::DropParked { parked } => {
                     wanted.insert(Key::Parked(*parked));
-                    if let Some(parked) = sheet.parked(*parked)
-                        && let InputBody::Inbound(inbound) = &parked.input.body
-                    {
-                        wanted_by_message(inbound, sheet, wanted);
+                    match sheet.parked(*parked).map(|parked| &parked.input.body) {
+                        Some(InputBody::Inbound(inbound)) => {
+                            wanted_by_message(inbound, sheet, wanted);
+                        }
+                        Some(InputBody::Call(call)) => {
+                            let message = as_message(state, call, input.at);
+                            wanted_by_message(&message, sheet, wanted);
+                        }
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -138,6 +149,7 @@ fn wanted_by(input: &Input, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
         }
         InputBody::Delivery(DeliveryInput::Own { .. })
         | InputBody::Settings(_)
+        | InputBody::Cursor(_)
         | InputBody::Unparsed(_) => {}
     }
 }
@@ -184,12 +196,15 @@ fn end_of_contact(mut id: ContactId, sheet: &Sheet) -> ContactId {
 pub(crate) struct Found {
     pub(crate) addresses: Vec<(Address, Option<ContactId>)>,
     pub(crate) routed: Option<Routed>,
+    /// The call that the input tells of, as a message.
+    called: Option<Inbound>,
 }
 
 impl Found {
-    /// The addresses with their contacts, as the sheet stands now.
-    pub(crate) fn of(input: &Input, sheet: &Sheet) -> Self {
-        let addresses = match message_of(input, sheet) {
+    /// The addresses with their contacts, as state and sheet stand now.
+    pub(crate) fn of(input: &Input, state: &State, sheet: &Sheet) -> Self {
+        let called = call_of(input, sheet).map(|call| as_message(state, call, input.at));
+        let addresses = match called.as_ref().or(message_of(input, sheet)) {
             Some(inbound) => addresses_of(inbound)
                 .into_iter()
                 .map(|address| {
@@ -199,12 +214,32 @@ impl Found {
                 .collect(),
             None => Vec::new(),
         };
-        Self { addresses, routed: None }
+        Self { addresses, routed: None, called }
+    }
+
+    /// What came in, a call as a message.
+    pub(crate) fn message<'a>(&'a self, input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
+        self.called.as_ref().or(message_of(input, sheet))
+    }
+}
+
+/// The call that the input, or the parked input that a command wants retried, tells of.
+fn call_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a InboundCall> {
+    match &input.body {
+        InputBody::Call(call) => Some(call),
+        InputBody::Command(command) => match command.action {
+            Action::RetryParked { parked } => match &sheet.parked(parked)?.input.body {
+                InputBody::Call(call) => Some(call),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
     }
 }
 
 /// The message of the input, or of the parked input that a command wants retried.
-pub(crate) fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
+fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
     match &input.body {
         InputBody::Inbound(inbound) => Some(inbound),
         InputBody::Command(command) => match command.action {
@@ -232,7 +267,7 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         routed: found.routed.as_ref(),
         ..Lookups::default()
     };
-    if let Some(inbound) = message_of(input, sheet) {
+    if let Some(inbound) = found.message(input, sheet) {
         lookups.thread = end_of_thread(inbound, sheet);
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
         let known = found.addresses.iter().find_map(|(_, contact)| *contact);

@@ -2,18 +2,26 @@
 
 use postroom_model::{ConversationId, Event, EventBody, Reason, Timestamp};
 
+use crate::decide::call;
 use crate::{State, matching};
 
 /// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
 /// What has come due at `now` and goes first: what the configuration left behind, then the snoozes
-/// that are over, the earliest first. Fold it before asking for the next.
+/// that are over and the calls whose end never came, the earliest first. Fold it before asking for the next.
 pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
     }
-    let (_, id) = *state.deadlines.first().filter(|(at, _)| *at <= now)?;
+    let woken = state.deadlines.first().filter(|(at, _)| *at <= now);
+    let closed = state.calls.next_deadline().filter(|(at, _)| *at <= now);
+    if let Some((at, call)) = closed
+        && woken.is_none_or(|(woken, _)| at < *woken)
+    {
+        return Some(call::closed(state, call, now)).filter(|events| !events.is_empty());
+    }
+    let (_, id) = *woken?;
     let open = state.conversations.get(&id)?;
     let reason = Reason::SnoozeOver;
     let mut events = vec![Event::on(id, EventBody::ConversationWoken { reason })];

@@ -66,6 +66,7 @@ pub fn explain(
             _ => format!("Rule {number} failed and was skipped: {error}."),
         })
         .collect();
+    summary.extend(call_words(conversation, settings));
     summary.push(routed_words(conversation, settings));
     summary.extend(conversation.assignment.as_ref().map(reason_words));
     summary.extend(waits_for.clone().map(|what| match conversation.waiting_since {
@@ -87,6 +88,17 @@ pub fn explain(
         waits_for,
         waiting_since: conversation.waiting_since,
     }
+}
+
+/// What a phone channel makes of a call stands in its settings.
+fn call_words(conversation: &Conversation, settings: &Settings) -> Option<String> {
+    let calls = settings.channel(&conversation.channel)?.calls?;
+    let subject = conversation.subject.as_deref().unwrap_or("Call");
+    let mut words = format!("A call opened it: {subject}.");
+    if calls.resolve {
+        words.push_str(" An answered call with the same number resolves it.");
+    }
+    Some(words)
 }
 
 /// The rules in force, if they are the ones that were tried; else only the one that matched.
@@ -224,6 +236,8 @@ fn reason_words(reason: &Reason) -> String {
         Reason::Transferred { by } => format!("{} moved it to another queue.", by.name),
         Reason::QueueGone { queue } => format!("The queue {queue} is no longer configured."),
         Reason::CustomerWrote => "The customer wrote again.".to_owned(),
+        Reason::CustomerCalled => "The customer called and nobody answered.".to_owned(),
+        Reason::CallAnswered => "A call with the customer's number was answered.".to_owned(),
         Reason::SnoozeOver => "Its time to wake came.".to_owned(),
         Reason::Asked { by } => format!("{} asked for it.", by.name),
     }

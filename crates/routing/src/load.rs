@@ -144,8 +144,14 @@ impl Load {
 
     fn settings(&mut self) -> Settings {
         let [chat, mail] = self.channels.clone();
-        let channel =
-            |id, kind| ChannelSettings { id, kind, dialect: None, queue: None, sends: true };
+        let channel = |id, kind| ChannelSettings {
+            id,
+            kind,
+            dialect: None,
+            queue: None,
+            sends: true,
+            calls: None,
+        };
         let agents = self.agents.iter().enumerate().map(|(number, id)| {
             let serves = |step: usize| self.queues.get((number + step * 7) % self.queues.len());
             let speaks = |step: usize| LANGUAGES.get((number + step) % LANGUAGES.len());

@@ -67,7 +67,7 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
 }
 
 fn is_message(event: &Event) -> bool {
-    matches!(event.body, EventBody::MessageReceived { .. })
+    matches!(event.body, EventBody::MessageReceived { .. } | EventBody::CallRecorded(_))
 }
 
 /// Whom the events touched: only a pair with one of these can be new.
@@ -84,7 +84,8 @@ impl Touched {
             | EventBody::ConversationReopened { .. }
             | EventBody::ConversationWoken { .. }
             | EventBody::ConversationTransferred { .. }
-            | EventBody::MessageReceived { .. } => self.conversations.extend(event.conversation),
+            | EventBody::MessageReceived { .. }
+            | EventBody::CallRecorded(_) => self.conversations.extend(event.conversation),
             EventBody::ConversationReleased { agent, .. } => {
                 self.conversations.extend(event.conversation);
                 self.note_agent(state, agent);

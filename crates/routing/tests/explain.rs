@@ -38,6 +38,7 @@ fn settings() -> Settings {
             dialect: None,
             queue: None,
             sends: true,
+            calls: None,
         }],
         queues: vec![
             QueueSettings { id: "support".parse().unwrap(), name: "Support".to_owned() },

@@ -189,6 +189,7 @@ fn settings(wanted: &Wanted) -> Settings {
         dialect: None,
         queue: None,
         sends: name != "log",
+        calls: None,
     };
     let queues: Vec<QueueSettings> = picked(wanted.queues, &QUEUES)
         .map(|name| QueueSettings { id: id(name), name: name.to_owned() })

@@ -28,6 +28,7 @@ fn channel() -> ChannelSettings {
         dialect: Some("generic".to_owned()),
         queue: None,
         sends: true,
+        calls: None,
     }
 }
 

@@ -90,7 +90,7 @@ fn first() -> Settings {
 }
 
 fn channel_settings(name: &str, kind: ChannelKind, sends: bool) -> ChannelSettings {
-    ChannelSettings { id: channel(name), kind, dialect: None, queue: None, sends }
+    ChannelSettings { id: channel(name), kind, dialect: None, queue: None, sends, calls: None }
 }
 
 fn agent_settings(name: &str, queues: &[&str], english: u8, capacity: u32) -> AgentSettings {

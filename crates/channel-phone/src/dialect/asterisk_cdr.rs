@@ -4,6 +4,8 @@
 //! Without configuration the columns are those of `cdr_csv`, whose ends can be switched off and on;
 //! a first line of names is believed. Local times are read in the zone of the channel.
 
+use std::borrow::Cow;
+
 use postroom_channel::Refusal;
 use postroom_model::digest::Digest;
 use postroom_model::{Direction, Timestamp};
@@ -223,6 +225,15 @@ fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
     Ok((known >= NAMES_MIN).then(|| Layout::of_names(names.iter().map(String::as_str))))
 }
 
+/// Bytes of the line of names at the beginning of a log; 0 if it begins with a record.
+pub(crate) fn head_bytes(log: &[u8]) -> usize {
+    let line = log.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    match named_columns(line) {
+        Ok(Some(_)) => line.len(),
+        Ok(None) | Err(_) => 0,
+    }
+}
+
 /// One record, its times and its end read.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -299,8 +310,9 @@ impl<'a> Row<'a> {
         index.map_or(&[], |index| self.record.get(usize::from(index)))
     }
 
-    fn text(&self, column: Column) -> std::borrow::Cow<'a, str> {
-        decoded(self.bytes(column))
+    fn text(&self, column: Column) -> Cow<'a, str> {
+        let index = self.layout.places.get(column as usize).copied().flatten();
+        index.map_or(Cow::Borrowed(""), |index| self.record.text(usize::from(index)))
     }
 
     /// What it says about its call.

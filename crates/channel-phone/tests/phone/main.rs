@@ -3,6 +3,7 @@
 
 mod asterisk;
 mod contract;
+mod fetch;
 mod fold;
 mod hostile;
 mod numbers;

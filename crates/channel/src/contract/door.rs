@@ -102,6 +102,17 @@ impl Inlet for TestInlet {
         self.answer(Accepted { messages }).await
     }
 
+    async fn reached(
+        &self,
+        _channel: &ChannelId,
+        name: &str,
+    ) -> Result<Option<String>, AcceptError> {
+        let offered = lock(&self.offered);
+        let told = offered.iter().rev().filter_map(|received| received.reached.as_ref());
+        let mut told = told.filter(|reached| reached.name == name);
+        Ok(told.next().map(|reached| reached.value.clone()))
+    }
+
     async fn accept_unparsed(
         &self,
         _channel: &ChannelId,

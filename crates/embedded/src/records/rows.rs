@@ -69,7 +69,7 @@ macro_rules! table {
 
 /// The tables in the order of the kinds of keys. The last holds both settings and totals, whose
 /// names have the order of the kinds.
-pub(crate) static TABLES: [Table; 11] = [
+pub(crate) static TABLES: [Table; 12] = [
     table!("conversation", ["id"], put: "
         INSERT INTO conversation
             (id, status, last_message_at, assignee, queue, waiting_since, data)
@@ -91,6 +91,7 @@ pub(crate) static TABLES: [Table; 11] = [
             position = excluded.position, unsent = excluded.unsent, data = excluded.data"),
     table!("sent", ["channel", "external_id"]),
     table!("parked", ["id"]),
+    table!("cursor", ["channel", "name"]),
     table!("single", ["name"]),
 ];
 
@@ -110,7 +111,8 @@ pub(crate) const fn table_of(key: &Key) -> usize {
         Key::Outbound(_) => 7,
         Key::Sent(..) => 8,
         Key::Parked(_) => 9,
-        Key::Settings | Key::Totals => 10,
+        Key::Cursor(..) => 10,
+        Key::Settings | Key::Totals => 11,
     }
 }
 
@@ -126,7 +128,7 @@ pub(crate) fn columns(key: &Key) -> Vec<Value> {
             vec![blob(&id.0), Value::Integer(numbers::to_sql(*position))]
         }
         Key::Address(address) => vec![text(address.as_str())],
-        Key::Thread(channel, name) | Key::Sent(channel, name) => {
+        Key::Thread(channel, name) | Key::Sent(channel, name) | Key::Cursor(channel, name) => {
             vec![text(channel.as_str()), text(name)]
         }
         Key::Presence(agent) => vec![text(agent.as_str())],
@@ -159,6 +161,7 @@ pub(crate) fn put_columns(key: &Key, row: &Row) -> Result<Vec<Value>, Failure> {
             json(row)?
         }
         (Key::Parked(_), Row::Parked(row)) => json(row)?,
+        (Key::Cursor(..), Row::Cursor(row)) => json(row)?,
         (Key::Settings, Row::Settings(row)) => json(row)?,
         (Key::Totals, Row::Totals(row)) => json(row)?,
         _ => return Err(Failure::Damaged(format!("a row of another kind stands at {key:?}"))),
@@ -180,6 +183,7 @@ pub(crate) fn decode(key: &Key, data: &[u8]) -> Result<Row, Failure> {
         Key::Outbound(_) => from_json(data).map(Row::Outbound),
         Key::Sent(..) => from_id(data).map(|id| Row::Sent(MessageId(id))),
         Key::Parked(_) => from_json(data).map(Row::Parked),
+        Key::Cursor(..) => from_json(data).map(Row::Cursor),
         Key::Settings => from_json(data).map(Row::Settings),
         Key::Totals => from_json(data).map(Row::Totals),
     };
@@ -212,6 +216,10 @@ pub(crate) fn key_at(table: usize, one: ValueRef<'_>, two: ValueRef<'_>) -> Resu
             Key::Sent(channel, name)
         }
         9 => Key::Parked(ParkedId(id()?)),
+        10 => {
+            let (channel, name) = channel_and_name()?;
+            Key::Cursor(channel, name)
+        }
         _ if as_text(one)? == SETTINGS => Key::Settings,
         _ => Key::Totals,
     })

@@ -13,8 +13,8 @@ use http::{HeaderValue, StatusCode, header};
 use postroom_channel::{Adapter, Push, PushRequest, PushResponse, Received};
 use postroom_model::limits::INLINE_BODY_BYTES_MAX;
 use postroom_model::{
-    Body as Words, ChannelId, Inbound, InboundReceipt, Input, InputBody, InputId, Message,
-    MessageId,
+    Body as Words, Call, ChannelId, Inbound, InboundCall, InboundReceipt, Input, InputBody,
+    InputId, Message, MessageId,
 };
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub(crate) enum Acceptance {
 /// What became of a post.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Taken {
-    /// The id of the (first) message, always the same for the same event; absent if there is none.
+    /// The id of the (first) message or report of a call, always the same for the same event; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     id: Option<MessageId>,
@@ -138,11 +138,13 @@ fn provider_response(response: PushResponse) -> Response {
 
 /// Makes everything durable, then answers.
 async fn take_in(app: &App, channel: &ChannelId, received: Received) -> Result<Response, Problem> {
-    let messages: Vec<MessageId> = received
+    let calls = calls(app, channel, received.calls);
+    let mut messages: Vec<MessageId> = received
         .arrivals
         .iter()
         .map(|one| MessageId::of_external(&app.workspace, channel, &one.message.external_id))
         .collect();
+    messages.extend(calls.iter().map(|call| MessageId(call.id.0)));
     let inputs = messages.iter().map(|id| InputId(id.0)).collect();
     let known = app.lookup.decided(inputs).await;
     let status = if !known.is_empty() && known.iter().all(|known| *known) {
@@ -152,6 +154,9 @@ async fn take_in(app: &App, channel: &ChannelId, received: Received) -> Result<R
     };
     let at = app.clock.now();
     let mut inputs = Vec::with_capacity(messages.len() + received.receipts.len());
+    let known_calls = known.iter().skip(received.arrivals.len());
+    inputs
+        .extend(calls.into_iter().zip(known_calls).filter(|(_, known)| !**known).map(|one| one.0));
     for ((arrival, id), known) in received.arrivals.into_iter().zip(&messages).zip(known) {
         if known {
             continue;
@@ -186,6 +191,17 @@ fn taken(messages: &[MessageId], status: Acceptance) -> Response {
     let ids = if messages.len() > 1 { messages.to_vec() } else { Vec::new() };
     let body = Taken { id: messages.first().copied(), status, ids };
     (StatusCode::ACCEPTED, axum::Json(body)).into_response()
+}
+
+/// Reports of calls as inputs. What says the same is the same input.
+fn calls(app: &App, channel: &ChannelId, calls: Vec<Call>) -> Vec<Input> {
+    let at = app.clock.now();
+    let of = |call| {
+        let id = InputId::of_call(&app.workspace, channel, &call);
+        let body = InputBody::Call(Box::new(InboundCall { channel: channel.clone(), call }));
+        Input { id, at, body }
+    };
+    calls.into_iter().map(of).collect()
 }
 
 /// Moves the words of a large message to the blob store.

@@ -3,6 +3,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod attachments;
+pub(crate) mod calls;
 pub(crate) mod channels;
 pub(crate) mod commands;
 pub(crate) mod contacts;
@@ -79,6 +80,7 @@ fn command_routes() -> OpenApiRouter<App> {
         .routes(routes!(replies::reply))
         .routes(routes!(replies::resend))
         .routes(routes!(commands::note))
+        .routes(routes!(calls::log))
         .routes(routes!(commands::claim))
         .routes(routes!(commands::release))
         .routes(routes!(commands::assign))

@@ -25,6 +25,8 @@ const WORDS = {
     "conversation.resolved": "Resolved", "conversation.tagged": "Tags changed",
     "conversation.prioritised": "Priority changed", "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
+    "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
+    "call.answered": "answered", "call.voicemail": "voicemail", "call.cancelled": "hung up", "call.failed": "failed",
   },
   zh: {
     views: "视图", mine: "我的", unassigned: "未分配", all: "全部", snoozed: "已暂缓", resolved: "已解决",
@@ -48,6 +50,8 @@ const WORDS = {
     "conversation.resolved": "已解决", "conversation.tagged": "标签已更改",
     "conversation.prioritised": "优先级已更改", "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
+    "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
+    "call.answered": "已接听", "call.voicemail": "语音留言", "call.cancelled": "对方挂断", "call.failed": "呼叫失败",
   },
 };
 const language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
@@ -57,7 +61,7 @@ const VIEWS = ["mine", "unassigned", "all", "snoozed", "resolved"];
 const STATUSES = ["online", "away", "away_and_reassign", "offline"];
 const SHOWN = Object.keys(WORDS.en).filter((key) => key.startsWith("conversation."));
 const SENDING = ["delivery.attempted", "delivery.settled", "delivery.requeued", "receipt.recorded"];
-const KINDS = [...SHOWN, ...SENDING, "message.received", "note.added", "reply.queued", "agent.status_changed"];
+const KINDS = [...SHOWN, ...SENDING, "message.received", "call.recorded", "note.added", "reply.queued", "agent.status_changed"];
 const PAGE = 50;
 
 let me = null;
@@ -228,6 +232,7 @@ function drawConversation() {
 
 function drawItem(item) {
   if (item.message) return drawMessage(item);
+  if (item.call) return drawCall(item);
   if (item.type === "note.added") {
     const entry = element("li", "note");
     entry.append(headLine(`${item.by?.name ?? ""} · ${say("note")}`, item.at), element("p", "words", item.text ?? ""));
@@ -237,6 +242,18 @@ function drawItem(item) {
   const details = item.details ?? {};
   const what = [say(item.type), details.agent ?? details.queue, item.by?.name, time(item.at)];
   return element("li", "happened", what.filter(Boolean).join(" · "));
+}
+
+function drawCall(item) {
+  const { call } = item;
+  const out = call.direction === "out";
+  const who = out ? call.to_name ?? call.to : call.from_name ?? call.from;
+  const talked = call.talk_s ? `${Math.floor(call.talk_s / 60)}:${String(call.talk_s % 60).padStart(2, "0")}` : null;
+  const entry = element("li", out ? "ours" : "theirs");
+  entry.append(headLine(`${say(out ? "call.out" : "call.in")} ${who ?? "?"}`, call.started_at ?? item.at));
+  const words = [call.disposition && say(`call.${call.disposition}`), talked, ...(call.agents ?? [])];
+  entry.append(element("p", "words", words.filter(Boolean).join(" · ")));
+  return entry;
 }
 
 function headLine(who, when) {

@@ -141,6 +141,7 @@ fn settings() -> Settings {
         dialect: None,
         queue: None,
         sends: true,
+        calls: None,
     };
     let agent = |id: &str, queue: &str| AgentSettings {
         id: AgentId::new(id).unwrap(),

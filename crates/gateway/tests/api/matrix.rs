@@ -67,6 +67,7 @@ fn changes() -> Vec<Row> {
         on("/v1/conversations/{id}/replies", json!({ "text": "a" }), REPLY_ADAS),
         on("/v1/conversations/{id}/replies/{none}/resend", json!({}), REPLY_ADAS),
         on("/v1/conversations/{id}/notes", json!({ "text": "a" }), CHANGE_ADAS),
+        on("/v1/conversations/{id}/calls", json!({ "disposition": "answered" }), CHANGE_ADAS),
         on("/v1/conversations/{id}/claim", json!({}), AGENT_ON_ADAS),
         on("/v1/conversations/{id}/release", json!({}), CHANGE_ADAS),
         on("/v1/conversations/{id}/assign", json!({ "agent": "ada" }), CHANGE_ADAS),

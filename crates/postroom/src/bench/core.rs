@@ -35,6 +35,7 @@ pub(super) fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
         dialect: None,
         queue: None,
         sends: true,
+        calls: None,
     };
     let settings = Settings {
         workspace: WorkspaceId::main(),

@@ -1,5 +1,6 @@
 //! The commands beside `serve`, one file each.
 
+pub(crate) mod backfill;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod doctor;

@@ -1,5 +1,6 @@
 //! `postroom serve`: all roles in one process; and each of them in one of its own, for the clustered form.
 
+mod fetch;
 mod reload;
 mod signals;
 
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::adapters::Adapters;
 use crate::cli::Shared;
 use crate::commands::token;
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::output;
 use crate::setup::{self, Setup};
@@ -142,6 +144,11 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         router.map(|router| house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle()));
     let delivering = delivery
         .map(|delivery| house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle()));
+    let fetching = roles.channels.then(|| {
+        let door = Arc::new(house.door(&setup.config));
+        let (adapters, stop) = (live.adapters.subscribe(), stop.doors.clone());
+        house.tasks.spawn_on(fetch::run(door, adapters, stop), behind.handle())
+    });
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
     let serving = match open {
@@ -163,6 +170,9 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     stop.doors.cancel();
     if let Some(serving) = serving {
         drop(serving.await);
+    }
+    if let Some(fetching) = fetching {
+        drop(fetching.await);
     }
     stop.delivery.cancel();
     if let Some(delivering) = delivering {
@@ -263,6 +273,16 @@ impl House {
             tasks: self.tasks.clone(),
             ready,
         })
+    }
+
+    fn door(&self, config: &Config) -> Door {
+        Door {
+            workspace: config.workspace.clone(),
+            intake: self.intake.clone(),
+            records: Arc::clone(&self.store.records),
+            blobs: self.store.blobs.clone(),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     fn delivery(&self, registry: &mut Registry, live: &Live) -> DeliveryHost {

@@ -84,6 +84,7 @@ pub(crate) fn entry(conversation: ConversationId, position: u64, text: &str) -> 
         kind: "note.added".to_owned(),
         id: None,
         message: None,
+        call: None,
         text: Some(text.to_owned()),
         by: None,
         reason: None,

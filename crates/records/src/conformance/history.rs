@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, Envelope, Event,
-    EventBody, Freed, HostId, Input, InputBody, InputId, MessageId, NoteId, Opened, Outcome,
+    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, Cursor, Envelope,
+    Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId, NoteId, Opened, Outcome,
     OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus, RuleTrace, SeededRandom,
     SendResult, Timestamp, Transition,
 };
 
-use super::samples::{agent, body, channel, id, message, moment, queue, settings, uuid};
+use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};
 use super::scan_all;
 use crate::{MemoryRecords, Records, Standing, project, project_many};
 
@@ -176,13 +176,14 @@ impl Maker {
         self.inputs += 1;
         let number = self.inputs;
         self.bodies.insert(uuid(number), body(&format!("words {number}")));
-        match self.below(3) {
+        match self.below(4) {
             0 => EventBody::NoteAdded { id: NoteId(uuid(number)), by: Actor::operator() },
             1 => EventBody::MessageReceived {
                 id: MessageId(uuid(number)),
                 contact: Some(ContactId(uuid(self.below(4)))),
                 message: Box::new(message()),
             },
+            2 => EventBody::CallRecorded(Box::new(recorded(number, self.random.chance(50)))),
             // Few ids, so that what happens to replies often finds one.
             _ => EventBody::ReplyQueued {
                 id: MessageId(uuid(self.below(10))),
@@ -291,7 +292,7 @@ impl Maker {
         let contact = ContactId(uuid(self.below(4)));
         let address = format!("tel:+{}", self.below(6)).parse().unwrap();
         let parked = ParkedId(uuid(self.below(5)));
-        match self.below(7) {
+        match self.below(8) {
             0 => EventBody::ConfigInstalled { settings: Box::new(settings()) },
             1 => EventBody::ContactCreated {
                 contact: Contact {
@@ -325,6 +326,11 @@ impl Maker {
                 detail: "no sender".to_owned(),
                 input: Box::new(self.input(now)),
             },
+            6 => EventBody::CursorMoved(Cursor {
+                channel: channel("site"),
+                name: format!("file-{}", self.below(3)),
+                value: now.to_string(),
+            }),
             _ => EventBody::InputUnparked { id: parked, dropped: true, by: Actor::operator() },
         }
     }

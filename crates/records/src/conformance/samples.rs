@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentId, AgentStatus, Attachment, Automation, AutomationClass, Body, ChannelId,
-    ChannelKind, ChannelSettings, Contact, ContactId, Conversation, ConversationId, DeliveryState,
-    Inbound, Input, InputBody, InputId, Message, MessageId, MessageKind, Outbound, Outcome,
-    OutcomeKind, ParkedId, Party, Position, Presence, QueueId, QueueSettings, Reason, RuleTrace,
-    Settings, Status, Timestamp, WorkspaceId,
+    Actor, AgentId, AgentStatus, Attachment, Automation, AutomationClass, Body, Call, CallId,
+    CallRecorded, CallState, ChannelId, ChannelKind, ChannelSettings, Contact, ContactId,
+    Conversation, ConversationId, DeliveryState, Direction, Disposition, Inbound, Input, InputBody,
+    InputId, Message, MessageId, MessageKind, Outbound, Outcome, OutcomeKind, ParkedId, Party,
+    Position, Presence, QueueId, QueueSettings, Reason, RuleTrace, Settings, Status, Timestamp,
+    WorkspaceId,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -133,6 +134,7 @@ pub(super) fn entry(conversation: ConversationId, position: u64, full: bool) -> 
         kind: "reply.queued".to_owned(),
         id: full.then(|| uuid(position)),
         message: full.then(|| Box::new(message())),
+        call: None,
         text: full.then(|| "words".to_owned()),
         by: full.then(Actor::operator),
         reason: full.then_some(Reason::CustomerWrote),
@@ -193,6 +195,7 @@ pub(super) fn settings() -> Settings {
             dialect: Some("generic".to_owned()),
             queue: None,
             sends: true,
+            calls: None,
         }],
         queues: vec![QueueSettings { id: queue("support"), name: "Support".to_owned() }],
         rules: Vec::new(),
@@ -242,9 +245,46 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         let name = name.to_owned();
         rows.push((Key::Thread(channel("site"), name.clone()), Row::Thread(id(n))));
         rows.push((Key::Thread(channel("site-2"), name.clone()), Row::Thread(id(n + 50))));
+        rows.push((Key::Cursor(channel("site"), name.clone()), Row::Cursor(name.clone())));
         rows.push((Key::Sent(channel("site"), name), Row::Sent(MessageId(uuid(n)))));
     }
     rows
+}
+
+/// What became known of a call that is over.
+pub(super) fn recorded(n: u64, waits: bool) -> CallRecorded {
+    CallRecorded {
+        id: CallId(uuid(n)),
+        channel: channel("site"),
+        contact: Some(ContactId(uuid(n % 4))),
+        call: Call {
+            call_id: n.to_string(),
+            linked_id: None,
+            state: CallState::Ended,
+            direction: Direction::In,
+            from: Some("+442079460011".to_owned()),
+            from_name: Some("林小雨".to_owned()),
+            to: None,
+            to_name: None,
+            dialled: None,
+            started_at: Some(moment(n)),
+            answered_at: None,
+            ended_at: None,
+            duration_s: Some(20),
+            talk_s: None,
+            disposition: Some(Disposition::NoAnswer),
+            cause: None,
+            agents: vec!["ada".to_owned()],
+            queue: None,
+            recording_url: None,
+        },
+        report: None,
+        waits,
+        presumed_end: !waits,
+        closes_at: None,
+        leads_to: None,
+        by: None,
+    }
 }
 
 pub(super) fn body(text: &str) -> Body {

@@ -6,8 +6,9 @@ use crate::support::{
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AgentStatus, Contact, Event, EventBody, Freed, HostId, Input, InputBody,
-    InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult, Settings, Unparsed, WorkspaceId,
+    AgentSettings, AgentStatus, CallId, CallRecorded, Contact, Cursor, Event, EventBody, Freed,
+    HostId, Input, InputBody, InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult,
+    Settings, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -73,9 +74,28 @@ fn of_conversations() -> Vec<EventBody> {
             by: ada(),
         },
         received(10),
+        EventBody::CallRecorded(Box::new(call(13))),
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
     ]
+}
+
+/// A missed call.
+fn call(n: u64) -> CallRecorded {
+    let call = serde_json::json!({ "call_id": "c-1", "state": "ended", "direction": "in",
+        "from": "+442079460011", "disposition": "no_answer", "started_at": at(1) });
+    CallRecorded {
+        id: CallId(uuid(n)),
+        channel: site(),
+        contact: Some(contact_id(1)),
+        call: serde_json::from_value(call).unwrap(),
+        report: None,
+        waits: true,
+        presumed_end: true,
+        closes_at: None,
+        leads_to: None,
+        by: None,
+    }
 }
 
 fn of_deliveries() -> Vec<EventBody> {
@@ -144,6 +164,11 @@ fn of_the_workspace() -> Vec<EventBody> {
             input: Box::new(input),
         },
         EventBody::InputUnparked { id: ParkedId(uuid(6)), dropped: true, by: ada() },
+        EventBody::CursorMoved(Cursor {
+            channel: site(),
+            name: "file".to_owned(),
+            value: "42".to_owned(),
+        }),
     ]
 }
 

@@ -2,11 +2,11 @@
 //! nothing can come in between.
 
 use postroom_model::{
-    Action, Actor, AgentId, AgentStatus, Command, Conversation, ConversationId, Event, EventBody,
-    Freed, InputBody, QueueId, Reason, Role, Status, Timestamp, limits,
+    Action, Actor, AgentId, AgentStatus, CallId, Command, Conversation, ConversationId, Event,
+    EventBody, Freed, InputBody, QueueId, Reason, Role, Status, Timestamp, limits,
 };
 
-use super::{Decision, Lookups, contact, inbound, reply};
+use super::{Decision, Lookups, call, contact, inbound, reply};
 use crate::state::Open;
 use crate::{Made, State, codes, matching};
 
@@ -17,7 +17,7 @@ pub(super) fn decide(
     lookups: &Lookups<'_>,
     made: &mut Made,
 ) -> Decision {
-    let Command { actor, action, .. } = command;
+    let Command { id: command, actor, action } = command;
     if let Some(id) = action.conversation() {
         let Some(row) = lookups.conversation.filter(|row| row.id == id) else {
             return Decision::rejected(codes::CONVERSATION_NOT_FOUND, "no such conversation")
@@ -29,6 +29,10 @@ pub(super) fn decide(
         }
         if let Some(refusal) = forbidden(state, &actor, row) {
             return refusal.about(id);
+        }
+        if let Action::LogCall { call, resolve, .. } = action {
+            let id = CallId(command.0);
+            return call::logged(state, &actor, row, id, *call, resolve).about(row.id);
         }
         let desk = Desk { state, at, actor: &actor, row, open: state.conversations.get(&id) };
         return desk.decide(action, lookups).about(id);
@@ -127,18 +131,28 @@ fn retry_parked(
     let Some(input) = lookups.parked else {
         return parked_not_found();
     };
-    let InputBody::Inbound(message) = &input.body else {
-        return Decision::rejected(
-            codes::PARKED_UNREADABLE,
-            "it could not be read, and reading it again needs its channel",
-        );
+    let channel = match &input.body {
+        InputBody::Inbound(message) => &message.channel,
+        InputBody::Call(call) => &call.channel,
+        _ => {
+            return Decision::rejected(
+                codes::PARKED_UNREADABLE,
+                "it could not be read, and reading it again needs its channel",
+            );
+        }
     };
-    if state.channel(&message.channel).is_none() {
-        let detail = format!("the channel {} is still not configured", message.channel);
+    if state.channel(channel).is_none() {
+        let detail = format!("the channel {channel} is still not configured");
         return Decision::rejected(codes::STILL_PARKED, detail);
     }
-    let id = postroom_model::MessageId(input.id.0);
-    let mut decision = inbound::accept(state, id, at, (**message).clone(), lookups, made);
+    let mut decision = match &input.body {
+        InputBody::Call(call) => call::accept(state, input.at, (**call).clone(), lookups, made),
+        InputBody::Inbound(message) => {
+            let id = postroom_model::MessageId(input.id.0);
+            inbound::accept(state, id, at, (**message).clone(), lookups, made)
+        }
+        _ => Decision::default(),
+    };
     let unparked = EventBody::InputUnparked { id: parked, dropped: false, by: actor.clone() };
     decision.events.push(Event::global(unparked));
     decision
@@ -177,8 +191,9 @@ impl Desk<'_> {
             Action::Tag { add, remove, .. } => self.tag(add, remove),
             Action::Prioritise { priority, .. } => self.prioritise(priority),
             Action::Merge { into, .. } => self.merge(into, lookups),
-            // Not about a conversation; decided before.
-            Action::SetStatus { .. }
+            // Not about a conversation, or no matter of its state; decided before.
+            Action::LogCall { .. }
+            | Action::SetStatus { .. }
             | Action::MergeContact { .. }
             | Action::RetryParked { .. }
             | Action::DropParked { .. } => {

@@ -2,8 +2,8 @@
 
 use postroom_model::limits::CONTACT_ADDRESSES_MAX;
 use postroom_model::{
-    Body, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound, Input,
-    InputBody, InputId, Message, MessageId, Opened, OutcomeKind, Reason, Status, Timestamp,
+    Body, ChannelId, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound,
+    Input, InputBody, InputId, MessageId, Opened, OutcomeKind, Reason, Status, Timestamp,
 };
 
 use super::{Decision, Lookups, park};
@@ -18,16 +18,19 @@ pub(super) fn decide(
     made: &mut Made,
 ) -> Decision {
     if state.channel(&inbound.channel).is_none() {
-        let (code, detail) = match state.settings() {
-            Some(_) => {
-                (codes::CHANNEL_NOT_FOUND, format!("no channel {} is configured", inbound.channel))
-            }
-            None => (codes::NOT_CONFIGURED, "no configuration is in force".to_owned()),
-        };
+        let (code, detail) = no_channel(state, &inbound.channel);
         let input = Input { id, at, body: InputBody::Inbound(Box::new(inbound)) };
         return park(input, code.to_owned(), detail, made);
     }
     accept(state, MessageId(id.0), at, inbound, lookups, made)
+}
+
+/// Why what came in cannot be decided: its channel is not configured.
+pub(super) fn no_channel(state: &State, channel: &ChannelId) -> (&'static str, String) {
+    match state.settings() {
+        Some(_) => (codes::CHANNEL_NOT_FOUND, format!("no channel {channel} is configured")),
+        None => (codes::NOT_CONFIGURED, "no configuration is in force".to_owned()),
+    }
 }
 
 /// Takes a message whose channel is configured.
@@ -40,7 +43,8 @@ pub(super) fn accept(
     made: &mut Made,
 ) -> Decision {
     let mut events = Vec::with_capacity(4);
-    let contact = contact_of(&inbound.message, at, lookups, made, &mut events);
+    let name = inbound.message.from.as_ref().and_then(|from| from.name.clone());
+    let contact = contact_of(name, at, lookups, made, &mut events);
     let conversation = place(state, &inbound, contact, lookups, made, &mut events);
     let mut message = inbound.message;
     let body = Body::take_from(&mut message);
@@ -59,8 +63,8 @@ pub(super) fn accept(
 }
 
 /// The sender's contact: found by any of the addresses, or made; what is new about it is an event.
-fn contact_of(
-    message: &Message,
+pub(super) fn contact_of(
+    name: Option<String>,
     at: Timestamp,
     lookups: &Lookups<'_>,
     made: &mut Made,
@@ -69,7 +73,6 @@ fn contact_of(
     if lookups.addresses.is_empty() {
         return None;
     }
-    let name = message.from.as_ref().and_then(|from| from.name.clone());
     let Some(known) = lookups.addresses.iter().find_map(|(_, contact)| *contact) else {
         let contact = Contact {
             id: ContactId(made.next("contact")),
@@ -134,7 +137,7 @@ fn place(
 }
 
 /// Where a thread leads in the end, with the row of that conversation if it was looked up.
-fn end_of_merges<'a>(
+pub(super) fn end_of_merges<'a>(
     id: ConversationId,
     lookups: &Lookups<'a>,
 ) -> (ConversationId, Option<&'a Conversation>) {
@@ -145,7 +148,7 @@ fn end_of_merges<'a>(
     }
 }
 
-fn opened(
+pub(super) fn opened(
     state: &State,
     inbound: &Inbound,
     contact: Option<ContactId>,

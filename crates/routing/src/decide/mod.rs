@@ -1,5 +1,6 @@
 //! What an input brings about: one file for each kind of input.
 
+pub(crate) mod call;
 mod command;
 mod contact;
 mod delivery;
@@ -104,6 +105,11 @@ pub fn decide(state: &State, input: Input, lookups: &Lookups<'_>, made: &mut Mad
     let Input { id, at, body } = input;
     match body {
         InputBody::Inbound(inbound) => inbound::decide(state, id, at, *inbound, lookups, made),
+        InputBody::Call(call) => call::decide(state, id, at, *call, lookups, made),
+        InputBody::Cursor(cursor) => {
+            let moved = postroom_model::EventBody::CursorMoved(cursor);
+            Decision::routed(None, vec![Event::global(moved)])
+        }
         InputBody::Receipt(receipt) => delivery::receipt(&receipt, at, lookups),
         InputBody::Unparsed(unparsed) => {
             let (code, detail) = (unparsed.code.clone(), unparsed.detail.clone());

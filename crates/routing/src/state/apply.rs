@@ -7,6 +7,17 @@ use postroom_model::{
 
 use super::{Delivery, Open, Owner, Queue, State};
 
+/// The customer has the last word.
+fn wait(open: &mut Open, at: Timestamp) {
+    open.message_version = open.version;
+    if open.status == Status::Pending {
+        open.status = Status::Open;
+    }
+    if open.status == Status::Open && open.waiting_since.is_none() {
+        open.waiting_since = Some(at);
+    }
+}
+
 impl State {
     /// Folds one event that happened at `at`.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
@@ -31,6 +42,8 @@ impl State {
             EventBody::DeliveryOwned { channel, host, epoch } => {
                 self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
+            EventBody::CallRecorded(recorded) => self.calls.fold(at, None, recorded),
+            EventBody::ContactMerged { contact, into, .. } => self.talks.join(*contact, *into),
             // Contacts and parked inputs are looked up, not held.
             _ => {}
         }
@@ -67,20 +80,22 @@ impl State {
             EventBody::ConversationResolved { freed, .. }
             | EventBody::ConversationMerged { freed, .. } => {
                 self.remove(id);
+                self.talks.close(id);
                 self.give_back(at, id, freed.as_ref());
             }
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
             }
-            EventBody::MessageReceived { .. } => self.change(id, |open| {
-                open.message_version = open.version;
-                if open.status == Status::Pending {
-                    open.status = Status::Open;
-                }
-                if open.status == Status::Open && open.waiting_since.is_none() {
-                    open.waiting_since = Some(at);
-                }
-            }),
+            EventBody::MessageReceived { .. } => self.change(id, |open| wait(open, at)),
+            EventBody::CallRecorded(recorded) => {
+                self.calls.fold(at, Some(id), recorded);
+                self.change(id, |open| {
+                    open.message_version = open.version;
+                    if recorded.waits {
+                        wait(open, at);
+                    }
+                });
+            }
             EventBody::ReplyQueued { id: message, channel, .. } => {
                 self.change(id, |open| {
                     open.message_version = open.version;
@@ -167,6 +182,7 @@ impl State {
 
     fn open(&mut self, at: Timestamp, id: ConversationId, opened: &Opened) {
         self.remove(id);
+        self.talks.open(id, opened.contact);
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);
         self.know_cost(opened.cost);

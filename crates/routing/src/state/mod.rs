@@ -2,10 +2,13 @@
 //! replies on their way out. Everything else is looked up in the records.
 
 mod apply;
+mod calls;
 mod index;
+mod join;
 mod settings;
 mod skills;
 mod snapshot;
+mod talks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +18,9 @@ use postroom_model::{
     HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
+pub(crate) use self::calls::{Known, ended_by_time};
 pub(crate) use self::index::{Queue, WaitKey, wait_key};
+pub(crate) use self::join::join;
 use self::skills::{NeedIx, ProfileIx};
 pub use self::snapshot::{Snapshot, SnapshotError};
 
@@ -46,6 +51,8 @@ pub struct State {
     pub(crate) orphans: BTreeSet<ConversationId>,
     pub(crate) deliveries: BTreeMap<MessageId, Delivery>,
     pub(crate) owners: BTreeMap<ChannelId, Owner>,
+    pub(crate) calls: calls::Calls,
+    pub(crate) talks: talks::Talks,
 }
 
 /// A conversation that is open, pending or snoozed.
@@ -153,7 +160,9 @@ impl State {
     /// The next moment at which time alone changes something.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         if self.orphans.is_empty() {
-            self.deadlines.first().map(|(at, _)| *at)
+            let woken = self.deadlines.first().map(|(at, _)| *at);
+            let closed = self.calls.next_deadline().map(|(at, _)| at);
+            woken.into_iter().chain(closed).min()
         } else {
             Some(Timestamp::EPOCH)
         }

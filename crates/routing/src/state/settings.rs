@@ -30,6 +30,7 @@ impl State {
     /// Holds the settings and what is found in them often.
     pub(super) fn take(&mut self, settings: Arc<Settings>) {
         self.config = settings.short_hash();
+        self.talks.install(&settings);
         let channels = settings.channels.iter().enumerate();
         self.channel_ix = channels.map(|(ix, channel)| (channel.id.clone(), ix)).collect();
         self.settings = Some(settings);

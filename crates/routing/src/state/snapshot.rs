@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentId, AgentStatus, ChannelId, ConversationId, MessageId, QueueId, Settings, Status,
-    Timestamp,
+    AgentId, AgentStatus, CallId, ChannelId, ContactId, ConversationId, MessageId, QueueId,
+    Settings, Status, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
+use super::calls::{Calls, Known};
 use super::{Agent, Delivery, Open, Owner, Queue, State};
 use crate::state::skills::SkillSet;
 
@@ -25,6 +26,10 @@ pub struct Snapshot {
     conversations: Vec<OpenPart>,
     deliveries: BTreeMap<MessageId, Delivery>,
     owners: BTreeMap<ChannelId, Owner>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<(CallId, Known)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    talks: Vec<(ContactId, ConversationId)>,
 }
 
 /// The bytes are not a snapshot that this program reads.
@@ -109,6 +114,8 @@ impl State {
             conversations: self.compact_places(conversations),
             deliveries: self.deliveries.clone(),
             owners: self.owners.clone(),
+            calls: self.calls.parts(),
+            talks: self.talks.parts(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -183,6 +190,8 @@ impl State {
         state.costs = costs.into_iter().collect();
         state.deliveries = snapshot.deliveries;
         state.owners = snapshot.owners;
+        state.calls = Calls::of_parts(snapshot.calls);
+        state.talks.restore(snapshot.talks);
         state.index_agents();
         Ok(state)
     }

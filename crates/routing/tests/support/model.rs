@@ -167,6 +167,15 @@ impl Model {
                 }
                 row.waiting_since.get_or_insert(at);
             }
+            EventBody::CallRecorded(recorded) => {
+                row.message_version = row.version;
+                if recorded.waits {
+                    if row.status == Status::Pending {
+                        row.status = Status::Open;
+                    }
+                    row.waiting_since.get_or_insert(at);
+                }
+            }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
                 row.message_version = row.version;
                 row.waiting_since = None;

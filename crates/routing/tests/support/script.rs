@@ -15,10 +15,11 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Command, CommandId,
-    ContactId, ConversationId, DeliveryInput, HostId, Inbound, InboundReceipt, Input, InputBody,
-    Message, MessageId, NoteId, OutcomeKind, ParkedId, Party, QueueSettings, Receipt, ReplyDraft,
-    Role, Rule, SendResult, Settings, Transition, Unparsed, WorkspaceId,
+    Action, Actor, AgentSettings, AgentStatus, Call, CallSettings, ChannelKind, ChannelSettings,
+    Command, CommandId, ContactId, ConversationId, Cursor, DeliveryInput, Direction, EventBody,
+    HostId, Inbound, InboundCall, InboundReceipt, Input, InputBody, Message, MessageId, NoteId,
+    OutcomeKind, ParkedId, Party, QueueSettings, Receipt, ReplyDraft, Role, Rule, SendResult,
+    Settings, Transition, Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -94,6 +95,16 @@ impl Line {
     fn list(&self, key: &str) -> Vec<String> {
         let value = self.options.get(key).map_or("", String::as_str);
         value.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// What a phone channel makes of calls: `calls=on`, `calls=off` or `calls=attach`.
+    fn calls(&self) -> Option<CallSettings> {
+        let settings = CallSettings::default();
+        match self.options.get("calls").map(String::as_str)? {
+            "off" => Some(CallSettings { missed: false, resolve: false, ..settings }),
+            "attach" => Some(CallSettings { attach: true, ..settings }),
+            _ => Some(settings),
+        }
     }
 
     fn skills(&self) -> BTreeMap<String, u8> {
@@ -203,6 +214,7 @@ impl Script {
                 dialect: line.option("dialect"),
                 queue: line.option("queue"),
                 sends: line.option("sends").unwrap_or(true),
+                calls: line.calls(),
             }),
             "queue" => settings
                 .queues
@@ -269,12 +281,18 @@ impl Script {
                 },
                 _ => None,
             },
+            // The first of its calls names it.
+            InputBody::Call(call) => Some(call.call.call_id.clone()),
             _ => None,
         };
         let mut all = vec![self.world.decide(input)];
         all.extend(self.world.due());
         let known = thread.as_ref().and_then(|thread| self.threads.get(thread).copied());
-        let subject = subject.or(known).or_else(|| self.name(&all, thread));
+        let is_call = matches!(&self.last, Some(Input { body: InputBody::Call(_), .. }));
+        let subject = subject.or(known).or_else(|| self.name(&all, thread.clone()));
+        // A call may go to where the calls of its number are.
+        let elsewhere = |id: &ConversationId| is_call && self.names.get(id) != thread.as_ref();
+        let subject = subject.filter(|id| !elsewhere(id));
         self.words(&all, subject)
     }
 
@@ -299,6 +317,15 @@ impl Script {
         let seconds: i64 = line.id(1);
         self.world.now = self.world.now.plus_millis(seconds * 1_000 - 1_000);
         let all = self.world.due();
+        // What time opens has no thread to be called by.
+        let events = all.iter().flat_map(|taken| &taken.events);
+        for event in events.filter(|event| matches!(event.body, EventBody::ConversationOpened(_))) {
+            if let Some(id) = event.conversation {
+                let name = format!("c{}", self.names.len() + 1);
+                self.threads.insert(name.clone(), id);
+                self.names.insert(id, name);
+            }
+        }
         if all.is_empty() { "nothing".to_owned() } else { self.words(&all, None) }
     }
 
@@ -335,6 +362,12 @@ impl Script {
         };
         let body = match line.word(0) {
             "msg" => return (Self::message(line), None),
+            "call" => return (Self::call(line), None),
+            "read" => InputBody::Cursor(Cursor {
+                channel: line.id(1),
+                name: line.word(2).to_owned(),
+                value: line.word(3).to_owned(),
+            }),
             "unparsed" => InputBody::Unparsed(Unparsed {
                 channel: line.id(1),
                 raw: postroom_model::BlobRef::of(b"raw"),
@@ -398,6 +431,12 @@ impl Script {
         InputBody::Inbound(Box::new(Inbound { channel, message }))
     }
 
+    /// `call CALL STATE`, inwards unless it says otherwise.
+    fn call(line: &Line) -> InputBody {
+        let channel = line.option("channel").unwrap_or_else(|| "log".parse().expect("id"));
+        InputBody::Call(Box::new(InboundCall { channel, call: told(line, line.word(1), 2) }))
+    }
+
     fn result(&self, line: &Line) -> SendResult {
         let (code, detail) = ("provider_said".to_owned(), "in words".to_owned());
         match line.word(2) {
@@ -444,6 +483,11 @@ impl Script {
                 note: NoteId(Uuid::from_u128(1)),
                 text: line.word(3).repeat(line.option("times").unwrap_or(1)),
             },
+            "log" => Action::LogCall {
+                conversation,
+                call: Box::new(told(line, "by-hand", 3)),
+                resolve: line.option("resolve"),
+            },
             "claim" => Action::Claim { conversation },
             "release" => Action::Release { conversation },
             "assign" => Action::Assign { conversation, agent: line.id(3) },
@@ -476,6 +520,31 @@ impl Script {
     fn parked(&self, line: &Line) -> ParkedId {
         let first = self.world.model.parked.keys().next().copied();
         first.filter(|_| line.word(2) == "first").unwrap_or(ParkedId(Uuid::nil()))
+    }
+}
+
+/// What is told of a call; its state is the word at `at`.
+fn told(line: &Line, id: &str, at: usize) -> Call {
+    Call {
+        call_id: id.to_owned(),
+        linked_id: line.option("linked"),
+        state: named(line.word(at)),
+        direction: line.options.get("direction").map_or(Direction::In, |one| named(one)),
+        from: line.option("from"),
+        from_name: line.option("name"),
+        to: line.option("to"),
+        to_name: None,
+        dialled: None,
+        started_at: None,
+        answered_at: None,
+        ended_at: None,
+        duration_s: line.option("duration"),
+        talk_s: None,
+        disposition: line.options.get("how").map(|one| named(one)),
+        cause: None,
+        agents: line.list("agents"),
+        queue: None,
+        recording_url: None,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    ConversationId, Event, EventBody, Freed, Opened, OutcomeKind, Reason, SendResult, Transition,
+    CallRecorded, ConversationId, Event, EventBody, Freed, Opened, OutcomeKind, Reason, SendResult,
+    Transition,
 };
 
 /// Names of conversations, as a script calls them.
@@ -57,6 +58,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::ContactCreated { .. }
         | EventBody::MessageReceived { .. }
         | EventBody::InputParked { .. } => return None,
+        EventBody::CursorMoved(cursor) => format!("read to {}", cursor.value),
+        EventBody::CallRecorded(recorded) => call_words(recorded),
         EventBody::ContactUpdated { name, addresses, .. } => {
             let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
             let added = each(" +", addresses);
@@ -127,6 +130,16 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
     })
 }
 
+fn call_words(recorded: &CallRecorded) -> String {
+    let call = &recorded.call;
+    let word = |value: serde_json::Value| value.as_str().unwrap_or("").to_owned();
+    let state = word(serde_json::json!(call.state));
+    let how = call.disposition.map(|how| format!(" {}", word(serde_json::json!(how))));
+    let waits = if recorded.waits { ", waits" } else { "" };
+    let presumed = if recorded.presumed_end { ", no end came" } else { "" };
+    format!("call {state}{}{waits}{presumed}", how.unwrap_or_default())
+}
+
 fn opened_words(opened: &Opened) -> String {
     let skills = opened.skills.iter().map(|(skill, level)| format!("{skill} {level}"));
     let failed = &opened.route.failed;
@@ -161,6 +174,8 @@ fn why(reason: &Reason) -> String {
         Reason::Transferred { by } => format!("by {}", by.name),
         Reason::QueueGone { queue } => format!("{queue} is gone"),
         Reason::CustomerWrote => "customer".to_owned(),
+        Reason::CustomerCalled => "called".to_owned(),
+        Reason::CallAnswered => "call answered".to_owned(),
         Reason::SnoozeOver => "time".to_owned(),
         Reason::Asked { by } => format!("by {}", by.name),
     }

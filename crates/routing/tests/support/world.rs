@@ -8,7 +8,7 @@ use postroom_model::{
     EventBody, Input, InputBody, InputId, Message, MessageId, Position, Reason, Settings, Status,
     Timestamp, Transition,
 };
-use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, step, step_due};
+use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
 
 use super::model::Model;
@@ -221,7 +221,11 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
     let body = parked.map_or(&input.body, |input| &input.body).clone();
     let mut addresses: Vec<(Address, Option<ContactId>)> = vec![];
     let mut routed = None;
-    match &body {
+    let called = match &body {
+        InputBody::Call(call) => InputBody::Inbound(Box::new(as_message(state, call, input.at))),
+        _ => body,
+    };
+    match &called {
         InputBody::Inbound(inbound) => {
             addresses = addresses_of(&inbound.message)
                 .map(|address| (address.clone(), model.addresses.get(&address).copied()))

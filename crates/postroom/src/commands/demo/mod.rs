@@ -1,6 +1,7 @@
 //! `postroom demo`: plays a short day of customers into a running server, over its real doors, and tells
 //! what became of each message.
 
+mod call;
 mod callback;
 mod client;
 mod script;
@@ -40,7 +41,7 @@ struct Told {
     agent: String,
     why: String,
     answered: Option<&'static str>,
-    /// `arrived`, `queued` (no way to see it arrive), or none.
+    /// `arrived`, `queued` (no way to see it arrive), `called back`, or none.
     answer: Option<&'static str>,
 }
 
@@ -90,6 +91,9 @@ async fn play(
         told.push(desk.tell(index, line).await?);
         bar.inc(1);
         tokio::time::sleep(PAUSE).await;
+    }
+    if let Some((channel, secret)) = call::channel(config) {
+        told.push(desk.miss_a_call(channel, &secret).await?);
     }
     bar.finish_and_clear();
     desk.wait_for_answers(&mut told).await;
@@ -165,21 +169,13 @@ impl Desk<'_> {
         let message = taken["id"].as_str().unwrap_or_default().to_owned();
         let conversation = self.routed(&message).await?;
         let id = conversation["id"].as_str().unwrap_or_default().to_owned();
-        let path = format!("/v1/conversations/{id}/explanation");
-        let explained = self.client.ask(Method::GET, &path, self.admin.reveal(), None).await?;
-        let why: Vec<&str> = explained["summary"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
         let agent = conversation["assignee"].as_str().unwrap_or_default().to_owned();
         let mut told = Told {
             customer: line.name,
             said: line.text,
             queue: conversation["queue"].as_str().unwrap_or_default().to_owned(),
             agent,
-            why: why.join(" "),
+            why: self.why(&conversation).await?,
             answered: None,
             answer: None,
         };
@@ -187,6 +183,14 @@ impl Desk<'_> {
             self.answer(&id, line, &secret.1, &mut told).await?;
         }
         Ok(told)
+    }
+
+    async fn why(&self, conversation: &Value) -> Result<String, Failure> {
+        let id = conversation["id"].as_str().unwrap_or_default();
+        let path = format!("/v1/conversations/{id}/explanation");
+        let explained = self.client.ask(Method::GET, &path, self.admin.reveal(), None).await?;
+        let summary = explained["summary"].as_array().into_iter().flatten();
+        Ok(summary.filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
     }
 
     /// Waits until the message is on the timeline of a conversation.

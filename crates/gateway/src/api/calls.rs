@@ -1,0 +1,109 @@
+//! `/v1/conversations/{id}/calls`: calls that agents log by hand.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use postroom_model::{
+    Action, Call, CallState, CommandId, Conversation, Direction, Disposition, Timestamp,
+};
+use serde::Deserialize;
+
+use super::outcomes::{CommandStatus, change};
+use crate::auth::Caller;
+use crate::body::{Check, Payload, Segments};
+use crate::gateway::App;
+use crate::problem::{FieldError, Problem};
+
+/// Characters of a number or a name.
+const TEXT_CHARS_MAX: usize = 256;
+/// A day; nobody talks for longer.
+const TALK_S_MAX: u64 = 86_400;
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallBody {
+    /// `out` where nothing is said: calling back.
+    direction: Option<Direction>,
+    disposition: Disposition,
+    /// The customer's number; that of the conversation where nothing is said.
+    number: Option<String>,
+    /// When it began; now where nothing is said.
+    started_at: Option<Timestamp>,
+    talk_s: Option<u64>,
+    /// Whether it resolves the conversation; an answered one does where the channel is set so.
+    resolve: Option<bool>,
+}
+
+impl Check for CallBody {
+    fn check(&self, errors: &mut Vec<FieldError>) {
+        let number = self.number.as_deref().unwrap_or("1");
+        let good = (1..=TEXT_CHARS_MAX).contains(&number.chars().count());
+        if !good || number.chars().any(char::is_control) {
+            let detail = format!("has 1 to {TEXT_CHARS_MAX} characters, none of control");
+            errors.push(FieldError::new("/number", detail));
+        }
+        if self.talk_s.is_some_and(|seconds| seconds > TALK_S_MAX) {
+            errors.push(FieldError::new("/talk_s", format!("is at most {TALK_S_MAX}")));
+        }
+        if self.direction == Some(Direction::Internal) {
+            errors.push(FieldError::new("/direction", "must be in or out"));
+        }
+    }
+}
+
+/// Logs a call that an agent had with the customer, such as calling back.
+#[utoipa::path(
+    post, operation_id = "log_call", path = "/v1/conversations/{id}/calls", tag = "commands",
+    request_body = CallBody,
+    params(("id" = String, Path, description = "Id of the conversation")),
+    responses((status = 200, description = "Done", body = Conversation),
+        (status = 202, description = "No outcome yet", body = CommandStatus))
+)]
+pub(crate) async fn log(
+    caller: Caller,
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+    Payload(body): Payload<CallBody>,
+) -> Result<Response, Problem> {
+    let agent = caller.principal.agent.as_ref().map(ToString::to_string);
+    let (now, resolve) = (app.clock.now(), body.resolve);
+    let log = |conversation, id: CommandId| {
+        let call = Box::new(call(body, id, agent, now));
+        Action::LogCall { conversation, call, resolve }
+    };
+    change(&app, &caller, &headers, &id, log).await
+}
+
+fn call(body: CallBody, id: CommandId, agent: Option<String>, now: Timestamp) -> Call {
+    let direction = body.direction.unwrap_or(Direction::Out);
+    let started_at = body.started_at.unwrap_or(now);
+    let answered = body.disposition == Disposition::Answered;
+    let talk_s = if answered { body.talk_s } else { Some(0) };
+    let talked_ms = talk_s.and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok());
+    let (from, to) = match direction {
+        Direction::In => (body.number, None),
+        Direction::Out | Direction::Internal => (None, body.number),
+    };
+    Call {
+        call_id: id.to_string(),
+        linked_id: None,
+        state: CallState::Ended,
+        direction,
+        from,
+        from_name: None,
+        dialled: to.clone(),
+        to,
+        to_name: None,
+        started_at: Some(started_at),
+        answered_at: answered.then_some(started_at),
+        ended_at: Some(started_at.plus_millis(talked_ms.unwrap_or(0))),
+        duration_s: talk_s,
+        talk_s,
+        disposition: Some(body.disposition),
+        cause: None,
+        agents: agent.into_iter().collect(),
+        queue: None,
+        recording_url: None,
+    }
+}

@@ -1,0 +1,93 @@
+//! A call as rules and conversations see it: a message of kind `call` from whoever is outside.
+
+use postroom_model::{
+    Address, Call, CallId, CallState, ChannelId, Direction, Disposition, Inbound, InboundCall,
+    Message, MessageKind, Party, Timestamp,
+};
+use serde_json::json;
+
+use crate::State;
+use crate::state::join;
+
+/// The call with everything that is known of it by `at`, as a message of its channel. Its thread is
+/// the number outside, so that all calls with one number stand together; none if that is withheld or
+/// there is nobody outside.
+pub fn as_message(state: &State, inbound: &InboundCall, at: Timestamp) -> Inbound {
+    let call = whole(state, inbound, at);
+    let message = message_of(&call);
+    Inbound { channel: inbound.channel.clone(), message }
+}
+
+pub(crate) fn id_of(state: &State, channel: &ChannelId, call_id: &str) -> Option<CallId> {
+    let settings = state.settings()?;
+    Some(CallId::of_external(&settings.workspace, channel, call_id))
+}
+
+/// All reports and this one.
+pub(crate) fn whole(state: &State, inbound: &InboundCall, at: Timestamp) -> Call {
+    let id = id_of(state, &inbound.channel, &inbound.call.call_id);
+    let known = id.and_then(|id| state.calls.get(id));
+    let more = (at, &inbound.call);
+    let joined = match known {
+        Some(known) => known.call(Some(more)),
+        None => join(std::iter::once(more)),
+    };
+    joined.unwrap_or_else(|| inbound.call.clone())
+}
+
+/// Nobody of ours answered a customer.
+pub(crate) fn is_missed(call: &Call) -> bool {
+    let over = call.state == CallState::Ended && call.direction == Direction::In;
+    over && call.disposition != Some(Disposition::Answered)
+}
+
+pub(crate) fn is_answered(call: &Call) -> bool {
+    call.disposition == Some(Disposition::Answered)
+}
+
+pub(crate) fn message_of(call: &Call) -> Message {
+    let (number, name) = match call.direction {
+        Direction::In => (call.from.as_deref(), call.from_name.clone()),
+        Direction::Out => (call.to.as_deref().or(call.dialled.as_deref()), call.to_name.clone()),
+        Direction::Internal => (None, None),
+    };
+    let number = number.filter(|number| number.bytes().any(|byte| byte.is_ascii_digit()));
+    // Only what is a number everywhere is an address of a person.
+    let address = number.filter(|number| number.starts_with('+'));
+    let address = address.and_then(|number| Address::new("tel", number).ok());
+    let shown = name.as_deref().or(number).unwrap_or("a withheld number");
+    let mut message = Message {
+        kind: MessageKind::Call,
+        external_id: call.call_id.clone(),
+        thread: number.map(|number| format!("tel:{number}")),
+        sent_at: call.started_at,
+        subject: Some(format!("{} {shown}", words(call))),
+        ..Message::default()
+    };
+    if address.is_some() || name.is_some() || number.is_some() {
+        let username = number.map(str::to_owned).filter(|_| address.is_none());
+        message.from = Some(Party { address, name, username });
+    }
+    for (key, value) in [
+        ("direction", json!(call.direction)),
+        ("disposition", json!(call.disposition)),
+        ("dialled", json!(call.dialled)),
+        ("call_queue", json!(call.queue)),
+        ("talk_s", json!(call.talk_s)),
+        ("duration_s", json!(call.duration_s)),
+    ] {
+        if !value.is_null() {
+            message.attributes.insert(key.to_owned(), value);
+        }
+    }
+    message
+}
+
+fn words(call: &Call) -> &'static str {
+    match (call.direction, call.disposition) {
+        (Direction::Out, _) => "Call to",
+        (_, Some(Disposition::Answered)) => "Call from",
+        (_, Some(Disposition::Voicemail)) => "Voicemail from",
+        _ => "Missed call from",
+    }
+}

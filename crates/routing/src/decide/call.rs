@@ -1,0 +1,301 @@
+//! Calls: what is known of one grows with each report; once it is over, it stands with the calls of
+//! its number, and one that nobody answered waits there to be called back.
+
+use postroom_model::{
+    Actor, Call, CallId, CallRecorded, CallSettings, CallState, ChannelId, Conversation,
+    ConversationId, Direction, Disposition, Event, EventBody, Freed, Inbound, InboundCall, Input,
+    InputBody, InputId, Opened, Reason, Status, Timestamp, ids,
+};
+
+use super::{Decision, Lookups, inbound, park};
+use crate::called::{id_of, is_answered, is_missed, message_of, whole};
+use crate::state::{Known, Open, ended_by_time};
+use crate::{Made, State, codes, matching};
+
+pub(super) fn decide(
+    state: &State,
+    id: InputId,
+    at: Timestamp,
+    inbound: InboundCall,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+) -> Decision {
+    if state.channel(&inbound.channel).is_none() {
+        let (code, detail) = inbound::no_channel(state, &inbound.channel);
+        let input = Input { id, at, body: InputBody::Call(Box::new(inbound)) };
+        return park(input, code.to_owned(), detail, made);
+    }
+    accept(state, at, inbound, lookups, made)
+}
+
+/// Takes a report whose channel is configured.
+pub(super) fn accept(
+    state: &State,
+    at: Timestamp,
+    inbound: InboundCall,
+    lookups: &Lookups<'_>,
+    made: &mut Made,
+) -> Decision {
+    let Some(id) = id_of(state, &inbound.channel, &inbound.call.call_id) else {
+        return Decision::rejected(codes::NOT_CONFIGURED, "no configuration is in force");
+    };
+    let known = state.calls.get(id);
+    if known.is_some_and(|known| known.has(&inbound.call)) {
+        return Decision::routed(known.and_then(|known| known.conversation), vec![]);
+    }
+    let call = whole(state, &inbound, at);
+    let message = Inbound { channel: inbound.channel.clone(), message: message_of(&call) };
+    let mut events = Vec::with_capacity(4);
+    let name = message.message.from.as_ref().and_then(|from| from.name.clone());
+    let contact = inbound::contact_of(name, at, lookups, made, &mut events);
+    let settings = settings_of(state, &inbound.channel);
+    let over = call.state == CallState::Ended;
+    let recorded = CallRecorded {
+        id,
+        channel: inbound.channel.clone(),
+        contact,
+        report: (call != inbound.call).then(|| Box::new(inbound.call)),
+        waits: false,
+        presumed_end: known.is_some_and(|known| known.presumed_end) && call.ended_at.is_none(),
+        call,
+        closes_at: (!over).then(|| at.plus_millis(settings.close_after_ms)),
+        leads_to: lookups.thread.filter(|_| !over),
+        by: None,
+    };
+    let desk = Desk { state, settings, known };
+    if !over {
+        let placed = known.and_then(|known| known.conversation);
+        events.push(recorded_on(placed, recorded));
+        return Decision::routed(placed, events);
+    }
+    let opened = || inbound::opened(state, &message, contact, lookups);
+    let (place, further) =
+        desk.over(recorded, lookups, opened, || ConversationId(made.next("conversation")));
+    events.extend(further);
+    Decision::routed(place, events)
+}
+
+/// A call whose end did not come in time is over; when it ended nobody knows.
+pub(crate) fn closed(state: &State, id: CallId, now: Timestamp) -> Vec<Event> {
+    let Some(known) = state.calls.get(id) else {
+        return vec![];
+    };
+    let Some(call) = known.call(None).map(ended_by_time) else {
+        return vec![];
+    };
+    let message = Inbound { channel: known.channel.clone(), message: message_of(&call) };
+    let recorded = CallRecorded {
+        id,
+        channel: known.channel.clone(),
+        contact: known.contact,
+        call,
+        report: None,
+        waits: false,
+        presumed_end: true,
+        closes_at: None,
+        leads_to: None,
+        by: None,
+    };
+    // The rules cannot be asked without an input; the channel's queue is taken.
+    let lookups = Lookups { thread: known.leads_to, ..Lookups::default() };
+    let desk = Desk { state, settings: settings_of(state, &known.channel), known: Some(known) };
+    let opened = || inbound::opened(state, &message, known.contact, &lookups);
+    let (high, low) = id.0.as_u64_pair();
+    let new = || ConversationId(ids::decided(now, "call-closed", &[high, low]));
+    desk.over(recorded, &lookups, opened, new).1
+}
+
+/// A call that an agent had and tells of.
+pub(super) fn logged(
+    state: &State,
+    actor: &Actor,
+    row: &Conversation,
+    id: CallId,
+    mut call: Call,
+    resolve: Option<bool>,
+) -> Decision {
+    if call.state != CallState::Ended {
+        return Decision::rejected(codes::INVALID_COMMAND, "only a call that is over is logged");
+    }
+    let customer = row.customer.as_ref().and_then(|customer| {
+        let number = customer.address.as_ref().filter(|address| address.scheme() == "tel");
+        number.map(|number| number.name().to_owned()).or_else(|| customer.username.clone())
+    });
+    match call.direction {
+        Direction::In => call.from = call.from.or(customer),
+        Direction::Out | Direction::Internal => call.to = call.to.or(customer),
+    }
+    let settings = settings_of(state, &row.channel);
+    let resolves = resolve.unwrap_or(settings.resolve && is_answered(&call));
+    let recorded = CallRecorded {
+        id,
+        channel: row.channel.clone(),
+        contact: row.contact,
+        call,
+        report: None,
+        waits: false,
+        presumed_end: false,
+        closes_at: None,
+        leads_to: None,
+        by: Some(actor.clone()),
+    };
+    let mut events = vec![recorded_on(Some(row.id), recorded)];
+    if let Some(open) = state.conversations.get(&row.id).filter(|_| resolves) {
+        let reason = Reason::Asked { by: actor.clone() };
+        events.push(resolved(state, row.id, Some(open), reason));
+    }
+    Decision::routed(Some(row.id), events)
+}
+
+fn settings_of(state: &State, channel: &ChannelId) -> CallSettings {
+    state.channel(channel).and_then(|channel| channel.calls).unwrap_or_default()
+}
+
+fn recorded_on(conversation: Option<ConversationId>, recorded: CallRecorded) -> Event {
+    Event { conversation, body: EventBody::CallRecorded(Box::new(recorded)) }
+}
+
+fn resolved(state: &State, id: ConversationId, open: Option<&Open>, reason: Reason) -> Event {
+    let held = open.filter(|open| open.holds_capacity());
+    let freed = held.and_then(|open| {
+        let agent = state.owner_of(open)?.id.clone();
+        Some(Freed { agent, cost: open.cost })
+    });
+    Event::on(id, EventBody::ConversationResolved { freed, reason })
+}
+
+/// A call that is over, and what the channel makes of it.
+struct Desk<'a> {
+    state: &'a State,
+    settings: CallSettings,
+    known: Option<&'a Known>,
+}
+
+impl Desk<'_> {
+    /// Where it goes, and what follows.
+    fn over(
+        &self,
+        mut recorded: CallRecorded,
+        lookups: &Lookups<'_>,
+        opened: impl FnOnce() -> Opened,
+        new: impl FnOnce() -> ConversationId,
+    ) -> (Option<ConversationId>, Vec<Event>) {
+        let call = &recorded.call;
+        if let Some(id) = self.known.and_then(|known| known.conversation) {
+            return (Some(id), self.further(id, recorded));
+        }
+        let outside = message_of(call).thread.is_some();
+        let spoken = call.disposition == Some(Disposition::Voicemail);
+        let missed = is_missed(call);
+        if call.direction == Direction::Internal || !(outside || missed && spoken) {
+            return (None, vec![recorded_on(None, recorded)]);
+        }
+        let taken_up = self.taken_up(&recorded.channel, call);
+        recorded.waits = missed && self.settings.missed && !taken_up;
+        if recorded.waits {
+            let (id, events) = self.wait(recorded, lookups, opened, new);
+            return (Some(id), events);
+        }
+        let (id, events) = self.note(recorded, lookups, opened, new);
+        (Some(id), events)
+    }
+
+    /// Another leg of the same call was answered.
+    fn taken_up(&self, channel: &ChannelId, call: &Call) -> bool {
+        let linked = call.linked_id.as_ref().filter(|linked| **linked != call.call_id);
+        let first = linked.and_then(|linked| id_of(self.state, channel, linked));
+        let first = first.and_then(|id| self.state.calls.get(id)?.call(None));
+        first.is_some_and(|first| is_answered(&first))
+    }
+
+    /// The customer waits: in the conversation of the number, opened or opened again if need be.
+    fn wait(
+        &self,
+        recorded: CallRecorded,
+        lookups: &Lookups<'_>,
+        opened: impl FnOnce() -> Opened,
+        new: impl FnOnce() -> ConversationId,
+    ) -> (ConversationId, Vec<Event>) {
+        let mut events = Vec::with_capacity(3);
+        let found = lookups.thread.map(|id| inbound::end_of_merges(id, lookups));
+        let id = match found {
+            Some((id, row)) => match (self.state.conversations.get(&id), row) {
+                (Some(open), _) => {
+                    if open.status == Status::Snoozed {
+                        let reason = Reason::CustomerCalled;
+                        events.push(Event::on(id, EventBody::ConversationWoken { reason }));
+                        events.extend(matching::returned(self.state, id, open));
+                    }
+                    id
+                }
+                (None, Some(row)) => {
+                    let opened = Box::new(inbound::reopened(self.state, row));
+                    let reason = Reason::CustomerCalled;
+                    let body = EventBody::ConversationReopened { opened, reason };
+                    events.push(Event::on(id, body));
+                    id
+                }
+                (None, None) => open_new(opened, new, &mut events),
+            },
+            None => open_new(opened, new, &mut events),
+        };
+        events.push(recorded_on(Some(id), recorded));
+        (id, events)
+    }
+
+    /// Nobody waits: it stands with the calls of its number, or in an open conversation of its
+    /// contact, and what waited there to be called back is done.
+    fn note(
+        &self,
+        recorded: CallRecorded,
+        lookups: &Lookups<'_>,
+        opened: impl FnOnce() -> Opened,
+        new: impl FnOnce() -> ConversationId,
+    ) -> (ConversationId, Vec<Event>) {
+        let answered = is_answered(&recorded.call);
+        let found = lookups.thread.map(|id| inbound::end_of_merges(id, lookups));
+        let open = found.filter(|(id, _)| self.state.conversations.contains_key(id));
+        if let Some((id, _)) = open {
+            let mut events = vec![recorded_on(Some(id), recorded)];
+            events.extend(self.called_back(id).filter(|_| answered));
+            return (id, events);
+        }
+        let other = recorded.contact.filter(|_| self.settings.attach);
+        if let Some(id) = other.and_then(|contact| self.state.talks.of(contact)) {
+            return (id, vec![recorded_on(Some(id), recorded)]);
+        }
+        if let Some((id, Some(_))) = found {
+            return (id, vec![recorded_on(Some(id), recorded)]);
+        }
+        let mut events = Vec::with_capacity(3);
+        let id = open_new(opened, new, &mut events);
+        events.push(recorded_on(Some(id), recorded));
+        events.push(resolved(self.state, id, None, Reason::CallAnswered));
+        (id, events)
+    }
+
+    /// One more report of a call that has its place.
+    fn further(&self, id: ConversationId, recorded: CallRecorded) -> Vec<Event> {
+        let before = self.known.and_then(|known| known.call(None));
+        let turned =
+            before.is_some_and(|before| !is_answered(&before)) && is_answered(&recorded.call);
+        let mut events = vec![recorded_on(Some(id), recorded)];
+        events.extend(self.called_back(id).filter(|_| turned));
+        events
+    }
+
+    fn called_back(&self, id: ConversationId) -> Option<Event> {
+        let open = self.state.conversations.get(&id).filter(|_| self.settings.resolve)?;
+        Some(resolved(self.state, id, Some(open), Reason::CallAnswered))
+    }
+}
+
+fn open_new(
+    opened: impl FnOnce() -> Opened,
+    new: impl FnOnce() -> ConversationId,
+    events: &mut Vec<Event>,
+) -> ConversationId {
+    let id = new();
+    events.push(Event::on(id, EventBody::ConversationOpened(Box::new(opened()))));
+    id
+}

@@ -1,0 +1,63 @@
+//! Which conversations of a contact are not done, for calls that join one. Held only while a channel
+//! asks for it: those that were opened before are not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postroom_model::{ContactId, ConversationId, Settings};
+
+#[derive(Debug, Default)]
+pub(crate) struct Talks {
+    wanted: bool,
+    all: BTreeSet<(ContactId, ConversationId)>,
+    contacts: BTreeMap<ConversationId, ContactId>,
+}
+
+impl Talks {
+    /// The newest of the contact.
+    pub(crate) fn of(&self, contact: ContactId) -> Option<ConversationId> {
+        let nil = ConversationId(uuid::Uuid::nil());
+        let max = ConversationId(uuid::Uuid::max());
+        self.all.range((contact, nil)..=(contact, max)).next_back().map(|(_, id)| *id)
+    }
+
+    pub(super) fn install(&mut self, settings: &Settings) {
+        let mut calls = settings.channels.iter().filter_map(|channel| channel.calls);
+        self.wanted = calls.any(|calls| calls.attach);
+        if !self.wanted {
+            self.all.clear();
+            self.contacts.clear();
+        }
+    }
+
+    pub(super) fn open(&mut self, id: ConversationId, contact: Option<ContactId>) {
+        self.close(id);
+        if let Some(contact) = contact.filter(|_| self.wanted) {
+            self.all.insert((contact, id));
+            self.contacts.insert(id, contact);
+        }
+    }
+
+    pub(super) fn close(&mut self, id: ConversationId) {
+        if let Some(contact) = self.contacts.remove(&id) {
+            self.all.remove(&(contact, id));
+        }
+    }
+
+    /// Two contacts are one.
+    pub(super) fn join(&mut self, contact: ContactId, into: ContactId) {
+        let theirs: Vec<_> = self.all.iter().filter(|(of, _)| *of == contact).copied().collect();
+        for (_, id) in theirs {
+            self.open(id, Some(into));
+        }
+    }
+
+    pub(super) fn parts(&self) -> Vec<(ContactId, ConversationId)> {
+        self.all.iter().copied().collect()
+    }
+
+    pub(super) fn restore(&mut self, parts: Vec<(ContactId, ConversationId)>) {
+        for (contact, id) in parts {
+            self.open(id, Some(contact));
+        }
+    }
+}

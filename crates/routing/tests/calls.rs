@@ -1,0 +1,175 @@
+//! What the core makes of calls, case by case. The form is told in `support/script.rs`.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support {
+    pub(crate) mod model;
+    pub(crate) mod script;
+    pub(crate) mod words;
+    pub(crate) mod world;
+}
+
+use support::script::check;
+
+#[test]
+fn missed_call_waits_and_an_answered_one_resolves_it() {
+    check(
+        r"
+        queue support
+        agent ada queues=support capacity=200
+        ada online                                        -> ada online
+        call k1 ringing from=+4930901820                  -> call ringing
+        call k1 ended from=+4930901820 how=no_answer      -> opened support, call ended no_answer, waits, assigned ada
+        contacts                                          -> - tel:+4930901820
+        load ada                                          -> 100
+        # The same report and one that says the same are nothing new.
+        again                                             -> duplicate
+        call k1 ended from=+4930901820 how=no_answer      -> nothing
+        # A second missed call joins, and calling back ends it.
+        call k2 ended from=+4930901820 how=cancelled      -> k1 call ended cancelled, waits
+        call k3 ended direction=out to=+4930901820 how=no_answer -> k1 call ended no_answer
+        see k1                                            -> open support ada v5
+        call k4 ended direction=out to=+4930901820 how=answered  -> k1 call ended answered, k1 resolved freeing ada
+        load ada                                          -> 0
+        # It is one conversation for all calls with a number.
+        call k5 ended from=+4930901820 how=answered       -> k1 call ended answered
+        see k1                                            -> resolved support ada v8
+        call k6 ended from=+4930901820 how=voicemail      -> k1 reopened support (called), k1 call ended voicemail, waits, k1 assigned ada
+        ",
+    );
+}
+
+#[test]
+fn call_ends_the_same_in_whatever_order_it_is_told() {
+    for case in [
+        r"
+        call k1 ringing agents=ada,bob from=+4930901820            -> call ringing
+        call k1 answered agents=bob how=answered from=+4930901820  -> call answered answered
+        call k1 ended how=answered from=+4930901820                -> opened support, call ended answered, resolved
+        see k1                                                     -> resolved support v3
+        ",
+        r"
+        call k1 ended how=answered from=+4930901820                -> opened support, call ended answered, resolved
+        call k1 ringing agents=ada,bob from=+4930901820            -> call ended answered
+        call k1 answered agents=bob how=answered from=+4930901820  -> call ended answered
+        see k1                                                     -> resolved support v5
+        ",
+        r"
+        call k1 answered agents=bob how=answered from=+4930901820  -> call answered answered
+        call k1 ended how=answered from=+4930901820                -> opened support, call ended answered, resolved
+        call k1 ringing agents=ada,bob from=+4930901820            -> call ended answered
+        see k1                                                     -> resolved support v4
+        ",
+    ] {
+        check(&format!("queue support\n{case}"));
+    }
+}
+
+#[test]
+fn end_that_comes_before_the_answer_is_put_right() {
+    check(
+        r"
+        queue support
+        call k1 ended from=+4930901820 how=no_answer      -> opened support, call ended no_answer, waits
+        call k1 answered from=+4930901820 how=answered    -> call ended answered, resolved
+        ",
+    );
+}
+
+#[test]
+fn call_whose_end_never_comes_is_closed_and_marked() {
+    check(
+        r"
+        queue support
+        call k1 ringing from=+4930901820                  -> call ringing
+        call k2 answered from=+4930901821 how=answered    -> call answered answered
+        wait 14398                                        -> nothing
+        wait 10                                           -> c1 opened support, c1 call ended no_answer, waits, no end came; c2 opened support, c2 call ended answered, no end came, c2 resolved
+        # What comes after all is taken.
+        call k1 ended from=+4930901820 how=answered       -> c1 call ended answered, c1 resolved
+        call k3 ended from=+4930901820 how=busy           -> c1 reopened support (called), c1 call ended busy, waits
+        ",
+    );
+}
+
+#[test]
+fn calls_of_nobody_outside_open_nothing() {
+    check(
+        r"
+        queue support
+        call k1 ended direction=internal from=201 to=202 how=no_answer -> call ended no_answer
+        call k2 ended how=no_answer                       -> call ended no_answer
+        call k3 ended from=anonymous how=answered         -> call ended answered
+        # Who left words is heard.
+        call k4 ended from=anonymous how=voicemail        -> opened support, call ended voicemail, waits
+        # Another leg of a call that was answered is not missed.
+        call k5 ended from=+4930901820 how=answered       -> opened support, call ended answered, resolved
+        call k6 ended from=+4930901820 linked=k5 how=no_answer -> k5 call ended no_answer
+        ",
+    );
+}
+
+#[test]
+fn channel_says_what_becomes_of_its_calls() {
+    check(
+        r#"
+        channel plain kind=phone sends=false calls=off
+        channel close kind=phone sends=false calls=attach
+        queue support
+        call k1 ended channel=plain from=+4930901820 how=no_answer -> opened support, call ended no_answer, resolved
+        msg c1 "hello" from=tel:+4930901821               -> opened support
+        call k2 ended channel=close from=+4930901821 how=answered -> c1 call ended answered
+        call k3 ended channel=close from=+4930901821 how=busy -> opened support, call ended busy, waits
+        call k4 ended channel=close from=+4930901821 how=answered -> k3 call ended answered, k3 resolved
+        "#,
+    );
+}
+
+#[test]
+fn rules_see_a_call_as_a_message() {
+    check(
+        r#"
+        queue support
+        queue loud
+        rule when="message.kind == 'call' && message.attributes.disposition == 'voicemail'" queue=loud priority=7
+        call k1 ended from=+4930901820 how=voicemail      -> opened loud priority 7 by rule 1, call ended voicemail, waits
+        call k2 ended from=+4930901821 how=no_answer      -> opened support, call ended no_answer, waits
+        "#,
+    );
+}
+
+#[test]
+fn agent_logs_a_call_by_hand() {
+    check(
+        r"
+        queue support
+        agent ada queues=support capacity=200
+        agent bob
+        call k1 ended from=+4930901820 how=no_answer      -> opened support, call ended no_answer, waits
+        claim ada k1                                      -> claimed by ada
+        log ada k1 ended direction=out how=no_answer      -> call ended no_answer
+        log bob k1 ended direction=out how=answered       -> not_in_queue the conversation is in a queue that you do not serve
+        log ada k1 ringing direction=out                  -> invalid_command only a call that is over is logged
+        log ada k1 ended direction=out how=answered resolve=false -> call ended answered
+        log ada k1 ended direction=out how=answered       -> call ended answered, resolved freeing ada
+        ",
+    );
+}
+
+#[test]
+fn call_of_an_unknown_channel_is_parked_and_decided_once_there_is_one() {
+    check(
+        r"
+        queue support
+        call k1 ended channel=new from=+4930901820 how=no_answer -> parked channel_not_found no channel new is configured
+        retry root first                                  -> still_parked the channel new is still not configured
+        channel new kind=phone sends=false
+        retry root first                                  -> opened support, call ended no_answer, waits, unparked
+        ",
+    );
+}
+
+#[test]
+fn place_up_to_which_a_log_was_read_is_told() {
+    check("queue support\nread log file 42 -> read to 42\nread log file 17 -> read to 17");
+}
