@@ -4,30 +4,10 @@
 
 use postroom_channel::signature::{Secret, verify};
 use postroom_model::{Clock as _, SystemClock};
-use postroom_testkit::{NatsServer, NatsSetup, RedisServer};
+use postroom_testkit::NatsSetup;
+use postroom_tests::engines::Engines;
 use postroom_tests::process::{Callback, Client, House, SECRET, config};
 use serde_json::{Value, json};
-
-/// Both engines, and a configuration that names them.
-struct Engines {
-    nats: NatsServer,
-    redis: RedisServer,
-}
-
-impl Engines {
-    async fn start() -> Self {
-        Self { nats: NatsServer::start().await, redis: RedisServer::start().await }
-    }
-
-    fn config(&self, callback: &str) -> String {
-        let (nats, monitor) = (self.nats.url(), self.nats.monitor_url());
-        let redis = self.redis.url();
-        let engines = format!(
-            "[bus]\nurl = \"{nats}\"\nmonitor_urls = [\"{monitor}\"]\n[records]\nurl = \"{redis}\"\n"
-        );
-        engines + &config(callback)
-    }
-}
 
 /// A customer writes; gives the conversation once Bob has it.
 async fn written(client: &Client, id: &str, admin: &str) -> Value {
@@ -125,9 +105,8 @@ async fn second_router_takes_over_after_the_first_is_killed() {
 /// P11: what cannot be trusted is told with its code, and nothing starts until it is accepted.
 #[tokio::test]
 async fn p11_engine_that_cannot_be_trusted_stops_the_start_until_it_is_accepted() {
-    let mut engines = Engines::start().await;
     let setup = NatsSetup { sync_always: false, ..NatsSetup::default() };
-    engines.nats = NatsServer::start_with(setup).await;
+    let engines = Engines::start_with(setup).await;
     let house = House::new(&engines.config(""));
     let refused = house.run(&["serve"]).await;
     assert_eq!(refused.status.code(), Some(1));
