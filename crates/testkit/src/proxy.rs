@@ -134,6 +134,9 @@ impl Line {
                 self.rule.cut.fetch_add(1, Ordering::SeqCst);
                 return None;
             }
+            // Its words may be torn apart between two reads.
+            let rest = swallowed.len().saturating_sub(self.rule.answer.len());
+            swallowed.drain(..rest);
         }
     }
 

@@ -143,7 +143,8 @@ impl House {
         self.ok_within(WAIT, args).await
     }
 
-    async fn ok_within(&self, wait: Duration, args: &[&str]) -> String {
+    /// The same, where it may take longer.
+    pub async fn ok_within(&self, wait: Duration, args: &[&str]) -> String {
         let output = self.run_within(wait, args).await;
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
