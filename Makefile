@@ -1,7 +1,10 @@
 # The commands of this house. Thin on purpose: what needs thought lives in crates/xtask.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt gen bench demo clean tools
+.PHONY: help run test soak check fmt gen bench demo clean tools
+
+SEED ?= 1
+MINUTES ?= 30
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +19,12 @@ test: ## Runs every test; installs first what tests need and is missing
 		cargo nextest run --workspace; else set -x; \
 		cargo test --workspace --all-targets; fi
 	cargo test --workspace --doc
+
+soak: ## Breaks the clustered form for long: make soak SEED=7 MINUTES=120
+	@.ci/tools test
+	cargo build --release -p postroom
+	POSTROOM_SEED=$(SEED) POSTROOM_SOAK_MINUTES=$(MINUTES) cargo test --release -p postroom-tests \
+		--test faults whatever_breaks -- --nocapture
 
 check: tools ## Format, lints, house rules, generated files, documentation
 	cargo fmt --all -- --check

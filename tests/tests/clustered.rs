@@ -4,30 +4,10 @@
 
 use postroom_channel::signature::{Secret, verify};
 use postroom_model::{Clock as _, SystemClock};
-use postroom_testkit::{NatsServer, NatsSetup, RedisServer};
-use postroom_tests::process::{Callback, Client, House, SECRET, config};
+use postroom_testkit::{NatsSetup, find_tool};
+use postroom_tests::engines::Engines;
+use postroom_tests::process::{Callback, Client, House, SECRET, WAIT, config};
 use serde_json::{Value, json};
-
-/// Both engines, and a configuration that names them.
-struct Engines {
-    nats: NatsServer,
-    redis: RedisServer,
-}
-
-impl Engines {
-    async fn start() -> Self {
-        Self { nats: NatsServer::start().await, redis: RedisServer::start().await }
-    }
-
-    fn config(&self, callback: &str) -> String {
-        let (nats, monitor) = (self.nats.url(), self.nats.monitor_url());
-        let redis = self.redis.url();
-        let engines = format!(
-            "[bus]\nurl = \"{nats}\"\nmonitor_urls = [\"{monitor}\"]\n[records]\nurl = \"{redis}\"\n"
-        );
-        engines + &config(callback)
-    }
-}
 
 /// A customer writes; gives the conversation once Bob has it.
 async fn written(client: &Client, id: &str, admin: &str) -> Value {
@@ -133,9 +113,8 @@ async fn second_router_takes_over_after_the_first_is_killed() {
 /// P11: what cannot be trusted is told with its code, and nothing starts until it is accepted.
 #[tokio::test]
 async fn p11_engine_that_cannot_be_trusted_stops_the_start_until_it_is_accepted() {
-    let mut engines = Engines::start().await;
     let setup = NatsSetup { sync_always: false, ..NatsSetup::default() };
-    engines.nats = NatsServer::start_with(setup).await;
+    let engines = Engines::start_with(setup).await;
     let house = House::new(&engines.config(""));
     let refused = house.run(&["serve"]).await;
     assert_eq!(refused.status.code(), Some(1));
@@ -169,4 +148,37 @@ async fn forms_are_not_mixed_and_roles_need_the_clustered_one() {
         let words = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(words.contains("not of one form"), "{words}");
     }
+}
+
+/// The comparison runs over engines of its own, and says what it promises to say.
+#[tokio::test]
+async fn bench_measures_the_clustered_form_beside_its_raw_parts() {
+    let house = House::new(&config(""));
+    let nats = find_tool("nats-server", "POSTROOM_NATS_SERVER");
+    let arguments =
+        ["bench", "--form", "clustered", "--json", "--rounds", "1", "--messages", "1000"];
+    let more = ["--open", "1000", "--nats-server", nats.to_str().unwrap()];
+    let said = house.ok_within(4 * WAIT, &[&arguments[..], &more[..]].concat()).await;
+    let told: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(told["form"], "clustered");
+    for figure in [
+        "/raw/http_per_s",
+        "/raw/bus_publish_per_s",
+        "/raw/http_to_bus_per_s",
+        "/raw/records_per_s",
+        "/raw/fsync_per_s",
+        "/ingest/per_s",
+        "/routed/per_s",
+        "/seen_by_agent/p99_ms",
+        "/decide/per_s",
+        "/memory/records_bytes_per_conversation",
+        "/rebuild/events_per_s",
+        "/ratio/ingest_of_http_to_bus",
+        "/ratio/routed_of_records",
+    ] {
+        let value = told.pointer(figure).and_then(Value::as_f64);
+        assert!(value > Some(0.0), "{figure}: {value:?}");
+    }
+    let left = std::fs::read_dir(house.data()).unwrap().count();
+    assert_eq!(left, 0, "the folder of the bench is deleted");
 }

@@ -25,6 +25,7 @@ mod monitor;
 mod names;
 mod nats;
 mod options;
+pub mod raw;
 mod reader;
 mod refusal;
 mod streams;

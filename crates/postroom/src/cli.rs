@@ -16,7 +16,7 @@ pub(crate) struct Cli {
 }
 
 /// Options of every command.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Shared {
     /// Configuration file [default: config/postroom.toml, then $XDG_CONFIG_HOME/postroom/postroom.toml]
     #[arg(long, global = true, value_name = "PATH")]
@@ -254,6 +254,13 @@ pub(crate) struct Bench {
     /// Open conversations with which the start is measured
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..))]
     pub(crate) open: u32,
+    /// The nats-server of the clustered form, 2.12 or newer; else `$POSTROOM_NATS_SERVER`, else the one
+    /// on the path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) nats_server: Option<PathBuf>,
+    /// Its redis-server, 7.0 or newer; else `$POSTROOM_REDIS_SERVER`, else the one on the path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) redis_server: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -267,4 +274,7 @@ pub(crate) enum Bare {
 #[derive(Debug, Args)]
 pub(crate) struct BenchServer {
     pub(crate) bare: Bare,
+    /// Address of a nats-server to store in, in place of a file
+    #[arg(long)]
+    pub(crate) bus: Option<String>,
 }

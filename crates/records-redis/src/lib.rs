@@ -17,6 +17,7 @@ mod meta;
 mod options;
 mod places;
 mod plan;
+pub mod raw;
 mod read;
 mod records;
 mod rows;

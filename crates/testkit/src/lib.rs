@@ -12,12 +12,16 @@
 
 mod cluster;
 mod nats;
+mod proxy;
 mod redis;
+mod signal;
 mod tools;
 
 pub use cluster::NatsCluster;
 pub use nats::{NatsServer, NatsSetup};
+pub use proxy::Proxy;
 pub use redis::RedisServer;
+pub use signal::hold_process;
 pub use tools::find_tool;
 
 /// Another process tells nobody when it is ready, so it is asked again and again; with a pause that

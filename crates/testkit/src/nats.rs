@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use crate::{again, find_tool};
+use crate::{again, find_tool, hold_process};
 
 /// How long a server may take to start.
 const START_WAIT: Duration = Duration::from_secs(30);
@@ -21,14 +21,24 @@ pub struct NatsSetup {
     pub sync_always: bool,
     pub jetstream: bool,
     pub max_payload_bytes: usize,
+    /// Where it stores; a folder of its own if none is named.
+    pub store: Option<PathBuf>,
+    /// More settings of JetStream.
+    pub jetstream_more: String,
     /// More lines of its configuration.
     pub more: String,
 }
 
 impl Default for NatsSetup {
     fn default() -> Self {
-        let more = String::new();
-        Self { sync_always: true, jetstream: true, max_payload_bytes: 1024 * 1024, more }
+        Self {
+            sync_always: true,
+            jetstream: true,
+            max_payload_bytes: 1024 * 1024,
+            store: None,
+            jetstream_more: String::new(),
+            more: String::new(),
+        }
     }
 }
 
@@ -72,9 +82,19 @@ impl NatsServer {
         format!("http://127.0.0.1:{}", self.ports.1)
     }
 
+    /// For clients.
+    pub fn port(&self) -> u16 {
+        self.ports.0
+    }
+
     /// Where it stores.
     pub fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+        self.setup.store.clone().unwrap_or_else(|| self.folder.path().join("store"))
+    }
+
+    /// Stops it where it is, or lets it go on.
+    pub fn hold(&self, held: bool) {
+        hold_process(self.child.as_ref().expect("it runs").id(), held);
     }
 
     /// Ends it as a crash would, at once and without a word.
@@ -114,9 +134,10 @@ impl NatsServer {
         let jetstream = match (self.setup.jetstream, self.setup.sync_always) {
             (false, _) => String::new(),
             (true, always) => format!(
-                "jetstream {{ store_dir: \"{}\", sync_interval: {} }}",
+                "jetstream {{ store_dir: \"{}\", sync_interval: {}\n{} }}",
                 self.store().display(),
-                if always { "always" } else { "\"2m\"" }
+                if always { "always" } else { "\"2m\"" },
+                self.setup.jetstream_more
             ),
         };
         let lines = [

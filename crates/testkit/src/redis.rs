@@ -1,7 +1,8 @@
 //! A real Redis server of a test's own: on a socket in a folder of its own, killed when it is dropped.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -9,8 +10,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::hold_process;
+
 /// How long a server may take to begin.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The snapshot that was kept aside.
+const BACKUP: &str = "kept.rdb";
 
 /// Settings that a test does not name.
 const SETTINGS: [(&str, &str); 6] = [
@@ -61,9 +67,37 @@ impl RedisServer {
 
     /// Stops it where it is, or lets it go on.
     pub fn hold(&self, held: bool) {
-        let signal = if held { "-STOP" } else { "-CONT" };
-        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
-        assert!(sent.unwrap().success());
+        hold_process(self.child.id(), held);
+    }
+
+    /// One command in words without spaces, and the first line of what it answers.
+    pub fn tell(&self, command: &str) -> String {
+        let mut stream = UnixStream::connect(socket(self.folder.path())).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Keeps what it holds now aside; the one before is replaced.
+    pub fn back_up(&self) {
+        assert_eq!(self.tell("SAVE"), "+OK");
+        let folder = self.folder.path();
+        std::fs::rename(folder.join("dump.rdb"), folder.join(BACKUP)).unwrap();
+    }
+
+    /// Puts back what was kept aside, as an operator would: stops it, lays the old snapshot where its
+    /// log was, starts it.
+    pub async fn restore(&mut self) {
+        self.kill();
+        let log = self.folder.path().join("appendonlydir");
+        std::fs::remove_dir_all(&log).unwrap();
+        std::fs::create_dir(&log).unwrap();
+        let kept = self.folder.path().join(BACKUP);
+        std::fs::copy(kept, log.join("appendonly.aof.1.base.rdb")).unwrap();
+        let manifest = "file appendonly.aof.1.base.rdb seq 1 type b\n";
+        std::fs::write(log.join("appendonly.aof.manifest"), manifest).unwrap();
+        self.restart(&[]).await;
     }
 }
 

@@ -56,6 +56,15 @@ pub struct Role {
 }
 
 impl Role {
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("it can be asked")
+    }
+
     /// SIGKILL, at once.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it is killed");
@@ -121,13 +130,22 @@ impl House {
 
     /// Runs a command beside the server and gives what it printed.
     pub async fn run(&self, args: &[&str]) -> Output {
+        self.run_within(WAIT, args).await
+    }
+
+    async fn run_within(&self, wait: Duration, args: &[&str]) -> Output {
         let run = self.command(args).output();
-        tokio::time::timeout(WAIT, run).await.expect("it ends in time").expect("it starts")
+        tokio::time::timeout(wait, run).await.expect("it ends in time").expect("it starts")
     }
 
     /// Runs a command that must succeed and gives its standard output.
     pub async fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args).await;
+        self.ok_within(WAIT, args).await
+    }
+
+    /// The same, where it may take longer.
+    pub async fn ok_within(&self, wait: Duration, args: &[&str]) -> String {
+        let output = self.run_within(wait, args).await;
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{args:?}: {said}{words}");
@@ -144,7 +162,12 @@ impl House {
 
     /// `postroom verify` finds nothing to complain of.
     pub async fn verify(&self) -> serde_json::Value {
-        let said = self.ok(&["verify", "--json"]).await;
+        self.verify_within(WAIT).await
+    }
+
+    /// The same, where there is much to fold.
+    pub async fn verify_within(&self, wait: Duration) -> serde_json::Value {
+        let said = self.ok_within(wait, &["verify", "--json"]).await;
         let report: serde_json::Value = serde_json::from_str(&said).expect("a report");
         assert_eq!(report["problems"], serde_json::json!([]), "{report:#}");
         assert_eq!(report["unaccounted"], 0, "{report:#}");
@@ -244,6 +267,11 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("it can be asked")
     }
 
     /// SIGKILL, at once.

@@ -26,6 +26,7 @@ mod stage;
 mod view;
 mod world;
 
+pub use judge::judge_stores;
 pub use plan::Sabotage;
 pub use stage::Tally;
 pub use world::{Shelf, Verdict, play};

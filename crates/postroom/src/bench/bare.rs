@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use postroom_embedded::raw::{RawMessage, RawStore};
+use postroom_embedded::raw::RawMessage;
 use postroom_model::SeededRandom;
 use tokio::task::JoinSet;
 
+use super::raw::{RawLog, RawRows};
 use super::recorded::RowBytes;
 use super::stats::{Stopwatch, rate};
 use crate::failure::Failure;
@@ -35,17 +35,16 @@ pub(super) fn fsync_per_s(folder: &Path) -> Result<f64, Failure> {
 
 /// Bodies stored a second when as many callers as there are connections wait for theirs.
 pub(super) async fn publish_per_s(
-    folder: &Path,
+    store: &RawLog,
     messages: usize,
     payload_bytes: usize,
     callers: usize,
 ) -> Result<f64, Failure> {
-    let store = Arc::new(RawStore::create_log(folder)?);
     let body = Bytes::from(vec![b'x'; payload_bytes]);
     let watch = Stopwatch::start();
     let mut running = JoinSet::new();
     for caller in 0..callers {
-        let (store, body) = (Arc::clone(&store), body.clone());
+        let (store, body) = (store.clone(), body.clone());
         let share = messages / callers + usize::from(caller < messages % callers);
         running.spawn(async move {
             for _ in 0..share {
@@ -62,12 +61,11 @@ pub(super) async fn publish_per_s(
 
 /// Messages recorded a second, three rows each, in batches as large as the product's were.
 pub(super) async fn records_per_s(
-    folder: &Path,
+    store: &RawRows,
     messages: usize,
     batch: usize,
     bytes: RowBytes,
 ) -> Result<f64, Failure> {
-    let store = RawStore::create_records(folder)?;
     let mut writer = Writer { random: SeededRandom::new(1), bytes, conversations: 0, messages: 0 };
     let mut ns = 0;
     let mut left = messages;

@@ -7,8 +7,10 @@ mod bare;
 mod child;
 mod core;
 mod drive;
+mod engines;
 mod later;
 mod product;
+mod raw;
 mod recorded;
 mod report;
 mod rounds;
@@ -41,9 +43,6 @@ const MIB: f64 = 1024.0 * 1024.0;
 const STEPS: u64 = 5;
 
 pub(crate) async fn run(shared: &Shared, wanted: &Bench) -> Result<ExitCode, Failure> {
-    if wanted.form == Form::Clustered {
-        return Err(Failure::usage("this version carries the embedded form"));
-    }
     let folder = workplace(shared.data.as_deref())?;
     let bar = output::progress("measuring");
     bar.set_length(u64::from(wanted.rounds) * rounds::STEPS + STEPS);
@@ -92,6 +91,7 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
     step(bar, "opening conversations");
     let pace = Pace { connections: wanted.connections as usize, every: None };
     later::fill(&mut product, wanted.open as usize, pace).await?;
+    let records_bytes = product.house.records_bytes().await?;
     step(bar, "starting");
     let (start, rss_bytes, house) = later::start(product).await?;
     step(bar, "rebuilding");
@@ -113,7 +113,10 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
     let idle_bytes = median(all.iter().map(|round| round.product.rss_idle_bytes).collect());
     let held_bytes = (float(rss_bytes) - idle_bytes).max(0.0);
     Ok(Report {
-        form: "embedded",
+        form: match wanted.form {
+            Form::Embedded => "embedded",
+            Form::Clustered => "clustered",
+        },
         run: Run {
             messages: wanted.messages,
             payload_bytes: wanted.payload_bytes,
@@ -134,6 +137,8 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
         memory: Memory {
             rss_idle_mib: rounded(idle_bytes / MIB),
             bytes_per_open_conversation: rounded(held_bytes / float(start.open_conversations)),
+            records_bytes_per_conversation: records_bytes
+                .map(|bytes| rounded(float(bytes) / float(start.open_conversations))),
         },
         start_empty_seconds: of(|round| round.product.start_seconds),
         messages_per_envelope: of(|round| round.product.messages_per_envelope),

@@ -2,15 +2,21 @@
 //! few rules and twenty agents who are online and soon busy.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use postroom_access::{CredentialKind, Principal};
 use postroom_model::{AgentId, Role, SystemRandom};
+use postroom_records_redis::RedisOptions;
+use postroom_records_redis::raw::RawRecords;
 
 use super::child::Server;
+use super::engines::Engines;
 use super::traffic::CHANNEL;
 use super::wire::Connection;
+use crate::cli::Shared;
 use crate::commands::token;
 use crate::failure::Failure;
+use crate::setup;
 use crate::store::{self, Store};
 
 const AGENTS: usize = 20;
@@ -20,17 +26,25 @@ const QUEUES: [&str; 4] = ["support", "billing", "orders", "returns"];
 #[derive(Debug, Clone)]
 pub(super) struct House {
     folder: PathBuf,
+    /// Of the clustered form.
+    engines: Option<Arc<Engines>>,
 }
 
 impl House {
     /// Writes the configuration into a new folder.
-    pub(super) fn build(folder: PathBuf, secret: &str) -> Result<Self, Failure> {
+    pub(super) fn build(
+        folder: PathBuf,
+        secret: &str,
+        engines: Option<Arc<Engines>>,
+    ) -> Result<Self, Failure> {
+        let clustered = engines.as_ref().map(|engines| engines.config()).unwrap_or_default();
+        let text = config(secret, &clustered);
         let written = std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(folder.join("postroom.toml"), config(secret)));
+            .and_then(|()| std::fs::write(folder.join("postroom.toml"), text));
         written.map_err(|error| {
             Failure::failed(format!("{} cannot be written: {error}", folder.display()))
         })?;
-        Ok(Self { folder })
+        Ok(Self { folder, engines })
     }
 
     fn data(&self) -> PathBuf {
@@ -52,9 +66,24 @@ impl House {
         Ok(server)
     }
 
-    /// The same files, from this process.
+    /// The same store, from this process.
     pub(super) async fn store(&self) -> Result<Store, Failure> {
+        if self.engines.is_some() {
+            let shared = Shared {
+                config: Some(self.folder.join("postroom.toml")),
+                data: Some(self.data()),
+                ..Shared::default()
+            };
+            return Store::open(&setup::preview(&shared)?).await;
+        }
         store::open_in(self.data(), self.data().join("blobs")).await
+    }
+
+    /// Bytes that the engine of the records has in use, where it is one.
+    pub(super) async fn records_bytes(&self) -> Result<Option<u64>, Failure> {
+        let Some(engines) = &self.engines else { return Ok(None) };
+        let records = RawRecords::new(&engines.records_url(), &RedisOptions::default())?;
+        Ok(Some(records.used_bytes().await?))
     }
 
     /// Brings every agent online; gives the token of the first.
@@ -85,9 +114,9 @@ impl House {
     }
 }
 
-fn config(secret: &str) -> String {
+fn config(secret: &str, engines: &str) -> String {
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n\n[[channels]]\nid = \"{CHANNEL}\"\nkind = \"webhook\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n{engines}\n[[channels]]\nid = \"{CHANNEL}\"\nkind = \"webhook\"\n\
          dialect = \"generic\"\nsecret = \"{secret}\"\n"
     );
     for queue in QUEUES {

@@ -86,6 +86,9 @@ pub(super) struct RuleCost {
 pub(super) struct Memory {
     pub(super) rss_idle_mib: f64,
     pub(super) bytes_per_open_conversation: f64,
+    /// Of the engine that holds the records, where it can be asked; with the messages of the bare runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) records_bytes_per_conversation: Option<f64>,
 }
 
 /// Seconds from the start of the process until it is ready.
@@ -157,6 +160,10 @@ impl Report {
                 ),
             ],
         );
+        if let Some(bytes) = self.memory.records_bytes_per_conversation {
+            output::say("");
+            output::say(&format!("Redis holds {} bytes for each conversation", shown(bytes)));
+        }
         output::say("");
         let (memory, start, cpu) = (&self.memory, &self.start, &self.cpu);
         output::table(

@@ -1,5 +1,6 @@
 //! One round: the product, then the bare parts with the very same requests.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +10,14 @@ use indicatif::ProgressBar;
 use super::bare;
 use super::child::Server;
 use super::drive::{Pace, Timing, post_all};
+use super::engines::Engines;
 use super::product::House;
+use super::raw::{RawLog, RawRows};
 use super::recorded::{self, RowBytes};
 use super::stats::{Stopwatch, float, percentile_ms, rate};
 use super::step;
 use super::traffic::{Mix, Post, Traffic};
-use crate::cli::Bench;
+use crate::cli::{Bench, Form};
 use crate::failure::Failure;
 
 /// Messages before those that count, so that every server has opened what it opens.
@@ -80,24 +83,42 @@ pub(super) async fn run(
     let payload_bytes = wanted.payload_bytes as usize;
     let pace = Pace { connections, every: None };
     step(bar, "Postroom");
-    let (mut kept, start_seconds) = Product::start(folder, payload_bytes).await?;
+    let engines = match wanted.form {
+        Form::Embedded => None,
+        Form::Clustered => {
+            let engines = Engines::start(&folder.join("engines"), wanted).await?;
+            Some(Arc::new(engines))
+        }
+    };
+    let (mut kept, start_seconds) = Product::start(folder, payload_bytes, engines.clone()).await?;
     let warm_up = Arc::new(kept.traffic.posts(WARM_UP, Mix::Day));
     let posts = Arc::new(kept.traffic.posts(count, Mix::Day));
     let product = kept.measure(&warm_up, &posts, pace, start_seconds).await?;
     step(bar, "a bare server");
-    let http = served("raw-http", folder, &warm_up, &posts, pace).await?;
+    let http =
+        served("raw-http", ["--data".as_ref(), folder.as_os_str()], &warm_up, &posts, pace).await?;
     step(bar, "a bare server that stores");
-    let http_to_bus = served("raw-bus", &subfolder(folder, "raw")?, &warm_up, &posts, pace).await?;
+    let (raw, bus) = (subfolder(folder, "raw")?, engines.as_ref().map(|engines| engines.bus_url()));
+    let place = match &bus {
+        Some(url) => ["--bus".as_ref(), url.as_ref()],
+        None => ["--data".as_ref(), raw.as_os_str()],
+    };
+    let http_to_bus = served("raw-bus", place, &warm_up, &posts, pace).await?;
     step(bar, "bare storing");
-    let publish = subfolder(folder, "publish")?;
-    let records = subfolder(folder, "records")?;
+    let (log, rows) = match &engines {
+        Some(engines) => (RawLog::stream(&engines.bus_url()).await?, RawRows::redis(engines)?),
+        None => (
+            RawLog::file(&subfolder(folder, "publish")?)?,
+            RawRows::file(&subfolder(folder, "records")?)?,
+        ),
+    };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
     let batch = product.messages_per_envelope.round() as usize;
     let round = Round {
         http,
         http_to_bus,
-        publish_per_s: bare::publish_per_s(&publish, count, payload_bytes, connections).await?,
-        records_per_s: bare::records_per_s(&records, count, batch, product.row_bytes).await?,
+        publish_per_s: bare::publish_per_s(&log, count, payload_bytes, connections).await?,
+        records_per_s: bare::records_per_s(&rows, count, batch, product.row_bytes).await?,
         fsync_per_s: bare::fsync_per_s(folder)?,
         product,
     };
@@ -113,13 +134,14 @@ fn subfolder(folder: &Path, name: &str) -> Result<std::path::PathBuf, Failure> {
 
 async fn served(
     bare: &str,
-    folder: &Path,
+    place: [&OsStr; 2],
     warm_up: &Arc<Vec<Post>>,
     posts: &Arc<Vec<Post>>,
     pace: Pace,
 ) -> Result<Served, Failure> {
-    let args = ["bench-server".as_ref(), bare.as_ref(), "--data".as_ref(), folder.as_os_str()];
-    let server = Server::start(args.map(std::ffi::OsStr::to_owned).to_vec()).await?;
+    let [flag, place] = place;
+    let args = ["bench-server".as_ref(), bare.as_ref(), flag, place];
+    let server = Server::start(args.map(OsStr::to_owned).to_vec()).await?;
     post_all(server.address, warm_up, pace, Stopwatch::start()).await?;
     let before_ms = server.cpu_ms()?;
     let watch = Stopwatch::start();
@@ -155,9 +177,13 @@ fn taken(timings: &[Timing]) -> Times {
 
 impl Product {
     /// Starts with an empty store; gives the seconds until it was ready too.
-    async fn start(folder: &Path, payload_bytes: usize) -> Result<(Self, f64), Failure> {
+    async fn start(
+        folder: &Path,
+        payload_bytes: usize,
+        engines: Option<Arc<Engines>>,
+    ) -> Result<(Self, f64), Failure> {
         let traffic = Traffic::new(payload_bytes)?;
-        let house = House::build(folder.join("product"), &traffic.secret_text)?;
+        let house = House::build(folder.join("product"), &traffic.secret_text, engines)?;
         let watch = Stopwatch::start();
         let server = house.serve().await?;
         let seconds = watch.seconds();

@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -13,10 +12,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use postroom_embedded::raw::RawStore;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use super::raw::RawLog;
 use crate::cli::{Bare, BenchServer, Shared};
 use crate::failure::Failure;
 use crate::output;
@@ -26,10 +25,11 @@ const ANSWER: &[u8] = br#"{"id":"00000000-0000-8000-8000-000000000000","status":
 
 /// Until it is killed.
 pub(crate) async fn run(shared: &Shared, wanted: &BenchServer) -> Result<ExitCode, Failure> {
-    let store = match (wanted.bare, &shared.data) {
-        (Bare::RawHttp, _) => None,
-        (Bare::RawBus, Some(folder)) => Some(Arc::new(RawStore::create_log(folder)?)),
-        (Bare::RawBus, None) => return Err(Failure::usage("raw-bus needs --data")),
+    let store = match (wanted.bare, &wanted.bus, &shared.data) {
+        (Bare::RawHttp, ..) => None,
+        (Bare::RawBus, Some(url), _) => Some(RawLog::stream(url).await?),
+        (Bare::RawBus, None, Some(folder)) => Some(RawLog::file(folder)?),
+        (Bare::RawBus, None, None) => return Err(Failure::usage("raw-bus needs --data or --bus")),
     };
     let unavailable = |error: std::io::Error| Failure::failed(format!("cannot listen: {error}"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unavailable)?;
@@ -46,17 +46,17 @@ pub(crate) async fn run(shared: &Shared, wanted: &BenchServer) -> Result<ExitCod
 }
 
 async fn answer(
-    store: Option<Arc<RawStore>>,
+    store: Option<RawLog>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
-    *response.status_mut() = take(store.as_deref(), request.into_body()).await;
+    *response.status_mut() = take(store.as_ref(), request.into_body()).await;
     let json = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     Ok(response)
 }
 
-async fn take(store: Option<&RawStore>, body: Incoming) -> StatusCode {
+async fn take(store: Option<&RawLog>, body: Incoming) -> StatusCode {
     let Ok(body) = body.collect().await else { return StatusCode::BAD_REQUEST };
     let Some(store) = store else { return StatusCode::ACCEPTED };
     match store.append(body.to_bytes()).await {

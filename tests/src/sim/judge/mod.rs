@@ -10,7 +10,7 @@ mod people;
 mod replies;
 mod words;
 
-use postroom_bus::{Blobs, Inlet as _, Ledger as _, ReadLimits, decode_batch};
+use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits, decode_batch};
 use postroom_model::digest::Digest;
 use postroom_model::{Envelope, Event, Input, Position, Transition};
 
@@ -19,7 +19,7 @@ use super::world::Verdict;
 
 /// Complaints that are named; one would do.
 const COMPLAINTS_MAX: usize = 12;
-const ALL: ReadLimits = ReadLimits { entries_max: usize::MAX, bytes_max: usize::MAX };
+const PAGE: ReadLimits = ReadLimits { entries_max: 512, bytes_max: 4 * 1024 * 1024 };
 
 /// What is stored, read once.
 pub(super) struct Case<'a> {
@@ -68,7 +68,7 @@ impl Complaints {
 pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     let notes = std::mem::take(&mut *stage.notes());
     let mut complaints = Complaints(notes.complaints.clone());
-    let case = read(stage, &notes, &mut complaints).await;
+    let case = read(stage.inlet.as_ref(), stage.ledger.as_ref(), &notes, &mut complaints).await;
     chain::judge(&case, &mut complaints);
     words::judge(&case, &mut complaints);
     people::judge(&case, &mut complaints);
@@ -82,22 +82,51 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     Verdict { complaints: complaints.0, tally, ledger_hash }
 }
 
-async fn read<'a>(stage: &Stage, notes: &'a Notes, complaints: &mut Complaints) -> Case<'a> {
+/// Judges what real stores hold, where no notes were taken: the chain and its outcomes, owners and
+/// their capacity, and what was granted to be sent. They are at rest.
+pub async fn judge_stores(inlet: &dyn Inlet, ledger: &dyn Ledger) -> Vec<String> {
+    let (notes, mut complaints) = (Notes::default(), Complaints::default());
+    let case = read(inlet, ledger, &notes, &mut complaints).await;
+    complaints.unless(!case.envelopes.is_empty(), || "P4: there is nothing to judge".to_owned());
+    chain::judge(&case, &mut complaints);
+    desk::judge(&case, &mut complaints);
+    replies::judge(&case, &mut complaints);
+    complaints.0
+}
+
+async fn read<'a>(
+    inlet: &dyn Inlet,
+    ledger: &dyn Ledger,
+    notes: &'a Notes,
+    complaints: &mut Complaints,
+) -> Case<'a> {
     let mut case = Case { inputs: Vec::new(), envelopes: Vec::new(), hashes: Vec::new(), notes };
-    for entry in stage.inlet.read(0, ALL).await.unwrap_or_default() {
-        for (decoded, index) in decode_batch(&entry.bytes).into_iter().zip(0..) {
-            case.inputs.push((Position { seq: entry.seq, index }, decoded.ok()));
-        }
-    }
-    for entry in stage.ledger.read(0, ALL).await.unwrap_or_default() {
-        match Envelope::decode(&entry.bytes) {
-            Ok((envelope, hash)) => {
-                case.envelopes.push((entry.seq, envelope));
-                case.hashes.push(hash);
+    let (mut after, mut entries) = (0, inlet.read(0, PAGE).await);
+    while let Some(last) = entries.iter().flatten().last().map(|entry| entry.seq) {
+        for entry in entries.iter().flatten() {
+            for (decoded, index) in decode_batch(&entry.bytes).into_iter().zip(0..) {
+                case.inputs.push((Position { seq: entry.seq, index }, decoded.ok()));
             }
-            Err(error) => complaints.add(format!("P4: envelope {}: {error}", entry.seq)),
         }
+        after = last;
+        entries = inlet.read(after, PAGE).await;
     }
+    complaints.unless(entries.is_ok(), || format!("P1: the inlet ends at {after}: {entries:?}"));
+    (after, entries) = (0, ledger.read(0, PAGE).await);
+    while let Some(last) = entries.iter().flatten().last().map(|entry| entry.seq) {
+        for entry in entries.iter().flatten() {
+            match Envelope::decode(&entry.bytes) {
+                Ok((envelope, hash)) => {
+                    case.envelopes.push((entry.seq, envelope));
+                    case.hashes.push(hash);
+                }
+                Err(error) => complaints.add(format!("P4: envelope {}: {error}", entry.seq)),
+            }
+        }
+        after = last;
+        entries = ledger.read(after, PAGE).await;
+    }
+    complaints.unless(entries.is_ok(), || format!("P4: the ledger ends at {after}: {entries:?}"));
     case
 }
 
