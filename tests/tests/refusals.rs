@@ -112,6 +112,35 @@ async fn mistakes_in_the_configuration_are_told_with_their_place() {
     refused(&house, 2, &["postroom.toml"]).await;
 }
 
+/// What the file, the adapters and the rules find wrong, in one answer, in the order of the file.
+#[tokio::test]
+async fn check_tells_the_mistakes_of_every_room_at_once() {
+    let good = config("");
+    let house = House::new(&good);
+    let wrong = good
+        .replacen("[[channels]]", "[[channels]]\ncolour = \"red\"", 1)
+        .replacen("message.text.contains('refund')", "message.txt.contain('refund')", 1)
+        .replacen("queue = \"billing\"", "queue = \"biling\"", 1);
+    write_whole(house.path(), &wrong);
+    let output = house.run(&["check", "--json"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let items = told["diagnostics"].as_array().unwrap();
+    let found: Vec<(&str, &str)> = items
+        .iter()
+        .map(|item| (item["key"].as_str().unwrap(), item["help"].as_str().unwrap_or("")))
+        .collect();
+    assert_eq!(found[0].0, "channels[0].colour");
+    assert_eq!(
+        &found[1..],
+        [("rules[0].when", "did you mean `text`?"), ("rules[0].queue", "did you mean `billing`?"),]
+    );
+    let line = |item: &serde_json::Value| item["line"].as_u64().unwrap();
+    assert!(items.is_sorted_by_key(line), "{items:?}");
+    let column = 1 + "when = \"message.".len() as u64;
+    assert_eq!(items[1]["column"].as_u64(), Some(column));
+}
+
 /// Posts until the disk has been full for a while; gives the external ids that were acknowledged.
 async fn fill(client: &Client) -> Vec<String> {
     let text = "x".repeat(30_000);

@@ -8,6 +8,7 @@
 mod checks;
 mod config;
 mod diagnostic;
+mod draft;
 mod engines;
 mod environment;
 mod error;
@@ -28,10 +29,11 @@ mod watcher;
 
 pub use crate::config::Config;
 pub use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use crate::draft::Draft;
 pub use crate::environment::Environment;
 pub use crate::error::ConfigError;
 pub use crate::loader::Loader;
-pub use crate::names::nearest;
+pub use crate::names::{nearest, suggestion};
 pub use crate::redact::{is_secret_key, redact_url};
 pub use crate::schema::{Section, defaults, sections};
 pub use crate::types::{

@@ -1,5 +1,5 @@
 //! Finds the file, reads it with its overrides and secret files, and answers with a whole
-//! configuration or with every mistake in it.
+//! configuration or with every mistake in it, also those that other rooms find.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +11,7 @@ use config::{Map, Value};
 use postroom_model::Random;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::draft::Draft;
 use crate::environment::overrides;
 use crate::layers::merge;
 use crate::names::suggestion;
@@ -57,13 +58,20 @@ impl Loader {
 
     /// The configuration, or every mistake in it. Reads files; for a blocking thread or the start.
     pub fn load(&self) -> Result<Config, Diagnostics> {
-        self.read(None)
+        self.read(None)?.finish(Vec::new())
+    }
+
+    /// What can be read of the configuration, with its mistakes, so that other rooms can add
+    /// theirs and all are reported at once. With `random` as for [`Self::preview`]. An error is
+    /// what leaves nothing to be looked at: no file, or one that is no TOML.
+    pub fn draft(&self, random: Option<&dyn Random>) -> Result<Draft, Diagnostics> {
+        self.read(random)
     }
 
     /// As [`Self::load`], for commands beside `serve`: where a secret file is missing that `serve`
     /// makes, a note says so and a throwaway secret stands in its place.
     pub fn preview(&self, random: &dyn Random) -> Result<Config, Diagnostics> {
-        self.read(Some(random))
+        self.read(Some(random))?.finish(Vec::new())
     }
 
     /// Makes the secret files that are missing and may be made (`secret_file_create = true`),
@@ -110,7 +118,7 @@ impl Loader {
         paths
     }
 
-    fn read(&self, preview: Option<&dyn Random>) -> Result<Config, Diagnostics> {
+    fn read(&self, preview: Option<&dyn Random>) -> Result<Draft, Diagnostics> {
         let path = self.find()?;
         let text = read_text(&path).map_err(|error| unreadable(&path, &error))?;
         let parsed = Parsed::new(&text);
@@ -133,7 +141,7 @@ impl Loader {
             let item = source.at(0..0, "", format!("the layers do not fit: {error}"), None);
             Diagnostics::new(&source, vec![item])
         })?;
-        self.build(Arc::new(source), &merged, mistakes, preview)
+        Ok(self.build(Arc::new(source), &merged, mistakes, preview))
     }
 
     fn build(
@@ -142,7 +150,7 @@ impl Loader {
         root: &serde_json::Map<String, serde_json::Value>,
         mistakes: Vec<Diagnostic>,
         preview: Option<&dyn Random>,
-    ) -> Result<Config, Diagnostics> {
+    ) -> Draft {
         let mut reader = Reader::new(&source, mistakes);
         let workspace = sections::workspace(&mut reader, root);
         let server = sections::server(&mut reader, root, self.data_dir.as_deref());
@@ -163,11 +171,8 @@ impl Loader {
         let rules = routes::rules(&mut reader, root, &queue_names);
         let agents = routes::agents(&mut reader, root, &queue_names);
         let Reader { mistakes, notes, .. } = reader;
-        if !mistakes.is_empty() {
-            return Err(Diagnostics::new(&source, mistakes));
-        }
         let SecretFiles { read: secret_files, creatable, .. } = files;
-        Ok(Config {
+        let config = Config {
             workspace,
             server,
             bus,
@@ -183,7 +188,8 @@ impl Loader {
             notes,
             secret_files,
             creatable,
-        })
+        };
+        Draft { config, mistakes }
     }
 }
 

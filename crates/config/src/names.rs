@@ -35,7 +35,7 @@ fn plain(word: &str) -> String {
 }
 
 /// What to tell somebody who wrote `word`: the nearest name, or else all of them.
-pub(crate) fn suggestion(word: &str, what: &str, candidates: &[String]) -> Option<String> {
+pub fn suggestion(word: &str, what: &str, candidates: &[String]) -> Option<String> {
     if let Some(name) = nearest(word, candidates.iter().map(String::as_str)) {
         return Some(format!("did you mean `{name}`?"));
     }

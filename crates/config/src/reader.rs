@@ -17,6 +17,8 @@ use crate::toml_text::join;
 /// A table of the settings and where it is.
 pub(crate) struct Table {
     pub(crate) path: String,
+    /// Which of a `[[list]]` it is in the file, counted from 0.
+    pub(crate) index: usize,
     pub(crate) map: Map<String, Value>,
 }
 
@@ -81,7 +83,7 @@ impl<'s> Reader<'s> {
                 Map::new()
             }
         };
-        Table { path, map }
+        Table { path, index: 0, map }
     }
 
     /// The tables of a `[[list]]`.
@@ -99,7 +101,7 @@ impl<'s> Reader<'s> {
         for (index, item) in items.iter().enumerate() {
             let path = format!("{name}[{index}]");
             match item {
-                Value::Object(map) => tables.push(Table { path, map: map.clone() }),
+                Value::Object(map) => tables.push(Table { path, index, map: map.clone() }),
                 other => self.wrong_type(&path, "a table", other, Some(help.clone())),
             }
         }

@@ -103,7 +103,8 @@ pub(crate) fn channels(
 ) -> Vec<ChannelConfig> {
     let mut seen = Seen::default();
     let mut channels = Vec::new();
-    for (index, mut table) in reader.tables(root, "channels").into_iter().enumerate() {
+    for mut table in reader.tables(root, "channels") {
+        let index = table.index;
         let id = own_id(reader, &table, &mut seen, ChannelId::new);
         let kind = kind(reader, &table);
         let dialect = reader.text(&table, "dialect");
@@ -141,6 +142,8 @@ pub(crate) fn rules(
         reader.only(&table, keys_of("rules"));
         reader.require(&table, "when", "the condition, such as when = \"true\"");
         let priority = reader.number(&table, "priority", &(0..=u64::from(PRIORITY_MAX)));
+        // One that is no table leaves its place empty, so that the others are found by number.
+        rules.resize(table.index, Rule::default());
         rules.push(Rule {
             when: reader.text(&table, "when").unwrap_or_default(),
             queue: optional_queue(reader, &table, queues),

@@ -22,7 +22,7 @@ const BODY_BYTES: std::ops::RangeInclusive<u64> = 1024..=1024 * 1024 * 1024;
 const COST_MAX: u64 = 10_000;
 
 pub(crate) fn workspace(reader: &mut Reader<'_>, root: &Map<String, Value>) -> WorkspaceId {
-    let top = Table { path: String::new(), map: root.clone() };
+    let top = Table { path: String::new(), index: 0, map: root.clone() };
     let text = reader.text(&top, "workspace");
     let id = text.and_then(|text| reader.id("workspace", &text, WorkspaceId::new));
     id.unwrap_or_else(WorkspaceId::main)

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use postroom_channel::{Adapter, Guard, OptionError};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_channel_webhook::{WebhookAdapter, WebhookOptions};
-use postroom_config::{ChannelConfig, Config, Diagnostic};
+use postroom_config::{ChannelConfig, Diagnostic, Draft};
 use postroom_model::{CallSettings, ChannelId, ChannelKind, Clock};
 
 /// The channels' adapters by id.
 pub(crate) type Adapters = BTreeMap<ChannelId, Arc<dyn Adapter>>;
 
-/// Makes the adapter of each configured channel; what is wrong with their options is reported whole.
+/// Makes the adapter of each configured channel, and tells everything that is wrong with their
+/// options. A channel of which nobody knows what it is is passed over.
 pub(crate) fn build(
-    config: &Config,
+    draft: &Draft,
     guard: &Guard,
     clock: &Arc<dyn Clock>,
-) -> Result<Adapters, Vec<Diagnostic>> {
+) -> (Adapters, Vec<Diagnostic>) {
+    let config = draft.config();
     let mut adapters = Adapters::new();
     let mut mistakes = Vec::new();
-    for channel in &config.channels {
+    let known = |channel: &&ChannelConfig| draft.is_sound(&channel.key("dialect"));
+    for channel in config.channels.iter().filter(known) {
         match adapter(channel, &config.server.public_url, guard, clock) {
             Ok(adapter) => {
                 adapters.insert(channel.id.clone(), adapter);
@@ -30,7 +33,7 @@ pub(crate) fn build(
             })),
         }
     }
-    if mistakes.is_empty() { Ok(adapters) } else { Err(mistakes) }
+    (adapters, mistakes)
 }
 
 /// What phone channels make of their calls; their options are good if [`build`] took them.

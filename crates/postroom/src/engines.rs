@@ -1,7 +1,7 @@
 //! What the configuration says about the engines of the clustered form, in their own words.
 
 use postroom_bus_nats::{NatsAuth, NatsOptions, NatsTls};
-use postroom_config::{BusLogin, Config, Diagnostic, nearest};
+use postroom_config::{BusLogin, Config, Diagnostic, Draft, nearest};
 use postroom_records_redis::RedisOptions;
 
 pub(crate) fn nats(config: &Config) -> NatsOptions {
@@ -30,7 +30,14 @@ pub(crate) fn redis(config: &Config) -> RedisOptions {
     RedisOptions { accepted: config.records.accept.clone(), ..RedisOptions::default() }
 }
 
-/// What is wrong with the choice of engines, before any of them is asked.
+/// What is wrong with the choice of engines, before any of them is asked. Nothing is said of the
+/// records where the bus is not known.
+pub(crate) fn mistakes_in(draft: &Draft) -> Vec<Diagnostic> {
+    let follows = |mistake: &Diagnostic| mistake.key == "records.url" && !draft.is_sound("bus.url");
+    mistakes(draft.config()).into_iter().filter(|mistake| !follows(mistake)).collect()
+}
+
+/// As [`mistakes_in`], of a configuration without other mistakes.
 pub(crate) fn mistakes(config: &Config) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     if config.records.url.is_embedded() == config.is_clustered() {

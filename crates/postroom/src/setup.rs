@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use postroom_channel::{AllowList, Guard};
-use postroom_config::{Config, Loader};
+use postroom_config::{Config, Diagnostic, Draft, Loader, suggestion};
 use postroom_model::{Clock, Settings, SystemClock, SystemRandom};
-use postroom_routing::Rules;
+use postroom_routing::{RuleError, Rules};
 
 use crate::adapters::{self, Adapters};
 use crate::cli::Shared;
@@ -30,21 +30,27 @@ pub(crate) fn preview(shared: &Shared) -> Result<Config, Failure> {
     Ok(loader(shared).preview(&SystemRandom::new())?)
 }
 
+/// What can be read of the configuration, for a command that shows every mistake in it.
+pub(crate) fn draft(shared: &Shared) -> Result<Draft, Failure> {
+    Ok(loader(shared).draft(Some(&SystemRandom::new()))?)
+}
+
 /// Asks every room about its part: adapters about their options, the core about its rules, the
-/// backends about their addresses. All mistakes are reported at once.
-pub(crate) fn accept(config: Config) -> Result<Setup, Failure> {
+/// backends about their addresses. All mistakes are reported at once, with those that the draft has.
+pub(crate) fn accept(draft: Draft) -> Result<Setup, Failure> {
     postroom_channel::install_crypto();
-    let mut mistakes = engines::mistakes(&config);
-    let guard = AllowList::parse(&config.outgoing.allow)
-        .map_err(|error| error.to_string())
-        .and_then(|allow| Guard::new(allow).map_err(|error| error.to_string()))
-        .map_err(|message| mistakes.push(config.diagnose("outgoing.allow", message, None, None)));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = draft.config();
+    let mut mistakes = engines::mistakes_in(&draft);
     let mut built = Adapters::new();
-    if let Ok(guard) = guard {
-        match adapters::build(&config, &guard, &clock) {
-            Ok(adapters) => built = adapters,
-            Err(errors) => mistakes.extend(errors),
+    match guard(&draft) {
+        Ok(guard) => {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let errors;
+            (built, errors) = adapters::build(&draft, &guard, &clock);
+            mistakes.extend(errors);
+        }
+        Err(message) => {
+            mistakes.push(config.diagnose("outgoing.allow", message, None, None));
         }
     }
     let sends = |channel: &postroom_config::ChannelConfig| {
@@ -56,15 +62,25 @@ pub(crate) fn accept(config: Config) -> Result<Setup, Failure> {
         channel.calls = configured.and_then(adapters::calls);
     }
     if let Err(errors) = Rules::compile(&settings) {
-        mistakes.extend(errors.into_iter().map(|error| {
-            let key = format!("rules[{}].when", error.index);
-            let nested = error.offset.map(|at| at..at.saturating_add(1));
-            config.diagnose(&key, error.message, None, nested)
-        }));
+        mistakes.extend(errors.into_iter().map(|error| rule_mistake(config, error)));
     }
-    if mistakes.is_empty() {
-        Ok(Setup { config, adapters: built, settings })
-    } else {
-        Err(config.diagnostics(mistakes).into())
-    }
+    let config = draft.finish(mistakes)?;
+    Ok(Setup { config, adapters: built, settings })
+}
+
+/// Without the networks that may be reached, if there is a mistake in them.
+fn guard(draft: &Draft) -> Result<Guard, String> {
+    let is_sound = draft.is_sound("outgoing.allow");
+    let allow = if is_sound { draft.config().outgoing.allow.as_slice() } else { &[] };
+    let allow = AllowList::parse(allow).map_err(|error| error.to_string())?;
+    Guard::new(allow).map_err(|error| error.to_string())
+}
+
+fn rule_mistake(config: &Config, error: RuleError) -> Diagnostic {
+    let key = format!("rules[{}].when", error.index);
+    let unknown = error.unknown.as_ref();
+    let bytes = unknown.map_or(1, |unknown| unknown.word.len());
+    let nested = error.offset.map(|at| at..at.saturating_add(bytes));
+    let help = unknown.and_then(|name| suggestion(&name.word, name.what, &name.known));
+    config.diagnose(&key, error.message, help, nested)
 }

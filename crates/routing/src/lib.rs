@@ -25,6 +25,6 @@ pub use decide::{Decision, Lookups, decide};
 pub use due::{DUE_MAX, due};
 pub use explain::{Considered, Explanation, explain};
 pub use made::Made;
-pub use rules::{Routed, RuleError, RuleFacts, Rules};
+pub use rules::{Routed, RuleError, RuleFacts, Rules, UnknownName};
 pub use state::{Snapshot, SnapshotError, State};
 pub use step::{Step, step, step_due};

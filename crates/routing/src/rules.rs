@@ -2,10 +2,13 @@
 //!
 //! Rules read bodies, which nothing else in the core does, so they are evaluated apart and their
 //! result is handed to [`crate::decide`]. An expression cannot loop over a loop and sees at most
-//! 16 KiB of a text, which bounds its cost; one that fails is skipped and named.
+//! 16 KiB of a text, which bounds its cost; one that fails is skipped and named. What can never
+//! be answered, such as a field that there is not, is refused before there is a message.
 
 mod check;
 mod facts;
+mod patterns;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use cel::{Context, Env, Program, Value};
 use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings};
 
 use self::facts::{ChannelFacts, Facts};
+use self::patterns::Patterns;
 
 /// Rules in one configuration.
 const RULES_MAX: usize = 2_000;
@@ -37,6 +41,32 @@ pub struct RuleError {
     pub message: String,
     /// Byte in the expression at which it goes wrong, if that is known.
     pub offset: Option<usize>,
+    /// The name that is the mistake, if it is one.
+    pub unknown: Option<UnknownName>,
+}
+
+/// A name that there is not, and those that there are at its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownName {
+    pub word: String,
+    /// What is named, as in "fields".
+    pub what: &'static str,
+    pub known: Vec<String>,
+}
+
+/// What is wrong with one expression.
+#[derive(Debug)]
+struct Wrong {
+    message: String,
+    offset: Option<usize>,
+    unknown: Option<UnknownName>,
+}
+
+impl RuleError {
+    fn new(index: usize, wrong: Wrong) -> Self {
+        let Wrong { message, offset, unknown } = wrong;
+        Self { index, message, offset, unknown }
+    }
 }
 
 /// What an expression can name: `message`, `channel`.
@@ -50,6 +80,7 @@ pub struct RuleFacts<'a> {
 pub struct Rules {
     env: Arc<Env>,
     compiled: Vec<(Rule, Program)>,
+    patterns: Arc<Patterns>,
     config: String,
 }
 
@@ -67,16 +98,18 @@ impl Rules {
         let mut compiled = Vec::with_capacity(settings.rules.len());
         if settings.rules.len() > RULES_MAX {
             let message = format!("more than {RULES_MAX} rules");
-            errors.push(RuleError { index: RULES_MAX, message, offset: None });
+            errors.push(RuleError { index: RULES_MAX, message, offset: None, unknown: None });
         }
+        let mut patterns = Patterns::default();
         for (index, rule) in settings.rules.iter().enumerate() {
-            match check::compile(&env, rule) {
+            match check::compile(&env, rule, &mut patterns) {
                 Ok(program) => compiled.push((rule.clone(), program)),
-                Err((message, offset)) => errors.push(RuleError { index, message, offset }),
+                Err(wrong) => errors.push(RuleError::new(index, wrong)),
             }
         }
         if errors.is_empty() {
-            Ok(Self { env, compiled, config: settings.short_hash() })
+            let (patterns, config) = (Arc::new(patterns), settings.short_hash());
+            Ok(Self { env, compiled, patterns, config })
         } else {
             Err(errors)
         }
@@ -95,10 +128,12 @@ impl Rules {
         let mut context = Context::with_env(Arc::clone(&self.env));
         let bound = context
             .add_variable("message", Facts::of(facts.message))
-            .and_then(|()| context.add_variable("channel", ChannelFacts::of(facts.channel)));
+            .and_then(|()| context.add_variable("channel", ChannelFacts::of(facts.channel)))
+            .map_err(|error| error.to_string())
+            .and_then(|()| self.patterns.bind(&mut context));
         if let Err(error) = bound {
             // No rule's own fault, so under no rule's number.
-            trace.failed.push((0, error.to_string()));
+            trace.failed.push((0, error));
             return Routed { trace, ..Routed::default() };
         }
         for ((rule, program), number) in self.compiled.iter().zip(1..) {

@@ -48,7 +48,7 @@ fn a_rule_that_fails_is_skipped_and_named() {
         queue support
         queue vip
         rule when="message.attributes.tier == 'gold'" queue=vip
-        rule when="message.text" queue=vip
+        rule when="message.attributes" queue=vip
         rule when="true" priority=2
         msg c1 "x" -> opened support priority 2 by rule 3 (rule 1 failed: No such key: tier) (rule 2 failed: did not give true or false)
         "#,
@@ -59,7 +59,7 @@ fn a_rule_that_fails_is_skipped_and_named() {
 fn settings_that_cannot_be_decided_by_are_refused_and_the_old_stay() {
     check("queue support\nconfig -> installed\nconfig -> nothing");
     for (line, why) in [
-        ("rule when=\"x\"", "rule 1: `x` is not known; there are `message` and `channel`"),
+        ("rule when=\"x\"", "rule 1: `x` is not known"),
         ("rule when=\"true\" queue=nowhere", "rule 1: no queue nowhere"),
         ("rule when=\"true\" priority=100", "rule 1: a priority is 0 to 99"),
         ("queue support", "the queue support is named twice"),

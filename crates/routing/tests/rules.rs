@@ -105,6 +105,13 @@ fn expression_sees_the_message_and_its_channel() {
         "'labels' in message.attributes && 'b' in message.attributes.labels",
         "channel.id == 'site' && channel.kind == 'webhook' && channel.dialect == 'generic'",
         "message.to.filter(one, one.name == 'Help').map(one, one.address)[0].contains('help')",
+        "matches(message.subject, '^Ref') && message.cc.exists(one, one.name.matches('oss$'))",
+        "timestamp(message.sent_at).getHours('Asia/Kolkata') == 5",
+        "strings.quote(message.subject) == '\"Refund\"' && message['subject'] == 'Refund'",
+        "message.?subject.hasValue() && size(message.attributes) == 4",
+        "message.attributes.labels.exists(label, label == 'a') && 'tier' in message.attributes",
+        "(message.subject == '' ? message.text : message.subject).split('f').join('-') == 'Re-und'",
+        "int(message.attributes.score) * 2 - 4 == 10 && -int(message.attributes.score) < 0",
     ] {
         assert_eq!(matches(when, &message()), Ok(true), "{when}");
     }
@@ -133,7 +140,7 @@ fn what_is_wrong_is_told_with_its_place() {
     let deep = format!("{}true{}", "(".repeat(500), ")".repeat(500));
     let loops = "message.to.exists(a, message.cc.exists(b, a.name == b.name))";
     // What is wrong, and the text before it.
-    let cases = [
+    let cases: [(&str, &str, Option<&str>); 15] = [
         ("massage.text == ''", "`massage` is not known", Some("")),
         ("message.text == tekst", "`tekst` is not known", Some("message.text == ")),
         ("message.text == '退款' || 退", "", Some("message.text == '退款' || ")),
@@ -176,6 +183,149 @@ fn what_is_wrong_is_told_with_its_place() {
     // Loops one after the other are no loop in a loop.
     assert!(compiled(&["message.to.exists(a, true) && message.cc.exists(a, true)"]).is_ok());
     assert!(compiled(&[&wide]).is_err(), "too many nodes");
+}
+
+/// The expression, the word that is the mistake, what stands before it, and a word that there is.
+#[test]
+fn name_that_there_is_not_is_told_with_those_that_there_are() {
+    for (when, word, before, known) in [
+        ("massage.text == ''", "massage", "", "message"),
+        ("message.txt == ''", "txt", "message.", "text"),
+        ("message . txt == ''", "txt", "message . ", "text"),
+        (
+            "message.text == '' || message.form.name == ''",
+            "form",
+            "message.text == '' || message.",
+            "from",
+        ),
+        ("message.from.mail == ''", "mail", "message.from.", "address"),
+        ("has(message.tier)", "tier", "has(message.", "attributes"),
+        ("message['txt'] == ''", "txt", "message['", "text"),
+        ("message.?txt.hasValue()", "txt", "message.?", "text"),
+        ("message.to[0].nam == ''", "nam", "message.to[0].", "name"),
+        (
+            "message.to.exists(one, one.adress == '')",
+            "adress",
+            "message.to.exists(one, one.",
+            "address",
+        ),
+        (
+            "message.to.filter(one, true)[0].nam == ''",
+            "nam",
+            "message.to.filter(one, true)[0].",
+            "name",
+        ),
+        (
+            "message.to.map(one, one.name).exists(n, m == '')",
+            "m",
+            "message.to.map(one, one.name).exists(n, ",
+            "n",
+        ),
+        ("message.automation.clas == ''", "clas", "message.automation.", "class"),
+        (
+            "message.attachments.all(file, file.size > 1)",
+            "size",
+            "message.attachments.all(file, file.",
+            "size_bytes",
+        ),
+        ("channel.name == ''", "name", "channel.", "dialect"),
+        ("message.text.contain('x')", "contain", "message.text.", "contains"),
+        (
+            "message.text.contains('x') || message.text.lower() == ''",
+            "lower",
+            "message.text.contains('x') || message.text.",
+            "lowerAscii",
+        ),
+        ("message.to.any(one, true)", "any", "message.to.", "exists"),
+        ("sise(message.to) > 0", "sise", "", "size"),
+        ("strings.qoute('a') == ''", "strings.qoute", "", "strings.quote"),
+    ] {
+        let errors = compiled(&[when]).expect_err(when);
+        assert_eq!(errors[0].offset, Some(before.len()), "{when}");
+        let unknown = errors[0].unknown.as_ref().expect(when);
+        assert_eq!(unknown.word, word, "{when}");
+        assert!(unknown.known.iter().any(|name| name == known), "{when}: {unknown:?}");
+        assert!(unknown.known.iter().all(|name| !name.starts_with('@')), "{when}: {unknown:?}");
+    }
+}
+
+#[test]
+fn what_can_never_be_answered_is_refused_at_its_place() {
+    for (when, why, before) in [
+        ("message.text == 5", "a text is compared with a number", "message.text "),
+        ("message.to == ''", "a list is compared with a text", "message.to "),
+        ("message.text", "a rule must be true or false, and this is a text", "message"),
+        ("message.text && true", "joined by &&, || and ! must be true or false", "message"),
+        ("!message.text", "must be true or false, and this is a text", "!message"),
+        ("size(message.to)", "a rule must be true or false, and this is a number", "size"),
+        (
+            "message.to.contains('x')",
+            "`contains` is asked of a text, and this is a list",
+            "message.to.",
+        ),
+        ("message.to.name == ''", "asked of a list, which has no fields", "message.to."),
+        ("message.text.name == ''", "asked of a text, which has no fields", "message.text."),
+        ("message.text.exists(one, true)", "a text cannot be looped over", "message"),
+        ("'x' in message.text", "`in` asks a list, and this is a text", "'x' "),
+        (
+            "message.text.contains()",
+            "`contains` takes one value, and here it is given 0",
+            "message.text.",
+        ),
+        ("message.text.contains('a', 'b')", "here it is given 2", "message.text."),
+        ("message.text.split() == []", "`split` takes 1 to 2 values", "message.text."),
+        (
+            "message.text.contains(5)",
+            "what `contains` is given must be a text",
+            "message.text.contains(",
+        ),
+        ("contains(message.text, 'x')", "`contains` is called on a value", ""),
+        ("message.text.string() == ''", "`string` is called alone", "message.text."),
+        (
+            "message.to.exists(one)",
+            "`exists` is called as list.exists(one, condition)",
+            "message.to.",
+        ),
+        ("message.has(text)", "`has` is called as has(", "message."),
+        ("message.to.exists(one, one.name)", "must be true or false", "message.to.exists(one, one"),
+        ("Money{amount: 1} == 1", "there are no types", "Money"),
+        (
+            "message.text.matches('(a')",
+            "no regular expression: unclosed group",
+            "message.text.matches(",
+        ),
+        ("matches(message.text, 'a{2,1}')", "no regular expression", "matches(message.text, "),
+        (
+            "message.text.matches(message.subject)",
+            "must be written out in quotes",
+            "message.text.matches(message",
+        ),
+        ("message.text - 1 == 0", "what is reckoned with must be a number", "message"),
+        ("message.text == '' ? 1 : 2", "a rule must be true or false", "message.text == '' "),
+    ] {
+        let errors = compiled(&[when]).expect_err(when);
+        assert!(errors[0].message.contains(why), "{when}: {}", errors[0].message);
+        assert_eq!(errors[0].offset, Some(before.len()), "{when}: {}", errors[0].message);
+        assert_eq!(errors[0].unknown, None, "{when}");
+    }
+}
+
+/// Compiling this takes a thousand times as long as asking it of three letters, so a rule that
+/// compiled it for each message could not be that quick.
+#[test]
+fn regular_expression_is_compiled_with_the_rules_and_not_for_each_message() {
+    let when = r#"message.subject.matches("^(\\p{L}{1,8}|\\p{N}{1,8})$")"#;
+    let mut compiled_rules = compiled(&[when]).unwrap();
+    let compiling = fastest(|| compiled_rules = compiled(&[when]).unwrap());
+    let mut short = message();
+    short.subject = Some("abc".to_owned());
+    let asking = fastest(|| {
+        for _ in 0..10 {
+            let routed = compiled_rules.route(RuleFacts { message: &short, channel: &channel() });
+            assert_eq!(routed.trace.matched, Some(1));
+        }
+    });
+    assert!(asking < compiling, "ten messages took {asking:?}, compiling once {compiling:?}");
 }
 
 #[test]

@@ -324,3 +324,43 @@ fn other_rooms_find_the_place_of_a_setting() {
     let shown = config.diagnostics(vec![unknown]).render(false);
     assert!(shown.contains("retry = { wait_ms"), "{shown}");
 }
+
+#[test]
+fn mistakes_of_other_rooms_are_told_with_ours_in_the_order_of_the_file() {
+    let text = "[[channels]]\nid = 'site'\nkind = 'webhook'\nsecret_file = 'missing'\ncallback = 1\n\
+                [[rules]]\nwhen = 'a'\nqueue = 'suport'\n[[rules]]\nwhen = 7\n";
+    let draft = Desk::with_queues(text).loader().draft(None).unwrap();
+    assert!(!draft.is_sound("channels[0].secret") && draft.is_sound("rules[0].when"));
+    let config = draft.config();
+    assert_eq!(config.rules.len(), 2, "what is wrong keeps its number");
+    let theirs = [
+        ("rules[1].when", "follows from the 7"),
+        ("rules[0].when", "no rule"),
+        ("channels[0].callback", "not a text"),
+        ("channels[0].secret", "follows from the file"),
+    ];
+    let theirs = theirs.map(|(key, why)| config.diagnose(key, why, None, None));
+    let found = draft.finish(theirs.into()).unwrap_err();
+    let lines: Vec<_> = found.items().iter().map(|item| (item.line, &*item.key)).collect();
+    assert_eq!(
+        lines,
+        [
+            (Some(4), "channels[0].secret_file"),
+            (Some(5), "channels[0].callback"),
+            (Some(7), "rules[0].when"),
+            (Some(8), "rules[0].queue"),
+            (Some(10), "rules[1].when"),
+        ]
+    );
+    let good = Desk::with_queues("").loader().draft(None).unwrap();
+    assert!(good.finish(Vec::new()).is_ok());
+}
+
+#[test]
+fn what_is_no_table_keeps_the_number_of_the_others() {
+    let text = "rules = [7, { when = 'x' }]\nchannels = [8, { id = 'site', kind = 'webhook' }]\n";
+    let draft = Desk::with_queues(text).loader().draft(None).unwrap();
+    let config = draft.config();
+    assert_eq!(config.rules[1].when, "x");
+    assert_eq!(config.channels[0].key("secret"), "channels[1].secret");
+}

@@ -19,7 +19,7 @@ const DAY_MS: i64 = 86_400_000;
 
 pub(crate) async fn run(shared: &Shared, wanted: &Backfill) -> Result<ExitCode, Failure> {
     let since = since(&wanted.since)?;
-    let setup = setup::accept(setup::preview(shared)?)?;
+    let setup = setup::accept(setup::draft(shared)?)?;
     let mut adapters = setup.adapters.values();
     let adapter = adapters.find(|adapter| adapter.channel().as_str() == wanted.channel);
     let adapter = adapter.ok_or_else(|| {

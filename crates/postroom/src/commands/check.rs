@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::{output, setup};
 
 pub(crate) fn run(shared: &Shared) -> Result<ExitCode, Failure> {
-    let setup = setup::accept(setup::preview(shared)?)?;
+    let setup = setup::accept(setup::draft(shared)?)?;
     let config = &setup.config;
     if shared.json {
         output::json(&serde_json::json!({

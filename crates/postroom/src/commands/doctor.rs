@@ -38,7 +38,7 @@ enum State {
 
 pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
     // Mistakes are told as `check` tells them: addresses that cannot be, options that an adapter refuses.
-    let setup = setup::accept(setup::preview(shared)?)?;
+    let setup = setup::accept(setup::draft(shared)?)?;
     let config = &setup.config;
     let mut lines = if config.is_clustered() {
         let mut lines = bus(config).await;

@@ -89,11 +89,13 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     let random: Arc<dyn Random> = Arc::new(SystemRandom::new());
     // Processes on several machines would each make another one.
     if roles.all() {
+        // Every mistake is told before anything is made.
+        setup::accept(loader.draft(Some(random.as_ref()))?)?;
         for made in loader.create_missing_secrets(random.as_ref())? {
             output::complain(&format!("made a new secret: {}", made.display()));
         }
     }
-    let setup = setup::accept(loader.load()?)?;
+    let setup = setup::accept(loader.draft(None)?)?;
     if !roles.all() && !setup.config.is_clustered() {
         let name = roles.name;
         return Err(Failure::usage(format!(

@@ -71,7 +71,7 @@ impl Reload {
     }
 
     async fn take_over(&mut self, house: &House, live: &Live) -> Result<(), Failure> {
-        let setup = setup::accept(self.loader.load()?)?;
+        let setup = setup::accept(self.loader.draft(None)?)?;
         // The secret files that it names may be others now.
         self.watcher = setup.config.watcher();
         if Fixed::of(&setup.config) != self.fixed {

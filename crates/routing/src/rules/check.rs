@@ -1,9 +1,19 @@
-//! Whether an expression may be a rule: it is small, names only what there is, and has no loop
-//! within a loop.
+//! Whether an expression may be a rule: it is small, has no loop within a loop, names only what
+//! there is, and asks nothing that can never be answered. What depends on the message (its
+//! attributes) is left open.
 
-use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
+use std::ops::RangeInclusive;
+
+use cel::common::ast::operators as op;
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo,
+};
 use cel::{Env, Program};
 use postroom_model::Rule;
+
+use super::patterns::Patterns;
+use super::vocabulary::{Base, FUNCTIONS, Function, MACROS, MATCHES, ROOTS, Record, Shape, Target};
+use super::{UnknownName, Wrong};
 
 /// Characters of an expression.
 const EXPRESSION_CHARS_MAX: usize = 2_000;
@@ -11,23 +21,28 @@ const EXPRESSION_CHARS_MAX: usize = 2_000;
 /// Nodes of one expression's tree.
 const NODES_MAX: usize = 1_000;
 
-/// Compiles one rule, or says what is wrong and at which byte, if that is known.
-pub(super) fn compile(env: &Env, rule: &Rule) -> Result<Program, (String, Option<usize>)> {
-    if rule.when.chars().count() > EXPRESSION_CHARS_MAX {
-        return Err((format!("longer than {EXPRESSION_CHARS_MAX} characters"), None));
+/// Compiles one rule and the regular expressions in it, or says what is wrong.
+pub(super) fn compile(env: &Env, rule: &Rule, patterns: &mut Patterns) -> Result<Program, Wrong> {
+    let text = rule.when.as_str();
+    if text.chars().count() > EXPRESSION_CHARS_MAX {
+        return Err(wrong(None, format!("longer than {EXPRESSION_CHARS_MAX} characters")));
     }
-    let program = env.compile(&rule.when).map_err(|errors| {
+    let program = env.compile(text).map_err(|errors| {
         let first = errors.errors.first();
         let message = first.map_or_else(|| "not an expression".to_owned(), |e| e.msg.clone());
-        (message, first.and_then(|error| offset_of(&rule.when, error.pos)))
+        wrong(first.and_then(|error| offset_of(text, error.pos)), message)
     })?;
-    let mut walk = Walk { nodes: 0, bound: vec!["message", "channel"] };
-    walk.check(program.expression(), 0).map_err(|(id, message)| {
-        let at = program.source_info().offset_for(id).map(|(start, _)| start as usize);
-        let at = at.filter(|at| rule.when.is_char_boundary(*at));
-        (message, at)
-    })?;
+    let bound = ROOTS.iter().map(|(name, record)| (*name, Shape::one(Base::Record(*record))));
+    let mut walk =
+        Walk { text, source: program.source_info(), patterns, nodes: 0, bound: bound.collect() };
+    let whole = program.expression();
+    let shape = walk.shape(whole, 0)?;
+    walk.must_be(Base::Truth, shape, whole, "a rule")?;
     Ok(program)
+}
+
+const fn wrong(offset: Option<usize>, message: String) -> Wrong {
+    Wrong { offset, message, unknown: None }
 }
 
 /// The byte at which the character of this number begins; the end if there is none.
@@ -44,47 +59,228 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
     Some(before + byte_of(text.get(before..)?, column))
 }
 
-/// Walks an expression: bounds its size, refuses a loop within a loop and names that nothing binds.
+/// Walks an expression and says what each part of it gives.
 struct Walk<'a> {
+    text: &'a str,
+    source: &'a SourceInfo,
+    patterns: &'a mut Patterns,
     nodes: usize,
-    /// Names that can be used here.
-    bound: Vec<&'a str>,
+    /// Names that can be used here; the last one of a name counts.
+    bound: Vec<(&'a str, Shape)>,
 }
 
-/// What is wrong, and the id of the node at which it is.
-type Wrong = (u64, String);
+type Checked<T> = Result<T, Wrong>;
 
 impl<'a> Walk<'a> {
-    fn check(&mut self, node: &'a IdedExpr, loops: usize) -> Result<(), Wrong> {
+    /// What the node gives. `loops` is how many loops stand around it.
+    fn shape(&mut self, node: &'a IdedExpr, loops: usize) -> Checked<Shape> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err((node.id, "too large an expression".to_owned()));
+            return Err(self.wrong(node.id, "too large an expression"));
         }
         match &node.expr {
-            Expr::Unspecified | Expr::Literal(_) => Ok(()),
-            Expr::Ident(name) if self.bound.contains(&name.as_str()) => Ok(()),
-            Expr::Ident(name) => {
-                let known = "there are `message` and `channel`";
-                Err((node.id, format!("`{name}` is not known; {known}")))
+            Expr::Unspecified => Ok(Shape::FREE),
+            Expr::Literal(literal) => Ok(literal_shape(literal)),
+            Expr::Ident(name) => self.ident(node.id, name),
+            Expr::Call(call) => self.call(node.id, call, loops),
+            Expr::Select(select) => {
+                let operand = self.shape(&select.operand, loops)?;
+                let at = self.after(node.id, &select.field);
+                let found = field(operand, &select.field, at)?;
+                Ok(if select.test { Shape::TRUTH } else { found })
             }
-            Expr::Call(call) => {
-                let target = call.target.as_deref();
-                self.check_all(target.into_iter().chain(&call.args), loops)
+            Expr::List(list) => {
+                let mut element = Shape::one(Base::Nothing);
+                for one in &list.elements {
+                    element = element.or(self.shape(one, loops)?);
+                }
+                Ok(element.list())
             }
-            Expr::Select(select) => self.check(&select.operand, loops),
-            Expr::List(list) => self.check_all(&list.elements, loops),
-            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), loops),
-            Expr::Struct(made) => self.entries(made.entries.iter().map(|entry| &entry.expr), loops),
+            Expr::Map(map) => {
+                for entry in &map.entries {
+                    if let EntryExpr::MapEntry(entry) = &entry.expr {
+                        self.shape(&entry.key, loops)?;
+                        self.shape(&entry.value, loops)?;
+                    }
+                }
+                Ok(Shape::FREE)
+            }
+            Expr::Struct(_) => Err(self.wrong(node.id, "there are no types to make values of")),
             Expr::Comprehension(inner) => self.comprehension(node.id, inner, loops),
         }
     }
 
-    fn check_all(
+    fn ident(&self, id: u64, name: &str) -> Checked<Shape> {
+        if let Some((_, shape)) = self.bound.iter().rev().find(|(bound, _)| *bound == name) {
+            return Ok(*shape);
+        }
+        let known = self.bound.iter().filter(|(name, _)| !name.starts_with('@'));
+        let known: Vec<&str> = known.map(|(name, _)| *name).collect();
+        Err(unknown(self.start(id), name, "names", &known))
+    }
+
+    fn call(&mut self, id: u64, call: &'a CallExpr, loops: usize) -> Checked<Shape> {
+        if let Some(target) = call.target.as_deref() {
+            if let Some(space) = self.namespace(target) {
+                return self.function(id, Some(space), call, None, loops);
+            }
+            let target = self.shape(target, loops)?;
+            return self.function(id, None, call, Some(target), loops);
+        }
+        match self.operator(id, call, loops)? {
+            Some(shape) => Ok(shape),
+            None => self.function(id, None, call, None, loops),
+        }
+    }
+
+    /// The first part of a name such as `strings.quote`.
+    fn namespace(&self, target: &'a IdedExpr) -> Option<&'a str> {
+        let Expr::Ident(name) = &target.expr else { return None };
+        let is_bound = self.bound.iter().any(|(bound, _)| bound == name);
+        let spaces = FUNCTIONS.iter().filter_map(|function| function.name.split_once('.'));
+        let is_space = spaces.into_iter().any(|(space, _)| space == name);
+        (!is_bound && is_space).then_some(name)
+    }
+
+    /// None if it is no operator.
+    fn operator(&mut self, id: u64, call: &'a CallExpr, loops: usize) -> Checked<Option<Shape>> {
+        let name = call.func_name.as_str();
+        if !name.contains(['_', '@']) || name.starts_with(char::is_alphanumeric) {
+            return Ok(None);
+        }
+        let mut shapes = Vec::with_capacity(call.args.len());
+        for one in &call.args {
+            shapes.push(self.shape(one, loops)?);
+        }
+        let shape = match (name, call.args.as_slice(), shapes.as_slice()) {
+            (op::LOGICAL_AND | op::LOGICAL_OR | op::LOGICAL_NOT, args, given) => {
+                for (node, shape) in args.iter().zip(given) {
+                    self.must_be(Base::Truth, *shape, node, "what is joined by &&, || and !")?;
+                }
+                Shape::TRUTH
+            }
+            (op::CONDITIONAL, [asked, ..], [first, then, other]) => {
+                self.must_be(Base::Truth, *first, asked, "what stands before ?")?;
+                then.or(*other)
+            }
+            (
+                op::EQUALS
+                | op::NOT_EQUALS
+                | op::LESS
+                | op::LESS_EQUALS
+                | op::GREATER
+                | op::GREATER_EQUALS,
+                _,
+                [left, right],
+            ) => self.comparison(id, *left, *right)?,
+            (op::IN, _, [_, held]) => self.held(id, *held)?,
+            (op::INDEX, [_, index], [held, _]) => self.index(*held, index)?,
+            (op::OPT_SELECT | op::OPT_INDEX, [_, index], [held, _]) => {
+                self.index(*held, index)?;
+                Shape::FREE
+            }
+            (op::ADD, _, [left, right]) => left.or(*right),
+            (op::NOT_STRICTLY_FALSE, ..) => Shape::TRUTH,
+            (op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO | op::NEGATE, args, given) => {
+                for (node, shape) in args.iter().zip(given) {
+                    self.must_be(Base::Number, *shape, node, "what is reckoned with")?;
+                }
+                // Times can be taken from each other.
+                if given.iter().any(|shape| shape.is_open()) { Shape::FREE } else { Shape::NUMBER }
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(shape))
+    }
+
+    fn comparison(&self, id: u64, left: Shape, right: Shape) -> Checked<Shape> {
+        if left.meets(right) {
+            return Ok(Shape::TRUTH);
+        }
+        let (left, right) = (left.describe(), right.describe());
+        Err(self.wrong(id, &format!("{left} is compared with {right}")))
+    }
+
+    fn held(&self, id: u64, held: Shape) -> Checked<Shape> {
+        if held.element().is_some() {
+            return Ok(Shape::TRUTH);
+        }
+        let what = held.describe();
+        Err(self
+            .wrong(id, &format!("`in` asks a list, and this is {what}; a text has contains(…)")))
+    }
+
+    fn index(&self, held: Shape, index: &IdedExpr) -> Checked<Shape> {
+        match (&index.expr, held.base) {
+            (Expr::Literal(LiteralValue::String(name)), Base::Record(_)) if !held.is_list() => {
+                field(held, name.inner(), self.after(index.id, name.inner()))
+            }
+            _ => Ok(held.element().unwrap_or(Shape::FREE)),
+        }
+    }
+
+    /// `space` is the first part of a name such as `strings.quote`.
+    fn function(
         &mut self,
-        nodes: impl IntoIterator<Item = &'a IdedExpr>,
+        id: u64,
+        space: Option<&str>,
+        call: &'a CallExpr,
+        target: Option<Shape>,
         loops: usize,
-    ) -> Result<(), Wrong> {
-        nodes.into_iter().try_for_each(|node| self.check(node, loops))
+    ) -> Checked<Shape> {
+        let whole = space.map(|space| format!("{space}.{}", call.func_name));
+        let name = whole.as_deref().unwrap_or(&call.func_name);
+        let at = self.before(id, space.unwrap_or(&call.func_name));
+        let named = || FUNCTIONS.iter().filter(|function| function.name == name);
+        if named().next().is_none() {
+            return Err(unknown_function(at, name, target.is_some()));
+        }
+        let way = named().find(|way| (way.target == Target::Alone) == target.is_none());
+        let Some(way) = way else {
+            let how = if target.is_some() { "alone" } else { "on a value" };
+            return Err(wrong(at, format!("`{name}` is called {how}")));
+        };
+        if let Some(shape) = target.filter(|shape| !way.target.takes(*shape)) {
+            let (asked, given) = (way.target.describe(), shape.describe());
+            return Err(wrong(at, format!("`{name}` is asked of {asked}, and this is {given}")));
+        }
+        self.arguments(at, way, call, loops)?;
+        if name == MATCHES {
+            self.pattern(call)?;
+        }
+        Ok(way.gives)
+    }
+
+    fn arguments(
+        &mut self,
+        at: Option<usize>,
+        way: &Function,
+        call: &'a CallExpr,
+        loops: usize,
+    ) -> Checked<()> {
+        let many = way.least..=way.args.len();
+        if !many.contains(&call.args.len()) {
+            let (name, given) = (way.name, call.args.len());
+            let takes = counted(&many);
+            return Err(wrong(at, format!("`{name}` takes {takes}, and here it is given {given}")));
+        }
+        for (node, base) in call.args.iter().zip(way.args) {
+            let shape = self.shape(node, loops)?;
+            if *base != Base::Free {
+                self.must_be(*base, shape, node, &format!("what `{}` is given", way.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A regular expression is compiled now, so it must stand here.
+    fn pattern(&mut self, call: &CallExpr) -> Checked<()> {
+        let Some(node) = call.args.last() else { return Ok(()) };
+        let Expr::Literal(LiteralValue::String(pattern)) = &node.expr else {
+            let message = "the regular expression of `matches` must be written out in quotes";
+            return Err(self.wrong(node.id, message));
+        };
+        self.patterns.add(pattern.inner()).map_err(|message| self.wrong(node.id, &message))
     }
 
     fn comprehension(
@@ -92,29 +288,120 @@ impl<'a> Walk<'a> {
         id: u64,
         inner: &'a ComprehensionExpr,
         loops: usize,
-    ) -> Result<(), Wrong> {
+    ) -> Checked<Shape> {
         if loops > 0 {
-            return Err((id, "a loop within a loop could take very long".to_owned()));
+            return Err(self.wrong(id, "a loop within a loop could take very long"));
         }
-        self.check_all([&inner.iter_range, &inner.accu_init], loops)?;
+        let range = self.shape(&inner.iter_range, loops)?;
+        let Some(element) = range.element() else {
+            let what = range.describe();
+            return Err(self.wrong(inner.iter_range.id, &format!("{what} cannot be looped over")));
+        };
+        let gathered = self.shape(&inner.accu_init, loops)?;
         let outside = self.bound.len();
-        self.bound.push(&inner.accu_var);
-        self.bound.push(&inner.iter_var);
-        self.bound.extend(inner.iter_var2.as_deref());
-        let parts = [&inner.loop_cond, &inner.loop_step, &inner.result];
-        let checked = self.check_all(parts, loops + 1);
+        self.bound.push((&inner.accu_var, gathered));
+        self.bound.push((&inner.iter_var, element));
+        self.bound.extend(inner.iter_var2.as_deref().map(|name| (name, Shape::FREE)));
+        let inside = self.turns(inner, loops + 1);
         self.bound.truncate(outside);
-        checked
+        inside
     }
 
-    fn entries(
-        &mut self,
-        mut entries: impl Iterator<Item = &'a EntryExpr>,
-        loops: usize,
-    ) -> Result<(), Wrong> {
-        entries.try_for_each(|entry| match entry {
-            EntryExpr::StructField(field) => self.check(&field.value, loops),
-            EntryExpr::MapEntry(entry) => self.check_all([&entry.key, &entry.value], loops),
-        })
+    fn turns(&mut self, inner: &'a ComprehensionExpr, loops: usize) -> Checked<Shape> {
+        self.shape(&inner.loop_cond, loops)?;
+        let step = self.shape(&inner.loop_step, loops)?;
+        self.bound.push((&inner.accu_var, step));
+        self.shape(&inner.result, loops)
+    }
+
+    fn must_be(&self, base: Base, shape: Shape, node: &IdedExpr, what: &str) -> Checked<()> {
+        let wanted = Shape::one(base);
+        if shape.is_open() || shape == wanted {
+            return Ok(());
+        }
+        let (wanted, given) = (wanted.describe(), shape.describe());
+        Err(self.wrong(node.id, &format!("{what} must be {wanted}, and this is {given}")))
+    }
+
+    fn wrong(&self, id: u64, message: &str) -> Wrong {
+        wrong(self.start(id), message.to_owned())
+    }
+
+    /// The byte at which the node is noted.
+    fn start(&self, id: u64) -> Option<usize> {
+        let (at, _) = self.source.offset_for(id)?;
+        let at = usize::try_from(at).ok()?;
+        self.text.is_char_boundary(at).then_some(at)
+    }
+
+    /// The byte of a name behind the dot at which the node is noted.
+    fn after(&self, id: u64, name: &str) -> Option<usize> {
+        let at = self.start(id)?;
+        let found = self.text.get(at..).and_then(|rest| rest.find(name));
+        Some(found.map_or(at, |found| at + found))
+    }
+
+    /// The byte of a name before the parenthesis at which the node is noted.
+    fn before(&self, id: u64, name: &str) -> Option<usize> {
+        let at = self.start(id)?;
+        Some(self.text.get(..at).and_then(|text| text.rfind(name)).unwrap_or(at))
+    }
+}
+
+fn literal_shape(literal: &LiteralValue) -> Shape {
+    match literal {
+        LiteralValue::Boolean(_) => Shape::TRUTH,
+        LiteralValue::Double(_) | LiteralValue::Int(_) | LiteralValue::UInt(_) => Shape::NUMBER,
+        LiteralValue::String(_) => Shape::TEXT,
+        LiteralValue::Bytes(_) | LiteralValue::Null => Shape::FREE,
+    }
+}
+
+/// A field of what has fields; what depends on the message has any.
+fn field(operand: Shape, name: &str, at: Option<usize>) -> Checked<Shape> {
+    match operand.base {
+        _ if operand.is_open() => Ok(Shape::FREE),
+        Base::Record(record) if !operand.is_list() => known_field(record, name, at),
+        _ => {
+            let what = operand.describe();
+            let advice = if operand.is_list() { "; ask with exists(one, …)" } else { "" };
+            Err(wrong(at, format!("`{name}` is asked of {what}, which has no fields{advice}")))
+        }
+    }
+}
+
+fn known_field(record: Record, name: &str, at: Option<usize>) -> Checked<Shape> {
+    let fields = record.fields();
+    if let Some((_, shape)) = fields.iter().find(|(field, _)| *field == name) {
+        return Ok(*shape);
+    }
+    let known: Vec<&str> = fields.iter().map(|(field, _)| *field).collect();
+    Err(unknown(at, name, "fields", &known))
+}
+
+fn unknown_function(at: Option<usize>, name: &str, has_target: bool) -> Wrong {
+    if let Some((_, how)) = MACROS.iter().find(|(known, _)| *known == name) {
+        return wrong(at, format!("`{name}` is called as {how}"));
+    }
+    let fitting = FUNCTIONS.iter().filter(|way| (way.target != Target::Alone) == has_target);
+    let mut known: Vec<&str> = fitting.map(|way| way.name).collect();
+    known
+        .extend(MACROS.iter().map(|(name, _)| *name).filter(|name| (*name != "has") == has_target));
+    unknown(at, name, "functions", &known)
+}
+
+fn unknown(offset: Option<usize>, word: &str, what: &'static str, known: &[&str]) -> Wrong {
+    let known = known.iter().map(|&name| name.to_owned()).collect();
+    let unknown = UnknownName { word: word.to_owned(), what, known };
+    Wrong { offset, message: format!("`{word}` is not known"), unknown: Some(unknown) }
+}
+
+fn counted(many: &RangeInclusive<usize>) -> String {
+    let (least, most) = (many.start(), many.end());
+    match (least, most) {
+        (0, 0) => "nothing".to_owned(),
+        (1, 1) => "one value".to_owned(),
+        _ if least == most => format!("{least} values"),
+        _ => format!("{least} to {most} values"),
     }
 }

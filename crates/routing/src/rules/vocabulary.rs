@@ -1,0 +1,372 @@
+//! What an expression can name: the fields of what it sees, and the functions that it may call.
+//! Only names and shapes; what they give at run time is said by the facts and by the CEL library,
+//! and tests hold both against these lists.
+
+/// What a value is, as far as it can be known before there is a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) base: Base,
+    /// How many lists stand around it.
+    pub(super) lists: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    /// Of what is in an empty list.
+    Nothing,
+    /// It depends on the message.
+    Free,
+    Text,
+    Number,
+    Truth,
+    Record(Record),
+}
+
+/// What has fields of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Record {
+    Message,
+    Channel,
+    Party,
+    Attachment,
+    Automation,
+}
+
+impl Shape {
+    pub(super) const FREE: Self = Self::one(Base::Free);
+    pub(super) const TEXT: Self = Self::one(Base::Text);
+    pub(super) const NUMBER: Self = Self::one(Base::Number);
+    pub(super) const TRUTH: Self = Self::one(Base::Truth);
+
+    pub(super) const fn one(base: Base) -> Self {
+        Self { base, lists: 0 }
+    }
+
+    const fn many(base: Base) -> Self {
+        Self { base, lists: 1 }
+    }
+
+    pub(super) const fn list(self) -> Self {
+        Self { base: self.base, lists: self.lists.saturating_add(1) }
+    }
+
+    pub(super) const fn is_list(self) -> bool {
+        self.lists > 0
+    }
+
+    /// Whether nothing can be said about it.
+    pub(super) const fn is_open(self) -> bool {
+        !self.is_list() && matches!(self.base, Base::Free | Base::Nothing)
+    }
+
+    /// What a loop over it sees; none if there is nothing to loop over.
+    pub(super) const fn element(self) -> Option<Self> {
+        match (self.lists.checked_sub(1), self.base) {
+            (Some(lists), base) => Some(Self { base, lists }),
+            (None, Base::Free | Base::Nothing) => Some(Self::FREE),
+            (None, Base::Record(_)) => Some(Self::TEXT),
+            (None, Base::Text | Base::Number | Base::Truth) => None,
+        }
+    }
+
+    /// What is either of the two.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self.base, other.base) {
+            _ if self == other => self,
+            (Base::Nothing, _) if self.lists <= other.lists => other,
+            (_, Base::Nothing) if other.lists <= self.lists => self,
+            _ => Self::FREE,
+        }
+    }
+
+    /// Whether one could equal the other.
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.is_open()
+            || other.is_open()
+            || self.is_list() == other.is_list() && (self.is_list() || self.base == other.base)
+    }
+
+    pub(super) const fn describe(self) -> &'static str {
+        match self.base {
+            _ if self.is_list() => "a list",
+            Base::Nothing | Base::Free => "a value",
+            Base::Text => "a text",
+            Base::Number => "a number",
+            Base::Truth => "true or false",
+            Base::Record(_) => "a group of fields",
+        }
+    }
+}
+
+/// What an expression begins with.
+pub(super) const ROOTS: &[(&str, Record)] =
+    &[("message", Record::Message), ("channel", Record::Channel)];
+
+const MESSAGE: &[(&str, Shape)] = &[
+    ("kind", Shape::TEXT),
+    ("external_id", Shape::TEXT),
+    ("thread", Shape::TEXT),
+    ("from", Shape::one(Base::Record(Record::Party))),
+    ("to", Shape::many(Base::Record(Record::Party))),
+    ("cc", Shape::many(Base::Record(Record::Party))),
+    ("reply_to", Shape::many(Base::Record(Record::Party))),
+    ("sent_at", Shape::TEXT),
+    ("subject", Shape::TEXT),
+    ("text", Shape::TEXT),
+    ("visible_text", Shape::TEXT),
+    ("html", Shape::TEXT),
+    ("in_reply_to", Shape::many(Base::Text)),
+    ("references", Shape::many(Base::Text)),
+    ("attachments", Shape::many(Base::Record(Record::Attachment))),
+    ("automation", Shape::one(Base::Record(Record::Automation))),
+    ("attributes", Shape::FREE),
+];
+
+const CHANNEL: &[(&str, Shape)] =
+    &[("id", Shape::TEXT), ("kind", Shape::TEXT), ("dialect", Shape::TEXT)];
+
+const PARTY: &[(&str, Shape)] =
+    &[("address", Shape::TEXT), ("name", Shape::TEXT), ("username", Shape::TEXT)];
+
+const ATTACHMENT: &[(&str, Shape)] =
+    &[("name", Shape::TEXT), ("media_type", Shape::TEXT), ("size_bytes", Shape::NUMBER)];
+
+const AUTOMATION: &[(&str, Shape)] = &[("class", Shape::TEXT), ("may_answer", Shape::TRUTH)];
+
+impl Record {
+    pub(super) const fn fields(self) -> &'static [(&'static str, Shape)] {
+        match self {
+            Self::Message => MESSAGE,
+            Self::Channel => CHANNEL,
+            Self::Party => PARTY,
+            Self::Attachment => ATTACHMENT,
+            Self::Automation => AUTOMATION,
+        }
+    }
+}
+
+/// What a function is called on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Nothing stands before it.
+    Alone,
+    Text,
+    List,
+    /// A text, a list or a group of fields.
+    Sized,
+    /// What `.?` gives.
+    Optional,
+    /// What `timestamp` and `duration` give.
+    Time,
+}
+
+impl Target {
+    pub(super) const fn takes(self, shape: Shape) -> bool {
+        match self {
+            _ if shape.is_open() => true,
+            Self::Alone | Self::Optional | Self::Time => false,
+            Self::Text => !shape.is_list() && matches!(shape.base, Base::Text),
+            Self::List => shape.is_list(),
+            Self::Sized => shape.is_list() || matches!(shape.base, Base::Text | Base::Record(_)),
+        }
+    }
+
+    pub(super) const fn describe(self) -> &'static str {
+        match self {
+            Self::Alone => "nothing",
+            Self::Text => "a text",
+            Self::List => "a list",
+            Self::Sized => "a text or a list",
+            Self::Optional => "what `.?` gives",
+            Self::Time => "what `timestamp` gives",
+        }
+    }
+}
+
+/// One way to call a function.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) target: Target,
+    pub(super) args: &'static [Base],
+    /// How many of `args` must be given.
+    pub(super) least: usize,
+    pub(super) gives: Shape,
+}
+
+const fn on(
+    target: Target,
+    name: &'static str,
+    args: &'static [Base],
+    least: usize,
+    gives: Shape,
+) -> Function {
+    Function { name, target, args, least, gives }
+}
+
+/// The regular expressions are ours; the rest is the CEL library's.
+pub(super) const MATCHES: &str = "matches";
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    on(Target::Text, "contains", &[Base::Text], 1, Shape::TRUTH),
+    on(Target::Text, "startsWith", &[Base::Text], 1, Shape::TRUTH),
+    on(Target::Text, "endsWith", &[Base::Text], 1, Shape::TRUTH),
+    on(Target::Text, MATCHES, &[Base::Text], 1, Shape::TRUTH),
+    on(Target::Alone, MATCHES, &[Base::Text, Base::Text], 2, Shape::TRUTH),
+    on(Target::Sized, "size", &[], 0, Shape::NUMBER),
+    on(Target::Alone, "size", &[Base::Free], 1, Shape::NUMBER),
+    on(Target::Text, "charAt", &[Base::Number], 1, Shape::TEXT),
+    on(Target::Text, "indexOf", &[Base::Text, Base::Number], 1, Shape::NUMBER),
+    on(Target::Text, "lastIndexOf", &[Base::Text, Base::Number], 1, Shape::NUMBER),
+    on(Target::Text, "lowerAscii", &[], 0, Shape::TEXT),
+    on(Target::Text, "upperAscii", &[], 0, Shape::TEXT),
+    on(Target::Text, "trim", &[], 0, Shape::TEXT),
+    on(Target::Text, "reverse", &[], 0, Shape::TEXT),
+    on(Target::Text, "replace", &[Base::Text, Base::Text, Base::Number], 2, Shape::TEXT),
+    on(Target::Text, "split", &[Base::Text, Base::Number], 1, Shape::many(Base::Text)),
+    on(Target::Text, "substring", &[Base::Number, Base::Number], 1, Shape::TEXT),
+    on(Target::Text, "format", &[Base::Free], 1, Shape::TEXT),
+    on(Target::List, "join", &[Base::Text], 0, Shape::TEXT),
+    on(Target::Optional, "hasValue", &[], 0, Shape::TRUTH),
+    on(Target::Optional, "value", &[], 0, Shape::FREE),
+    on(Target::Optional, "or", &[Base::Free], 1, Shape::FREE),
+    on(Target::Optional, "orValue", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "optional.of", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "optional.ofNonZeroValue", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "optional.none", &[], 0, Shape::FREE),
+    on(Target::Alone, "strings.quote", &[Base::Text], 1, Shape::TEXT),
+    on(Target::Alone, "string", &[Base::Free], 1, Shape::TEXT),
+    on(Target::Alone, "int", &[Base::Free], 1, Shape::NUMBER),
+    on(Target::Alone, "uint", &[Base::Free], 1, Shape::NUMBER),
+    on(Target::Alone, "double", &[Base::Free], 1, Shape::NUMBER),
+    on(Target::Alone, "bool", &[Base::Free], 1, Shape::TRUTH),
+    on(Target::Alone, "bytes", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "dyn", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "type", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "timestamp", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, "duration", &[Base::Free], 1, Shape::FREE),
+    on(Target::Time, "getFullYear", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getMonth", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getDate", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getDayOfMonth", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getDayOfWeek", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getDayOfYear", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getHours", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getMinutes", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getSeconds", &[Base::Text], 0, Shape::NUMBER),
+    on(Target::Time, "getMilliseconds", &[Base::Text], 0, Shape::NUMBER),
+];
+
+/// How what becomes a loop or a test is called; where it is called otherwise, it is left as a call.
+pub(super) const MACROS: &[(&str, &str)] = &[
+    ("has", "has(message.attributes.name)"),
+    ("exists", "list.exists(one, condition)"),
+    ("exists_one", "list.exists_one(one, condition)"),
+    ("existsOne", "list.existsOne(one, condition)"),
+    ("all", "list.all(one, condition)"),
+    ("map", "list.map(one, value)"),
+    ("filter", "list.filter(one, condition)"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use postroom_model::{ChannelKind, ChannelSettings, Message, Party};
+    use serde_json::Value;
+
+    use super::{Base, FUNCTIONS, MATCHES, Record, Shape};
+    use crate::rules::facts::{ChannelFacts, Facts};
+
+    /// What an expression sees, with one of everything that can be many.
+    fn facts() -> (Value, Value) {
+        let message = Message {
+            to: vec![Party::default()],
+            cc: vec![Party::default()],
+            reply_to: vec![Party::default()],
+            in_reply_to: vec!["a".to_owned()],
+            references: vec!["a".to_owned()],
+            attachments: vec![postroom_model::Attachment::default()],
+            ..Message::default()
+        };
+        let channel = ChannelSettings {
+            id: "site".parse().unwrap(),
+            kind: ChannelKind::Webhook,
+            dialect: None,
+            queue: None,
+            sends: true,
+        };
+        let facts = serde_json::to_value(Facts::of(&message)).unwrap();
+        (facts, serde_json::to_value(ChannelFacts::of(&channel)).unwrap())
+    }
+
+    fn assert_fields(record: Record, value: &Value) {
+        let object = value.as_object().unwrap();
+        let seen: BTreeSet<&str> = object.keys().map(String::as_str).collect();
+        let named: BTreeSet<&str> = record.fields().iter().map(|(name, _)| *name).collect();
+        assert_eq!(seen, named, "{record:?}");
+        for (name, shape) in record.fields() {
+            assert_shape(*shape, &object[*name], name);
+        }
+    }
+
+    fn assert_shape(shape: Shape, value: &Value, name: &str) {
+        if shape.is_list() {
+            return assert_shape(shape.element().unwrap(), &value[0], name);
+        }
+        match shape.base {
+            Base::Text => assert!(value.is_string(), "{name}"),
+            Base::Number => assert!(value.is_number(), "{name}"),
+            Base::Truth => assert!(value.is_boolean(), "{name}"),
+            Base::Record(record) => assert_fields(record, value),
+            Base::Free | Base::Nothing => assert!(value.is_object(), "{name}"),
+        }
+    }
+
+    #[test]
+    fn fields_are_those_that_a_rule_sees() {
+        let (message, channel) = facts();
+        assert_fields(Record::Message, &message);
+        assert_fields(Record::Channel, &channel);
+    }
+
+    #[test]
+    fn functions_are_those_of_the_library() {
+        let env = crate::rules::environment();
+        let example = |base: &Base| match base {
+            Base::Number => "1",
+            _ => "'1'",
+        };
+        for function in FUNCTIONS.iter().filter(|function| function.name != MATCHES) {
+            for count in function.least..=function.args.len() {
+                let given: Vec<&str> = function.args.iter().take(count).map(example).collect();
+                let given = match function.name {
+                    "format" => "['1']".to_owned(),
+                    "bool" => "'true'".to_owned(),
+                    "or" => "optional.none()".to_owned(),
+                    "timestamp" => "'2026-01-02T03:04:05Z'".to_owned(),
+                    "duration" => "'1h'".to_owned(),
+                    _ if function.target == super::Target::Time => {
+                        given.iter().map(|_| "'Europe/Berlin'").collect()
+                    }
+                    _ => given.join(", "),
+                };
+                let target = match function.target {
+                    super::Target::Alone => "",
+                    super::Target::Text | super::Target::Sized => "'%s 12'.",
+                    super::Target::List => "['1'].",
+                    super::Target::Optional => "optional.of(1).",
+                    super::Target::Time => "timestamp('2026-01-02T03:04:05Z').",
+                };
+                let call = format!("{target}{}({given})", function.name);
+                let program = env.compile(&call).unwrap();
+                let context = cel::Context::with_env(std::sync::Arc::clone(&env));
+                assert!(
+                    program.execute(&context).is_ok(),
+                    "{call}: {:?}",
+                    program.execute(&context)
+                );
+            }
+        }
+    }
+}
