@@ -166,6 +166,7 @@ impl Load {
             rules: vec![],
             agents: agents.collect(),
             costs: Settings::default_costs(),
+            calendars: vec![],
         }
     }
 

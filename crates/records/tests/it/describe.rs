@@ -26,6 +26,7 @@ fn settings() -> Settings {
             capacity: 100,
         }],
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 
