@@ -40,7 +40,9 @@ pub(crate) fn calendars(
         let time_zone = zone(reader, table);
         let week = week(reader, table);
         let special = special(reader, table);
-        if let (Some(id), Some(time_zone)) = (id, time_zone) {
+        if let Some(id) = id {
+            // Told above; with it, rules that name the calendar are not told as well.
+            let time_zone = time_zone.unwrap_or_else(|| "UTC".to_owned());
             calendars.push(CalendarSettings { id, time_zone, week, special });
         }
     }

@@ -447,3 +447,12 @@ fn what_is_no_table_keeps_the_number_of_the_others() {
     assert_eq!(config.rules[1].when, "x");
     assert_eq!(config.channels[0].key("secret"), "channels[1].secret");
 }
+
+/// Else every rule that names it would be told to be wrong.
+#[test]
+fn calendar_with_a_mistake_is_there_for_the_rules() {
+    let text = "[[calendars]]\nid = 'office'\ntime_zone = 'Mars/Base'\n";
+    let draft = Desk::with_queues(text).loader().draft(None).unwrap();
+    assert_eq!(draft.config().calendars[0].id.as_str(), "office");
+    assert!(draft.finish(Vec::new()).is_err());
+}
