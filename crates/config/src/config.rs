@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings, WorkspaceId,
+    AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings,
+    WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -35,6 +36,7 @@ pub struct Config {
     pub agents: Vec<AgentSettings>,
     /// What a conversation takes of an agent's capacity.
     pub costs: BTreeMap<ChannelKind, u16>,
+    pub calendars: Vec<CalendarSettings>,
     pub(crate) source: Arc<Source>,
     pub(crate) notes: Vec<Diagnostic>,
     pub(crate) secret_files: Vec<(PathBuf, Digest)>,
@@ -60,6 +62,8 @@ impl Config {
             })
             .collect();
         channels.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut calendars = self.calendars.clone();
+        calendars.sort_by(|a, b| a.id.cmp(&b.id));
         let mut agents = self.agents.clone();
         agents.sort_by(|a, b| a.id.cmp(&b.id));
         for agent in &mut agents {
@@ -72,6 +76,7 @@ impl Config {
             rules: self.rules.clone(),
             agents,
             costs: self.costs.clone(),
+            calendars,
         }
     }
 
@@ -145,6 +150,7 @@ impl Config {
             "channels": channels,
             "queues": self.queues,
             "rules": self.rules,
+            "calendars": self.calendars,
             "agents": self.agents,
         })
     }

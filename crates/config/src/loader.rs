@@ -20,7 +20,7 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, engines, routes, sections};
+use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -166,6 +166,7 @@ impl Loader {
         let blobs = sections::blobs(&mut reader, &mut files, root, &server.data_dir);
         let outgoing = sections::outgoing(&mut reader, root);
         let costs = sections::costs(&mut reader, root);
+        let calendars = calendars::calendars(&mut reader, root);
         let (queues, queue_names) = routes::queues(&mut reader, root);
         let channels = routes::channels(&mut reader, &mut files, root, &queue_names);
         let rules = routes::rules(&mut reader, root, &queue_names);
@@ -184,6 +185,7 @@ impl Loader {
             rules,
             agents,
             costs,
+            calendars,
             source,
             notes,
             secret_files,

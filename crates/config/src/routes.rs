@@ -25,10 +25,10 @@ const AGENT_CAPACITY_MAX: u64 = 1_000_000;
 
 /// What was seen once and must not come again: its text, and the path where it stands.
 #[derive(Default)]
-struct Seen(BTreeMap<String, String>);
+pub(crate) struct Seen(BTreeMap<String, String>);
 
 impl Seen {
-    fn once(&mut self, reader: &mut Reader<'_>, path: &str, text: &str, what: &str) {
+    pub(crate) fn once(&mut self, reader: &mut Reader<'_>, path: &str, text: &str, what: &str) {
         match self.0.get(text) {
             Some(first) => {
                 let line = reader.source.line(first);
@@ -43,7 +43,7 @@ impl Seen {
 }
 
 /// The id of a table in a list: present, well formed, and given once.
-fn own_id<T>(
+pub(crate) fn own_id<T>(
     reader: &mut Reader<'_>,
     table: &Table,
     seen: &mut Seen,

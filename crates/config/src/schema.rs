@@ -65,6 +65,7 @@ const SECTIONS: &[Section] = &[
         Shape::Named,
         &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
     ),
+    section("calendars", Shape::Named, &["id", "time_zone", "hours", "holidays", "overrides"]),
     section("queues", Shape::Named, &["id", "name"]),
     section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags"]),
     section("agents", Shape::Named, &["id", "name", "email", "queues", "skills", "capacity"]),

@@ -110,6 +110,8 @@ slug_ids! {
     WorkspaceId;
     /// One configured channel, such as `support-mail`.
     ChannelId;
+    /// When a team works.
+    CalendarId;
     /// A queue of conversations.
     QueueId;
     /// A person who answers.

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod blob;
+pub mod calendar;
 pub mod call;
 pub mod clock;
 pub mod command;
@@ -27,6 +28,7 @@ pub mod time;
 
 pub use agent::{AgentStatus, Presence};
 pub use blob::BlobRef;
+pub use calendar::{CalendarSettings, OpenHours, SpecialDay};
 pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Action, Actor, Command, ReplyDraft, Role};
@@ -36,8 +38,8 @@ pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
 pub use event::{Event, EventBody, Freed, Opened};
 pub use ids::{
-    AgentId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource, InputId,
-    MessageId, NoteId, ParkedId, QueueId, WorkspaceId,
+    AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
+    InputId, MessageId, NoteId, ParkedId, QueueId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
 pub use message::{

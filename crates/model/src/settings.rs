@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::{AgentId, CallSettings, ChannelId, QueueId, WorkspaceId};
+use crate::{AgentId, CalendarSettings, CallSettings, ChannelId, QueueId, WorkspaceId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Settings {
@@ -22,6 +22,9 @@ pub struct Settings {
     pub agents: Vec<AgentSettings>,
     /// What one conversation takes of an agent's capacity, by kind of channel.
     pub costs: BTreeMap<ChannelKind, u16>,
+    /// What rules can ask whether it is open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<CalendarSettings>,
 }
 
 impl Settings {
@@ -110,7 +113,7 @@ pub struct QueueSettings {
 /// A routing rule. What it does not name stays as the channel has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Rule {
-    /// A CEL expression over `message`, `channel` and `contact`; true means that the rule matches.
+    /// A CEL expression over `message`, `channel` and the calendars; true means that the rule matches.
     pub when: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueId>,

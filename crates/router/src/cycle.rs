@@ -278,9 +278,10 @@ fn decide_one(
     if let Some(inbound) = found.message(&input, sheet)
         && may_open(inbound, sheet)
     {
+        let (message, at) = (&inbound.message, input.at);
         let channel = state.settings().and_then(|all| all.channel(&inbound.channel));
         if let (Some(rules), Some(channel)) = (rules, channel) {
-            found.routed = Some(rules.route(RuleFacts { message: &inbound.message, channel }));
+            found.routed = Some(rules.route(RuleFacts { message, channel, at }));
         }
     }
     let lookups = lookups(&input, sheet, &found);

@@ -8,6 +8,7 @@
 //! No I/O, no clock, no randomness, no async, no order of a hash map: the same inputs give the same
 //! bytes, in any process, at any time.
 
+mod calendar;
 mod called;
 pub mod codes;
 mod decide;
@@ -20,6 +21,7 @@ mod rules;
 mod state;
 mod step;
 
+pub use calendar::{Calendar, CalendarError};
 pub use called::as_message;
 pub use decide::{Decision, Lookups, decide};
 pub use due::{DUE_MAX, due};

@@ -172,6 +172,7 @@ impl Load {
             rules: vec![],
             agents: agents.collect(),
             costs: Settings::default_costs(),
+            calendars: vec![],
         }
     }
 

@@ -7,16 +7,19 @@
 
 mod check;
 mod facts;
+mod opening;
 mod patterns;
 mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cel::{Context, Env, Program, Value};
-use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings};
+use cel::common::value::CowVal;
+use cel::{Context, Env, ExecutionError, FunctionContext, Program, Value};
+use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings, Timestamp};
 
 use self::facts::{ChannelFacts, Facts};
+use self::opening::Calendars;
 use self::patterns::Patterns;
 
 /// Rules in one configuration.
@@ -69,11 +72,13 @@ impl RuleError {
     }
 }
 
-/// What an expression can name: `message`, `channel`.
+/// What an expression can name: `message`, `channel`, and the calendars at this moment.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleFacts<'a> {
     pub message: &'a Message,
     pub channel: &'a ChannelSettings,
+    /// When the message was accepted.
+    pub at: Timestamp,
 }
 
 /// Compiled rules of one configuration.
@@ -81,6 +86,7 @@ pub struct Rules {
     env: Arc<Env>,
     compiled: Vec<(Rule, Program)>,
     patterns: Arc<Patterns>,
+    calendars: Arc<Calendars>,
     config: String,
 }
 
@@ -100,16 +106,17 @@ impl Rules {
             let message = format!("more than {RULES_MAX} rules");
             errors.push(RuleError { index: RULES_MAX, message, offset: None, unknown: None });
         }
+        let calendars = Calendars::of(settings);
         let mut patterns = Patterns::default();
         for (index, rule) in settings.rules.iter().enumerate() {
-            match check::compile(&env, rule, &mut patterns) {
+            match check::compile(&env, rule, &calendars, &mut patterns) {
                 Ok(program) => compiled.push((rule.clone(), program)),
                 Err(wrong) => errors.push(RuleError::new(index, wrong)),
             }
         }
         if errors.is_empty() {
-            let (patterns, config) = (Arc::new(patterns), settings.short_hash());
-            Ok(Self { env, compiled, patterns, config })
+            let (patterns, calendars) = (Arc::new(patterns), Arc::new(calendars));
+            Ok(Self { env, compiled, patterns, calendars, config: settings.short_hash() })
         } else {
             Err(errors)
         }
@@ -130,7 +137,8 @@ impl Rules {
             .add_variable("message", Facts::of(facts.message))
             .and_then(|()| context.add_variable("channel", ChannelFacts::of(facts.channel)))
             .map_err(|error| error.to_string())
-            .and_then(|()| self.patterns.bind(&mut context));
+            .and_then(|()| self.patterns.bind(&mut context))
+            .and_then(|()| self.calendars.bind(&mut context, facts.at));
         if let Err(error) = bound {
             // No rule's own fault, so under no rule's number.
             trace.failed.push((0, error));
@@ -165,3 +173,10 @@ fn environment() -> Arc<Env> {
     drop(env.add_extension(cel::extensions::strings));
     Arc::new(env)
 }
+
+/// A function of ours, as the library calls it.
+type Function = Box<
+    dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Result<CowVal<'c, 'v>, ExecutionError>
+        + Send
+        + Sync,
+>;

@@ -47,6 +47,7 @@ fn settings() -> Settings {
         rules: vec![rule("message.attributes.vip"), rule("false"), rule("true"), rule("true")],
         agents: vec![agent("ada", 5), agent("bob", 2), agent("cem", 5), agent("dan", 5), elsewhere],
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 

@@ -223,6 +223,7 @@ fn settings(wanted: &Wanted) -> Settings {
         rules: if wanted.rules { vec![german, urgent] } else { vec![] },
         agents: agents.collect(),
         costs: kinds.into_iter().zip(wanted.costs).collect(),
+        calendars: vec![],
         queues,
     }
 }

@@ -18,6 +18,7 @@ fn settings(rules: Vec<Rule>) -> Settings {
         rules,
         agents: vec![],
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 
@@ -32,6 +33,11 @@ fn channel() -> ChannelSettings {
     }
 }
 
+/// A message of this channel, long ago.
+fn facts<'a>(message: &'a Message, channel: &'a ChannelSettings) -> RuleFacts<'a> {
+    RuleFacts { message, channel, at: Timestamp::from_millis(0) }
+}
+
 fn rule(when: &str) -> Rule {
     Rule { when: when.to_owned(), ..Rule::default() }
 }
@@ -43,7 +49,7 @@ fn compiled(whens: &[&str]) -> Result<Rules, Vec<RuleError>> {
 /// Whether the expression matches; an error is what failed.
 fn matches(when: &str, message: &Message) -> Result<bool, String> {
     let rules = compiled(&[when]).map_err(|errors| errors[0].to_string())?;
-    let routed = rules.route(RuleFacts { message, channel: &channel() });
+    let routed = rules.route(facts(message, &channel()));
     match routed.trace.failed.first() {
         Some((_, why)) => Err(why.clone()),
         None => Ok(routed.trace.matched.is_some()),
@@ -321,7 +327,7 @@ fn regular_expression_is_compiled_with_the_rules_and_not_for_each_message() {
     short.subject = Some("abc".to_owned());
     let asking = fastest(|| {
         for _ in 0..10 {
-            let routed = compiled_rules.route(RuleFacts { message: &short, channel: &channel() });
+            let routed = compiled_rules.route(facts(&short, &channel()));
             assert_eq!(routed.trace.matched, Some(1));
         }
     });
@@ -349,7 +355,7 @@ fn a_text_is_seen_up_to_its_bound_and_cut_between_characters() {
 fn without_rules_nothing_is_tried() {
     let rules = compiled(&[]).unwrap();
     assert!(rules.is_empty());
-    let routed = rules.route(RuleFacts { message: &message(), channel: &channel() });
+    let routed = rules.route(facts(&message(), &channel()));
     assert_eq!((routed.trace.tried, routed.trace.matched), (0, None));
     assert_eq!(routed.trace.config, settings(vec![]).short_hash());
 }
@@ -370,7 +376,7 @@ fn a_thousand_rules_on_a_long_text_take_milliseconds() {
     let mut long = message();
     long.text = Some("lorem ipsum 退款 ".repeat(1_000));
     let took = fastest(|| {
-        let routed = rules.route(RuleFacts { message: &long, channel: &channel() });
+        let routed = rules.route(facts(&long, &channel()));
         assert_eq!((routed.trace.tried, routed.trace.matched), (1_000, None));
     });
     assert!(took < Duration::from_millis(500), "{took:?}");
@@ -390,7 +396,7 @@ fn no_single_rule_takes_long_on_the_longest_text() {
     ] {
         let rules = compiled(&[when]).unwrap();
         let took = fastest(|| {
-            let routed = rules.route(RuleFacts { message: &long, channel: &channel() });
+            let routed = rules.route(facts(&long, &channel()));
             assert_eq!(routed.trace.matched, None, "{when}: {:?}", routed.trace);
         });
         assert!(took < Duration::from_millis(500), "{when}: {took:?}");

@@ -86,6 +86,7 @@ fn first() -> Settings {
             agent_settings("dan", &["billing"], 2, 25),
         ],
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 

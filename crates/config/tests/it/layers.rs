@@ -186,3 +186,39 @@ fn watcher_notices_changes_since_the_file_was_read() {
     let _desk = desk.file("postroom.toml", "");
     assert!(watcher.changed());
 }
+
+#[test]
+fn calendar_is_read_with_its_nights_and_its_special_days() {
+    let text = "[[calendars]]\nid = 'office'\ntime_zone = 'Europe/Berlin'\n\
+                holidays = ['2026-05-01', '12-25', '12-24']\n\
+                [calendars.hours]\nmonday = ['13:30-18:00', '09:00-12:30']\nfriday = ['22:00-06:00']\n\
+                sunday = ['00:00-24:00']\n\
+                [calendars.overrides]\n2026-12-24 = ['09:00-12:00']\n12-24 = ['09:00-10:00']\n";
+    let config = Desk::with_queues(text).load().unwrap();
+    let calendar = &config.calendars[0];
+    let minutes = |hours: &[postroom_model::OpenHours]| -> Vec<(u16, u16)> {
+        hours.iter().map(|hours| (hours.from_minute, hours.to_minute)).collect()
+    };
+    assert_eq!(calendar.time_zone, "Europe/Berlin");
+    assert_eq!(minutes(&calendar.week[0]), [(540, 750), (810, 1080)]);
+    assert_eq!(minutes(&calendar.week[4]), [(1320, 1800)]);
+    assert_eq!(minutes(&calendar.week[6]), [(0, 1440)]);
+    assert!(calendar.week[1].is_empty());
+    let special: Vec<_> = calendar
+        .special
+        .iter()
+        .map(|day| (day.year, day.month, day.day, minutes(&day.open)))
+        .collect();
+    assert_eq!(
+        special,
+        [
+            (None, 12, 24, vec![(540, 600)]),
+            (None, 12, 25, vec![]),
+            (Some(2026), 5, 1, vec![]),
+            (Some(2026), 12, 24, vec![(540, 720)]),
+        ]
+    );
+    let settings = config.settings(|_| false);
+    assert_eq!(settings.calendars, config.calendars);
+    assert_ne!(settings.hash(), Desk::with_queues("").load().unwrap().settings(|_| false).hash());
+}

@@ -21,6 +21,89 @@ const fn case(
     Case { text, at, key, message, help }
 }
 
+const CALENDARS: &[Case] = &[
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'Europe/Berlim'",
+        (3, 13),
+        "calendars[0].time_zone",
+        "no time zone",
+        "`Europe/Berlin`",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'",
+        (1, 1),
+        "calendars[0].time_zone",
+        "`time_zone` is missing",
+        "Europe/Berlin",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\nhours = { munday = [] }",
+        (4, 11),
+        "calendars[0].hours.munday",
+        "unknown key",
+        "`monday`",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\nmonday = ['9-17']",
+        (5, 11),
+        "calendars[0].hours.monday[0]",
+        "these are no hours",
+        "09:00-17:00",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\nmonday = ['09:00-09:00']",
+        (5, 11),
+        "calendars[0].hours.monday[0]",
+        "end as they begin",
+        "00:00-24:00",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\n\
+         monday = ['09:00-13:00', '12:59-18:00']",
+        (5, 26),
+        "calendars[0].hours.monday[1]",
+        "overlap with calendars[0].hours.monday[0]",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\n\
+         sunday = ['22:00-06:00']\nmonday = ['05:00-12:00']",
+        (6, 11),
+        "calendars[0].hours.monday[0]",
+        "overlap with calendars[0].hours.sunday[0]",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\nholidays = ['12-25', '2026-02-29']",
+        (4, 22),
+        "calendars[0].holidays[1]",
+        "this is no day",
+        "12-25 for every year",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\nholidays = ['12-25', '12-25']",
+        (4, 22),
+        "calendars[0].holidays[1]",
+        "taken by calendars[0].holidays[0]",
+        "line 4",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.overrides]\n\
+         2026-12-24 = ['09:00-12:00', '11:00-13:00']",
+        (5, 30),
+        "calendars[0].overrides.2026-12-24[1]",
+        "overlap",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\noverrides = ['12-24']",
+        (4, 13),
+        "calendars[0].overrides",
+        "expected a table, found a list",
+        "09:00-12:00",
+    ),
+];
+
 const NAMES: &[Case] = &[
     case("[servr]\nlisten = 'x'", (1, 2), "servr", "unknown section", "`server`"),
     case("listen = 'x'", (1, 1), "listen", "unknown key", "`workspace`"),
@@ -207,7 +290,7 @@ const VALUES: &[Case] = &[
 #[test]
 fn every_mistake_has_its_place_and_its_help() {
     let mut wrong = String::new();
-    for case in NAMES.iter().chain(VALUES) {
+    for case in NAMES.iter().chain(VALUES).chain(CALENDARS) {
         let diagnostics = Desk::with_queues(case.text).load().expect_err(case.text);
         assert_eq!(diagnostics.error().code(), "config_invalid");
         let right = |item: &postroom_config::Diagnostic| {
@@ -363,4 +446,13 @@ fn what_is_no_table_keeps_the_number_of_the_others() {
     let config = draft.config();
     assert_eq!(config.rules[1].when, "x");
     assert_eq!(config.channels[0].key("secret"), "channels[1].secret");
+}
+
+/// Else every rule that names it would be told to be wrong.
+#[test]
+fn calendar_with_a_mistake_is_there_for_the_rules() {
+    let text = "[[calendars]]\nid = 'office'\ntime_zone = 'Mars/Base'\n";
+    let draft = Desk::with_queues(text).loader().draft(None).unwrap();
+    assert_eq!(draft.config().calendars[0].id.as_str(), "office");
+    assert!(draft.finish(Vec::new()).is_err());
 }

@@ -81,7 +81,9 @@ fn every_key_and_default_is_documented() {
     for section in sections() {
         let heading = match section.name {
             "" => "## Top of the file\n".to_owned(),
-            "channels" | "queues" | "rules" | "agents" => format!("## [[{}]]\n", section.name),
+            "channels" | "calendars" | "queues" | "rules" | "agents" => {
+                format!("## [[{}]]\n", section.name)
+            }
             name => format!("## [{name}]\n"),
         };
         let (_, body) = text.split_once(&heading).unwrap_or_else(|| panic!("{heading}"));

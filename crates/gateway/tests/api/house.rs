@@ -158,6 +158,7 @@ fn settings() -> Settings {
         rules: vec![],
         agents: vec![agent("ada", "support"), agent("bob", "billing")],
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 

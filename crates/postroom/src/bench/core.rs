@@ -1,7 +1,7 @@
 //! The pure core by itself: decisions a second at a large desk, and what rules cost.
 
 use postroom_model::{
-    ChannelId, ChannelKind, ChannelSettings, Message, Rule, Settings, WorkspaceId,
+    ChannelId, ChannelKind, ChannelSettings, Message, Rule, Settings, Timestamp, WorkspaceId,
 };
 use postroom_routing::load::{DecideLoad, Load, LoadShape};
 use postroom_routing::{RuleFacts, Rules};
@@ -44,6 +44,7 @@ pub(super) fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
         rules: (0..RULES).map(rule).collect(),
         agents: vec![],
         costs: Settings::default_costs(),
+        calendars: vec![],
     };
     let rules = Rules::compile(&settings)
         .map_err(|errors| failed(&errors.first().map_or_else(String::new, ToString::to_string)))?;
@@ -51,7 +52,11 @@ pub(super) fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
     let message = Message { text: Some(text), ..Message::default() };
     let watch = Stopwatch::start();
     for _ in 0..RULE_ROUNDS {
-        let routed = rules.route(RuleFacts { message: &message, channel: &channel });
+        let routed = rules.route(RuleFacts {
+            message: &message,
+            channel: &channel,
+            at: Timestamp::from_millis(0),
+        });
         if routed.queue.is_some() {
             return Err(Failure::failed("a rule matched that should not"));
         }

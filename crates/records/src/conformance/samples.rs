@@ -201,6 +201,7 @@ pub(super) fn settings() -> Settings {
         rules: Vec::new(),
         agents: Vec::new(),
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 

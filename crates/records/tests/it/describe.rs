@@ -27,6 +27,7 @@ fn settings() -> Settings {
             capacity: 100,
         }],
         costs: Settings::default_costs(),
+        calendars: vec![],
     }
 }
 

@@ -310,6 +310,7 @@ fn settings_and_parked_inputs_are_held() {
         rules: vec![],
         agents: vec![],
         costs: Settings::default_costs(),
+        calendars: vec![],
     };
     let input = Input {
         id: InputId(uuid(2)),

@@ -6,7 +6,7 @@ use postroom_model::limits::{PRIORITY_MAX, TAGS_MAX};
 use postroom_model::{Actor, AgentId, AgentStatus, Event, EventBody, Rule, Settings};
 
 use super::Decision;
-use crate::{Rules, State, codes};
+use crate::{Calendar, Rules, State, codes};
 
 /// Refuses settings that could not be decided by; the ones in force stay.
 pub(super) fn decide(state: &State, wanted: Settings) -> Decision {
@@ -45,10 +45,20 @@ fn mistake(wanted: &Settings) -> Option<String> {
     let queues = wanted.queues.iter().map(|queue| queue.id.as_str());
     let agents = wanted.agents.iter().map(|agent| agent.id.as_str());
     let channels = wanted.channels.iter().map(|channel| channel.id.as_str());
+    let calendars = wanted.calendars.iter().map(|calendar| calendar.id.as_str());
     twice("queue", queues)
         .or_else(|| twice("agent", agents))
         .or_else(|| twice("channel", channels))
+        .or_else(|| twice("calendar", calendars))
+        .or_else(|| wrong_calendar(wanted))
         .or_else(|| wrong_rule(wanted))
+}
+
+fn wrong_calendar(wanted: &Settings) -> Option<String> {
+    wanted.calendars.iter().find_map(|calendar| {
+        let error = Calendar::new(calendar).err()?;
+        Some(format!("the calendar {}: {error}", calendar.id))
+    })
 }
 
 fn twice<'a>(what: &str, ids: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -11,8 +11,11 @@ use cel::common::ast::{
 use cel::{Env, Program};
 use postroom_model::Rule;
 
+use super::opening::Calendars;
 use super::patterns::Patterns;
-use super::vocabulary::{Base, FUNCTIONS, Function, MACROS, MATCHES, ROOTS, Record, Shape, Target};
+use super::vocabulary::{
+    Base, CALENDAR_OPEN, FUNCTIONS, Function, MACROS, MATCHES, ROOTS, Record, Shape, Target,
+};
 use super::{UnknownName, Wrong};
 
 /// Characters of an expression.
@@ -22,7 +25,12 @@ const EXPRESSION_CHARS_MAX: usize = 2_000;
 const NODES_MAX: usize = 1_000;
 
 /// Compiles one rule and the regular expressions in it, or says what is wrong.
-pub(super) fn compile(env: &Env, rule: &Rule, patterns: &mut Patterns) -> Result<Program, Wrong> {
+pub(super) fn compile(
+    env: &Env,
+    rule: &Rule,
+    calendars: &Calendars,
+    patterns: &mut Patterns,
+) -> Result<Program, Wrong> {
     let text = rule.when.as_str();
     if text.chars().count() > EXPRESSION_CHARS_MAX {
         return Err(wrong(None, format!("longer than {EXPRESSION_CHARS_MAX} characters")));
@@ -33,8 +41,14 @@ pub(super) fn compile(env: &Env, rule: &Rule, patterns: &mut Patterns) -> Result
         wrong(first.and_then(|error| offset_of(text, error.pos)), message)
     })?;
     let bound = ROOTS.iter().map(|(name, record)| (*name, Shape::one(Base::Record(*record))));
-    let mut walk =
-        Walk { text, source: program.source_info(), patterns, nodes: 0, bound: bound.collect() };
+    let mut walk = Walk {
+        text,
+        source: program.source_info(),
+        calendars,
+        patterns,
+        nodes: 0,
+        bound: bound.collect(),
+    };
     let whole = program.expression();
     let shape = walk.shape(whole, 0)?;
     walk.must_be(Base::Truth, shape, whole, "a rule")?;
@@ -63,6 +77,7 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
 struct Walk<'a> {
     text: &'a str,
     source: &'a SourceInfo,
+    calendars: &'a Calendars,
     patterns: &'a mut Patterns,
     nodes: usize,
     /// Names that can be used here; the last one of a name counts.
@@ -115,7 +130,8 @@ impl<'a> Walk<'a> {
             return Ok(*shape);
         }
         let known = self.bound.iter().filter(|(name, _)| !name.starts_with('@'));
-        let known: Vec<&str> = known.map(|(name, _)| *name).collect();
+        let mut known: Vec<&str> = known.map(|(name, _)| *name).collect();
+        known.push("calendar");
         Err(unknown(self.start(id), name, "names", &known))
     }
 
@@ -245,8 +261,10 @@ impl<'a> Walk<'a> {
             return Err(wrong(at, format!("`{name}` is asked of {asked}, and this is {given}")));
         }
         self.arguments(at, way, call, loops)?;
-        if name == MATCHES {
-            self.pattern(call)?;
+        match name {
+            MATCHES => self.pattern(call)?,
+            CALENDAR_OPEN => self.calendar(call)?,
+            _ => {}
         }
         Ok(way.gives)
     }
@@ -281,6 +299,20 @@ impl<'a> Walk<'a> {
             return Err(self.wrong(node.id, message));
         };
         self.patterns.add(pattern.inner()).map_err(|message| self.wrong(node.id, &message))
+    }
+
+    /// Only calendars that there are can be asked.
+    fn calendar(&self, call: &CallExpr) -> Checked<()> {
+        let Some(node) = call.args.last() else { return Ok(()) };
+        let Expr::Literal(LiteralValue::String(name)) = &node.expr else {
+            let message = "the id of the calendar must be written out in quotes";
+            return Err(self.wrong(node.id, message));
+        };
+        let known: Vec<&str> = self.calendars.names().collect();
+        if known.contains(&name.inner()) {
+            return Ok(());
+        }
+        Err(unknown(self.after(node.id, name.inner()), name.inner(), "calendars", &known))
     }
 
     fn comprehension(

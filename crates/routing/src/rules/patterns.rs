@@ -8,6 +8,7 @@ use cel::common::value::CowVal;
 use cel::{Context, ExecutionError, FunctionContext};
 use regex::{Regex, RegexBuilder};
 
+use super::Function;
 use super::vocabulary::MATCHES;
 
 /// Different regular expressions in the rules of one configuration.
@@ -63,12 +64,6 @@ impl Patterns {
         Ok(CowVal::owned(CelBool::from(regex.is_match(text.inner()))))
     }
 }
-
-type Function = Box<
-    dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Result<CowVal<'c, 'v>, ExecutionError>
-        + Send
-        + Sync,
->;
 
 /// What is wrong, in one line.
 fn words(error: &regex::Error) -> String {

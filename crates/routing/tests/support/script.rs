@@ -134,6 +134,7 @@ impl Script {
             rules: vec![],
             agents: vec![],
             costs: Settings::default_costs(),
+            calendars: vec![],
         };
         let mut script = Self {
             world: World::new(),

@@ -239,7 +239,7 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
             lookups.conversation = row;
             let into = row.and_then(|row| row.merged_into);
             lookups.into = into.and_then(|id| model.conversations.get(&id));
-            routed = route(model.settings.as_ref(), inbound);
+            routed = route(model.settings.as_ref(), inbound, input.at);
         }
         InputBody::Command(command) => {
             let row = command.action.conversation();
@@ -283,9 +283,10 @@ fn addresses_of(message: &Message) -> impl Iterator<Item = Address> {
 fn route(
     settings: Option<&Settings>,
     inbound: &postroom_model::Inbound,
+    at: Timestamp,
 ) -> Option<postroom_routing::Routed> {
     let settings = settings?;
     let channel = settings.channel(&inbound.channel)?;
     let rules = Rules::compile(settings).expect("settings in force have good rules");
-    Some(rules.route(RuleFacts { message: &inbound.message, channel }))
+    Some(rules.route(RuleFacts { message: &inbound.message, channel, at }))
 }

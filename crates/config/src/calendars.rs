@@ -1,0 +1,212 @@
+//! Reads `[[calendars]]`: opening hours of the week, holidays, and days with hours of their own.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use postroom_model::calendar::DAY_MINUTES;
+use postroom_model::{CalendarId, CalendarSettings, OpenHours, SpecialDay};
+use serde_json::{Map, Value};
+
+use crate::checks::Complaint;
+use crate::names::nearest;
+use crate::reader::{Reader, Table};
+use crate::routes::{Seen, own_id};
+use crate::schema::keys_of;
+
+const CALENDARS_MAX: usize = 200;
+/// Hours of one day.
+const HOURS_MAX: usize = 24;
+/// Holidays and days with hours of their own, of one calendar.
+const SPECIAL_DAYS_MAX: usize = 5_000;
+
+const WEEK: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Hours with the path at which they stand.
+type Placed = (String, OpenHours);
+
+pub(crate) fn calendars(
+    reader: &mut Reader<'_>,
+    root: &Map<String, Value>,
+) -> Vec<CalendarSettings> {
+    let mut seen = Seen::default();
+    let mut calendars = Vec::new();
+    let tables = reader.tables(root, "calendars");
+    if tables.len() > CALENDARS_MAX {
+        reader.mistake("calendars", format!("more than {CALENDARS_MAX} calendars"), None);
+    }
+    for table in &tables {
+        reader.only(table, keys_of("calendars"));
+        let id = own_id(reader, table, &mut seen, CalendarId::new);
+        let time_zone = zone(reader, table);
+        let week = week(reader, table);
+        let special = special(reader, table);
+        if let Some(id) = id {
+            // Told above; with it, rules that name the calendar are not told as well.
+            let time_zone = time_zone.unwrap_or_else(|| "UTC".to_owned());
+            calendars.push(CalendarSettings { id, time_zone, week, special });
+        }
+    }
+    calendars
+}
+
+fn zone(reader: &mut Reader<'_>, table: &Table) -> Option<String> {
+    reader.require(table, "time_zone", "as in time_zone = \"Europe/Berlin\"");
+    let text = reader.text(table, "time_zone")?;
+    if TimeZone::get(&text).is_ok() {
+        return Some(text);
+    }
+    let names: Vec<String> =
+        jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    let near = nearest(&text, names.iter().map(String::as_str));
+    let help = near.map_or_else(
+        || "a name of the IANA database, as in `Europe/Berlin`".to_owned(),
+        |name| format!("did you mean `{name}`?"),
+    );
+    reader.mistake(&table.key("time_zone"), "there is no time zone of this name", Some(help));
+    None
+}
+
+/// The hours of each day; none of them may begin before those before it have ended.
+fn week(reader: &mut Reader<'_>, table: &Table) -> [Vec<OpenHours>; 7] {
+    let Some(days) = inner(reader, table, "hours", "{ monday = [\"09:00-17:00\"] }") else {
+        return Default::default();
+    };
+    reader.only(&days, &WEEK);
+    let week = WEEK.map(|day| hours(reader, &days, day));
+    let begins = |day: usize, hours: OpenHours| {
+        let before = u32::try_from(day).unwrap_or_default() * u32::from(DAY_MINUTES);
+        (before + u32::from(hours.from_minute), before + u32::from(hours.to_minute))
+    };
+    let placed = week.iter().enumerate().flat_map(|(day, hours)| {
+        hours.iter().map(move |(path, hours)| (begins(day, *hours), path.as_str()))
+    });
+    let mut placed: Vec<_> = placed.collect();
+    placed.sort_unstable();
+    // The first hours of the week come after the last ones.
+    if let Some(((from, to), path)) = placed.first().copied() {
+        let minutes = 7 * u32::from(DAY_MINUTES);
+        placed.push(((from + minutes, to + minutes), path));
+    }
+    apart(reader, &placed);
+    week.map(|hours| hours.into_iter().map(|(_, hours)| hours).collect())
+}
+
+/// Complains of hours that begin before those before them have ended.
+fn apart(reader: &mut Reader<'_>, sorted: &[((u32, u32), &str)]) {
+    for pair in sorted.windows(2) {
+        if let [((_, ends), first), ((begins, _), second)] = pair
+            && begins < ends
+            && first != second
+        {
+            let help = reader.source.line(first).map(|line| format!("those of line {line}"));
+            let message = format!("these hours overlap with {first}");
+            reader.mistake(second, message, help);
+        }
+    }
+}
+
+/// Holidays, and days with hours of their own, which win over them.
+fn special(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
+    let mut seen = Seen::default();
+    let mut days: Vec<SpecialDay> = Vec::new();
+    for (path, text) in reader.texts(table, "holidays") {
+        seen.once(reader, &path, &text, "day");
+        days.extend(reader.checked(&path, day(&text)));
+    }
+    if let Some(own) = inner(reader, table, "overrides", "{ 2026-12-24 = [\"09:00-12:00\"] }") {
+        for key in own.map.keys() {
+            let date = reader.checked(&own.key(key), day(key));
+            let placed = hours(reader, &own, key);
+            let mut sorted: Vec<_> = placed
+                .iter()
+                .map(|(path, hours)| {
+                    ((u32::from(hours.from_minute), u32::from(hours.to_minute)), path.as_str())
+                })
+                .collect();
+            sorted.sort_unstable();
+            apart(reader, &sorted);
+            let Some(mut date) = date else { continue };
+            days.retain(|day| (day.year, day.month, day.day) != (date.year, date.month, date.day));
+            date.open = placed.iter().map(|(_, hours)| *hours).collect();
+            days.push(date);
+        }
+    }
+    if days.len() > SPECIAL_DAYS_MAX {
+        reader.mistake(&table.path, format!("more than {SPECIAL_DAYS_MAX} special days"), None);
+    }
+    days.sort_by_key(|day| (day.year, day.month, day.day));
+    days
+}
+
+/// A table within a table.
+fn inner(reader: &mut Reader<'_>, table: &Table, key: &str, example: &str) -> Option<Table> {
+    let path = table.key(key);
+    match table.map.get(key)? {
+        Value::Object(map) => Some(Table { path, index: 0, map: map.clone() }),
+        other => {
+            reader.wrong_type(&path, "a table", other, Some(format!("as in {example}")));
+            None
+        }
+    }
+}
+
+fn hours(reader: &mut Reader<'_>, table: &Table, day: &str) -> Vec<Placed> {
+    let mut placed = Vec::new();
+    for (path, text) in reader.texts(table, day) {
+        let hours = reader.checked(&path, open_hours(&text));
+        placed.extend(hours.map(|hours| (path, hours)));
+    }
+    if placed.len() > HOURS_MAX {
+        reader.mistake(&table.key(day), format!("more than {HOURS_MAX} in one day"), None);
+    }
+    placed.sort_by_key(|(_, hours)| *hours);
+    placed
+}
+
+fn complain<T>(message: &str, help: &str) -> Result<T, Complaint> {
+    Err((message.to_owned(), Some(help.to_owned())))
+}
+
+/// `09:00-17:00`; what ends before it begins ends on the next day.
+fn open_hours(text: &str) -> Result<OpenHours, Complaint> {
+    let example = "two times of the day, as in 09:00-17:00, or 22:00-06:00 over night";
+    let times = text.split_once('-').map(|(from, to)| (minute(from.trim()), minute(to.trim())));
+    let Some((Some(from_minute), Some(to_minute))) = times else {
+        return complain("these are no hours", example);
+    };
+    if from_minute == DAY_MINUTES {
+        return complain("hours cannot begin at 24:00", "write 00:00 on the next day");
+    }
+    if from_minute == to_minute {
+        return complain("these hours end as they begin", "write 00:00-24:00 for the whole day");
+    }
+    let over_night = if to_minute < from_minute { DAY_MINUTES } else { 0 };
+    Ok(OpenHours { from_minute, to_minute: to_minute + over_night })
+}
+
+/// Of `HH:MM`, up to `24:00`.
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(hour) || !digits(minute) {
+        return None;
+    }
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    let minutes = hour * 60 + minute;
+    (minute < 60 && minutes <= DAY_MINUTES).then_some(minutes)
+}
+
+/// `2026-12-24`, or `12-25` for every year.
+fn day(text: &str) -> Result<SpecialDay, Complaint> {
+    let example = "a date as in 2026-12-24, or 12-25 for every year";
+    let whole = if text.len() == 5 { format!("2000-{text}") } else { text.to_owned() };
+    match whole.parse::<Date>() {
+        Ok(date) if whole.len() == 10 => Ok(SpecialDay {
+            year: (text.len() == 10).then_some(date.year()),
+            month: date.month(),
+            day: date.day(),
+            open: Vec::new(),
+        }),
+        _ => complain("this is no day", example),
+    }
+}
