@@ -76,6 +76,19 @@ async fn newer_and_damaged_files_are_refused() {
 }
 
 #[tokio::test]
+async fn ledger_that_ends_before_the_records_is_refused_before_the_doors_open() {
+    let (house, database) = lived_in().await;
+    let kept = fs::read(&database).unwrap();
+    fs::remove_file(&database).unwrap();
+    for _ in 0..2 {
+        refused(&house, 1, &["[went_backwards]", "the ledger ends at 0"]).await;
+    }
+    fs::write(&database, kept).unwrap();
+    house.serve().await.stop().await;
+    house.verify().await;
+}
+
+#[tokio::test]
 async fn address_in_use_is_named() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();

@@ -20,6 +20,6 @@ mod verify;
 pub use error::RouterError;
 pub use limits::RouterLimits;
 pub use metrics::RouterMetrics;
-pub use recover::{Progress, catch_up, rebuild};
+pub use recover::{Progress, catch_up, check_end, rebuild};
 pub use run::{Router, RouterParts};
 pub use verify::{Report, verify};

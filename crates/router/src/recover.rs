@@ -152,6 +152,23 @@ pub(crate) async fn fold_tail(
     }
 }
 
+/// Refuses a ledger that ends before what the records already hold of it. For the start: nothing may be
+/// accepted beside a ledger that somebody has still to put back (P1, P11).
+pub async fn check_end(ledger: &dyn Ledger, records: &dyn Records) -> Result<(), RouterError> {
+    let standing = match records.standing().await {
+        Ok(standing) => standing,
+        // Records of another schema are rebuilt and say nothing.
+        Err(RecordsError::OtherSchema { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    not_behind(ledger.tail().await?.map_or(0, |tail| tail.seq), standing.seq)
+}
+
+fn not_behind(actual: u64, expected: u64) -> Result<(), RouterError> {
+    let behind = RouterError::WentBackwards { what: "ledger", expected, actual };
+    if actual < expected { Err(behind) } else { Ok(()) }
+}
+
 /// Told while something long goes on: envelopes done, and how many there are.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
@@ -172,13 +189,7 @@ pub async fn catch_up(
         Err(error) => return Err(error.into()),
     };
     let last = ledger.tail().await?.map_or(0, |tail| tail.seq);
-    if standing.seq > last {
-        return Err(RouterError::WentBackwards {
-            what: "ledger",
-            expected: standing.seq,
-            actual: last,
-        });
-    }
+    not_behind(last, standing.seq)?;
     if !stands_in(ledger, standing).await? {
         tracing::warn!(seq = standing.seq, "the records are of another ledger and are rebuilt");
         records.clear().await?;

@@ -9,6 +9,8 @@ use postroom_model::{
 };
 use serde::Serialize;
 
+use crate::decide::default_queue;
+
 /// An answer to "why did it go there?", for people (`summary`) and programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
@@ -68,6 +70,7 @@ pub fn explain(
         .collect();
     summary.extend(call_words(conversation, settings));
     summary.push(routed_words(conversation, settings));
+    summary.extend(moved_words(conversation, settings));
     summary.extend(conversation.assignment.as_ref().map(reason_words));
     summary.extend(waits_for.clone().map(|what| match conversation.waiting_since {
         Some(since) => {
@@ -209,6 +212,23 @@ fn routed_words(conversation: &Conversation, settings: &Settings) -> String {
             conversation.route.tried
         ),
     }
+}
+
+/// That it lies elsewhere than the rules had put it, where the rules of that time are still known.
+fn moved_words(conversation: &Conversation, settings: &Settings) -> Option<String> {
+    let route = &conversation.route;
+    if route.config != settings.short_hash() {
+        return None;
+    }
+    let rule = route.matched.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
+    let chosen = rule.and_then(|index| settings.rules.get(index)?.queue.clone());
+    let channel = || settings.channel(&conversation.channel)?.queue.clone();
+    let chosen = chosen.or_else(channel).unwrap_or_else(default_queue);
+    if conversation.queue.as_ref() == Some(&chosen) {
+        return None;
+    }
+    let name = settings.queue(&chosen).map_or(chosen.to_string(), |queue| queue.name.clone());
+    Some(format!("It was moved there by hand; the rules had put it into {name}."))
 }
 
 fn reason_words(reason: &Reason) -> String {

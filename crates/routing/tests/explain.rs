@@ -36,7 +36,7 @@ fn settings() -> Settings {
             id: "site".parse().unwrap(),
             kind: ChannelKind::Webhook,
             dialect: None,
-            queue: None,
+            queue: Some("support".parse().unwrap()),
             sends: true,
             calls: None,
         }],
@@ -132,6 +132,16 @@ fn rules_are_told_as_they_were_tried() {
     assert_eq!(explained(&unmatched).summary[0], words);
     unmatched.route = RuleTrace::default();
     assert_eq!(explained(&unmatched).summary[0], "There were no rules to try. It is in Support.");
+}
+
+#[test]
+fn conversation_that_was_transferred_is_told_to_lie_where_no_rule_put_it() {
+    let mut moved = conversation();
+    moved.queue = Some("sales".parse().unwrap());
+    let told = explained(&moved);
+    let words = "It was moved there by hand; the rules had put it into Support.";
+    assert_eq!(told.summary[2], words);
+    assert!(!explained(&conversation()).summary.iter().any(|step| step.contains("by hand")));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use postroom_gateway::{ExplainInput, Gateway, GatewayLimits, GatewayMetrics, Gat
 use postroom_model::{
     Clock, IdSource, Input, InputBody, InputId, Random, Role, Settings, SystemClock, SystemRandom,
 };
-use postroom_router::{Router, RouterError, RouterLimits, RouterMetrics, RouterParts};
+use postroom_router::{Router, RouterError, RouterLimits, RouterMetrics, RouterParts, check_end};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -104,6 +104,7 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         )));
     }
     let store = Store::open(&setup.config).await?;
+    check_end(store.ledger.as_ref(), store.records.as_ref()).await?;
     let listener = if roles.gateway { Some(bind(&setup).await?) } else { None };
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

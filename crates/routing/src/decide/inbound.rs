@@ -177,7 +177,7 @@ pub(super) fn opened(
 }
 
 #[expect(clippy::expect_used, reason = "the text is a slug")]
-fn default_queue() -> postroom_model::QueueId {
+pub(crate) fn default_queue() -> postroom_model::QueueId {
     postroom_model::QueueId::new("default").expect("a slug")
 }
 

@@ -8,6 +8,7 @@ mod inbound;
 mod reply;
 mod settings;
 
+pub(crate) use inbound::default_queue;
 use std::borrow::Cow;
 
 use postroom_model::{
