@@ -78,12 +78,20 @@ async fn newer_and_damaged_files_are_refused() {
 #[tokio::test]
 async fn ledger_that_ends_before_the_records_is_refused_before_the_doors_open() {
     let (house, database) = lived_in().await;
-    let kept = fs::read(&database).unwrap();
-    fs::remove_file(&database).unwrap();
+    let aside = house.data().join("aside");
+    fs::create_dir(&aside).unwrap();
+    let files = ["postroom.db", "postroom.db-wal", "postroom.db-shm"];
+    for file in files {
+        // Those of the log are there or not.
+        drop(fs::rename(database.with_file_name(file), aside.join(file)));
+    }
     for _ in 0..2 {
         refused(&house, 1, &["[went_backwards]", "the ledger ends at 0"]).await;
     }
-    fs::write(&database, kept).unwrap();
+    for file in files {
+        drop(fs::remove_file(database.with_file_name(file)));
+        drop(fs::rename(aside.join(file), database.with_file_name(file)));
+    }
     house.serve().await.stop().await;
     house.verify().await;
 }

@@ -252,7 +252,13 @@ impl From<BusError> for Problem {
                 Self::unavailable(code, "the storage does not answer; send it again")
             }
             BusError::Closed => Self::unavailable(code, "this process is being shut down"),
-            BusError::Fenced { .. } | BusError::Damaged(_) => {
+            BusError::Damaged(cause) => {
+                tracing::error!(%cause, "the storage is damaged");
+                let detail = "a part of the storage is damaged, which no retry mends; the operator \
+                              finds out where with `postroom verify`";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail)
+            }
+            BusError::Fenced { .. } => {
                 tracing::error!(%error, "the bus failed");
                 Self::internal()
             }
@@ -316,7 +322,16 @@ impl From<Refusal> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{status_of_refusal, title_of};
+    use postroom_bus::BusError;
+
+    use super::{Problem, status_of_refusal, title_of};
+
+    #[test]
+    fn damaged_storage_is_told_with_its_own_code_and_without_the_cause() {
+        let Problem(inner) = BusError::Damaged("the hash at 7".to_owned()).into();
+        assert_eq!((inner.status.as_u16(), inner.code.as_ref()), (500, "storage_damaged"));
+        assert!(!inner.detail.contains('7'), "{}", inner.detail);
+    }
 
     #[test]
     fn refusal_of_the_core_has_a_status_by_its_code() {

@@ -37,12 +37,15 @@ pub(crate) enum Settled {
 
 /// The `Idempotency-Key` of a request, if it has one.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else {
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(value) = given.next() else {
         return Ok(None);
     };
     let key = value.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
+    // Of two keys nobody knows which one names the change.
+    let key = key.filter(|_| given.next().is_none());
     key.map(Some).ok_or_else(|| {
-        let detail = "an Idempotency-Key has 1 to 255 visible ASCII characters";
+        let detail = "an Idempotency-Key is given once and has 1 to 255 visible ASCII characters";
         Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail)
     })
 }
@@ -216,5 +219,22 @@ impl App {
         let wait = Duration::from_millis(self.limits.read_wait_ms);
         // What is not there in time is read as it is.
         drop(tokio::time::timeout(wait, self.records_reach(told)).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::idempotency_key;
+
+    #[test]
+    fn two_keys_name_no_change() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(idempotency_key(&headers).unwrap(), None);
+        headers.append("idempotency-key", HeaderValue::from_static("k1"));
+        assert_eq!(idempotency_key(&headers).unwrap(), Some("k1"));
+        headers.append("idempotency-key", HeaderValue::from_static("k1"));
+        assert!(idempotency_key(&headers).is_err());
     }
 }

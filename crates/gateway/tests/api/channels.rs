@@ -169,7 +169,7 @@ async fn what_is_not_durable_is_not_acknowledged() {
         (BusError::Unavailable("x".into()), 503, "storage_unavailable", Some("2")),
         (BusError::Closed, 503, "shutting_down", Some("2")),
         (large, 413, "entry_too_large", None),
-        (BusError::Damaged("x".into()), 500, "internal", None),
+        (BusError::Damaged("x".into()), 500, "storage_damaged", None),
     ] {
         let inlet: Arc<dyn Inlet> = Arc::new(Closed(error));
         let house = House::with(GatewayLimits::default(), Some(inlet)).await;
