@@ -73,8 +73,6 @@ impl Layer {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     layers: RwLock<Vec<Layer>>,
-    /// Somebody asks, so what is written is added.
-    wanted: AtomicBool,
     complete: AtomicBool,
 }
 
@@ -86,14 +84,13 @@ impl Seen {
         }
     }
 
-    /// Before the changes are written, so that whoever finds them stored finds them here too.
+    /// Before the changes are written, whether anybody asks yet or not: what is written while
+    /// [`Seen::gather`] reads is then in the one or in the other.
     pub(super) fn add(&self, changes: &[Change]) {
-        if self.wanted.load(Ordering::Acquire) {
-            self.add_all(changes.iter().filter_map(|change| match change {
-                Change::Put(Key::Seen(id), _) => Some(*id),
-                _ => None,
-            }));
-        }
+        self.add_all(changes.iter().filter_map(|change| match change {
+            Change::Put(Key::Seen(id), _) => Some(*id),
+            _ => None,
+        }));
     }
 
     fn add_all(&self, ids: impl Iterator<Item = InputId>) {
@@ -120,7 +117,6 @@ impl Seen {
 
     /// Adds what the file holds; from then on this knows.
     pub(super) async fn gather(&self, readers: &Readers) -> Result<(), Failure> {
-        self.wanted.store(true, Ordering::Release);
         let mut after = 0;
         loop {
             let rows = readers.read(move |db| rows_after(db, after)).await?;

@@ -7,6 +7,7 @@ mod groups;
 mod listing;
 mod processes;
 mod refusals;
+mod seen;
 
 use postroom_embedded::{Embedded, EmbeddedOptions};
 
