@@ -20,6 +20,9 @@ const WAITING_MAX: usize = 4_096;
 const GROUP_MAX: usize = 512;
 /// Bytes in one transaction, as far as they are known; a single piece may have more.
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of submissions in one entry of the inlet, so that whoever reads it has not too much at once; a
+/// single submission may have more.
+const GATHERED_BYTES_MAX: usize = 512 * 1024;
 
 /// One piece of writing, as the writer sees it.
 pub(crate) trait Work: Send {
@@ -247,28 +250,37 @@ fn write_all(
 }
 
 /// Takes from the queue what goes into the next group, and says how many that were. Submissions are put
-/// together.
+/// together, in entries of a bounded size.
 fn gather(
     first: Option<Piece>,
     queue: &mut mpsc::Receiver<Piece>,
     waiting: &mut VecDeque<Box<dyn Work>>,
 ) -> usize {
     let mut bytes: usize = waiting.iter().map(|work| work.about().bytes).sum();
-    let mut submissions = Vec::new();
+    let mut submissions: Vec<Submission> = Vec::new();
+    let (mut gathered_bytes, mut count) = (0, waiting.len());
     let mut next = first;
     while let Some(piece) = next {
-        bytes = bytes.saturating_add(match &piece {
-            Piece::Work(work) => work.about().bytes,
-            Piece::Submission(submission) => submission.bytes(),
-        });
         match piece {
-            Piece::Work(work) => waiting.push_back(work),
-            Piece::Submission(submission) => submissions.push(submission),
+            Piece::Work(work) => {
+                bytes = bytes.saturating_add(work.about().bytes);
+                waiting.push_back(work);
+            }
+            Piece::Submission(submission) => {
+                bytes = bytes.saturating_add(submission.bytes());
+                gathered_bytes += submission.bytes();
+                if gathered_bytes > GATHERED_BYTES_MAX && !submissions.is_empty() {
+                    gathered_bytes = submission.bytes();
+                    let submissions = std::mem::take(&mut submissions);
+                    waiting.push_back(Box::new(Gathered { submissions, entry: None }));
+                }
+                submissions.push(submission);
+            }
         }
-        let room = waiting.len() + submissions.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX;
+        count += 1;
+        let room = count < GROUP_MAX && bytes < GROUP_BYTES_MAX;
         next = if room { queue.try_recv().ok() } else { None };
     }
-    let count = waiting.len() + submissions.len();
     if !submissions.is_empty() {
         waiting.push_back(Box::new(Gathered { submissions, entry: None }));
     }
