@@ -1,8 +1,13 @@
 //! Group commit through the doors: many at once, a failing piece among them, large backlogs.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use postroom_bus::{BusError, ReadLimits};
-use postroom_model::{AgentId, AgentStatus, ContactId, Presence, Timestamp};
+use postroom_bus::{BusError, Intake, IntakeLimits, ReadLimits, decode_batch};
+use postroom_model::{
+    AgentId, AgentStatus, ChannelId, ContactId, Inbound, Input, InputBody, InputId, Message,
+    Presence, Timestamp,
+};
 use postroom_records::{Change, Key, RecordsError, Row, Standing};
 
 use crate::fresh;
@@ -50,6 +55,33 @@ async fn failing_piece_leaves_its_group_alone() {
     let envelopes = ledger.read(0, ALL).await.unwrap();
     assert!(envelopes.len() == 20 && envelopes.iter().all(|envelope| envelope.bytes == "kept"));
     assert_eq!(records.standing().await.unwrap(), at(20));
+}
+
+/// An input of about 60 KiB.
+fn large(number: u128) -> Input {
+    let message = Message { text: Some("x".repeat(60_000)), ..Message::default() };
+    let channel = ChannelId::new("site").unwrap();
+    let body = InputBody::Inbound(Box::new(Inbound { channel, message }));
+    Input { id: InputId(uuid::Uuid::from_u128(number)), at: Timestamp::EPOCH, body }
+}
+
+#[tokio::test]
+async fn entries_that_the_writer_gathers_stay_within_their_size() {
+    let (_folder, store) = fresh();
+    let inlet = store.inlet();
+    let tasks = tokio_util::task::TaskTracker::new();
+    let intake = Intake::start(Arc::clone(&inlet), IntakeLimits::default(), &tasks);
+    let mut callers = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let intake = intake.clone();
+        callers.spawn(async move { intake.accept(&large(number)).await });
+    }
+    assert!(callers.join_all().await.iter().all(Result::is_ok));
+    let entries = inlet.read(0, ALL).await.unwrap();
+    let counts = entries.iter().map(|entry| decode_batch(&entry.bytes).len());
+    assert_eq!(counts.sum::<usize>(), 100);
+    assert!(entries.len() < 100, "they were gathered");
+    assert!(entries.iter().all(|entry| entry.bytes.len() < 520 * 1_024), "but not all at once");
 }
 
 #[tokio::test]
