@@ -47,3 +47,26 @@ impl Default for RouterLimits {
         }
     }
 }
+
+impl RouterLimits {
+    /// What crowded doors are left after a batch that took so long.
+    pub(crate) fn left_to_doors(&self, took: Duration) -> Duration {
+        took.saturating_mul(self.give_way).min(self.give_way_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::RouterLimits;
+
+    #[test]
+    fn doors_are_left_a_multiple_of_the_batch_and_never_more_than_the_limit() {
+        let limits = RouterLimits::default();
+        for (took, left) in [(0, 0), (5, 15), (33, 99), (40, 100), (u64::MAX, 100)] {
+            let left = Duration::from_millis(left);
+            assert_eq!(limits.left_to_doors(Duration::from_millis(took)), left, "{took}");
+        }
+    }
+}

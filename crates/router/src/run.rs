@@ -222,11 +222,10 @@ impl RouterParts {
     /// that routing goes on however long the crowd lasts.
     async fn give_way(&self, took: Duration, shutdown: &CancellationToken) {
         if self.doors.as_ref().is_some_and(Intake::is_crowded) {
-            let pause = took.saturating_mul(self.limits.give_way).min(self.limits.give_way_max);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(self.limits.left_to_doors(took)) => {}
             }
         }
     }
