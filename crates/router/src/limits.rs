@@ -16,6 +16,8 @@ pub struct RouterLimits {
     /// While the doors of this process are crowded, they are left this many times the time that a
     /// batch took, before the next one.
     pub give_way: u32,
+    /// Inputs in a batch from which on the doors are left any time.
+    pub give_way_from: usize,
     /// The longest that is left to them at once.
     pub give_way_max: Duration,
     /// Events between two snapshots.
@@ -38,6 +40,7 @@ impl Default for RouterLimits {
             linger: Duration::from_millis(1),
             linger_below: 32,
             give_way: 3,
+            give_way_from: 256,
             give_way_max: Duration::from_millis(100),
             snapshot_events: 50_000,
             snapshots_kept: 2,

@@ -152,8 +152,9 @@ impl Router {
                 Next::Again => continue,
             };
             let started = tokio::time::Instant::now();
-            waiting.decided(active.cycle(&entries).await?);
-            parts.give_way(started.elapsed(), shutdown).await;
+            let inputs = active.cycle(&entries).await?;
+            waiting.decided(inputs);
+            parts.give_way(inputs, started.elapsed(), shutdown).await;
             fitted += 1;
             if fitted >= GROW_AFTER {
                 (fitted, *halved) = (0, halved.saturating_sub(1));
@@ -220,8 +221,12 @@ impl RouterParts {
     /// Leaves the processors to crowded doors for a while. Somebody outside waits for them and gives up
     /// after seconds; what they have taken is durable and keeps. Never for longer than the limit, so
     /// that routing goes on however long the crowd lasts.
-    async fn give_way(&self, took: Duration, shutdown: &CancellationToken) {
-        if self.doors.as_ref().is_some_and(Intake::is_crowded) {
+    ///
+    /// A small batch gives no way: there posts wait for a slow disk, and nothing is to be had by waiting
+    /// with them.
+    async fn give_way(&self, inputs: usize, took: Duration, shutdown: &CancellationToken) {
+        let crowded = self.doors.as_ref().is_some_and(Intake::is_crowded);
+        if crowded && inputs >= self.limits.give_way_from {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {}

@@ -111,6 +111,7 @@ impl Plan {
     pub(crate) fn limits(&self) -> RouterLimits {
         RouterLimits {
             give_way: 0,
+            give_way_from: 0,
             give_way_max: Duration::ZERO,
             batch_entries_max: self.batch_entries_max,
             batch_bytes_max: 64 * 1024,
