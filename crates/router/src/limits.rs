@@ -40,7 +40,7 @@ impl Default for RouterLimits {
             linger: Duration::from_millis(1),
             linger_below: 32,
             give_way: 3,
-            give_way_from: 256,
+            give_way_from: 64,
             give_way_max: Duration::from_millis(100),
             snapshot_events: 50_000,
             snapshots_kept: 2,
