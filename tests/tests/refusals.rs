@@ -39,6 +39,8 @@ async fn lived_in() -> (House, std::path::PathBuf) {
     client.routed(&last, &admin).await;
     server.stop().await;
     let database = house.data().join("postroom.db");
+    let log = house.data().join("postroom.db-wal");
+    assert!(!log.exists(), "who copies the file alone after an orderly end has everything");
     (house, database)
 }
 

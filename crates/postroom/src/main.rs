@@ -22,6 +22,7 @@ mod store;
 mod threads;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -34,14 +35,17 @@ use crate::serve::Roles;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// For how long the end waits for calls that block, such as reads of a file.
+pub(crate) const END_WAIT: Duration = Duration::from_secs(5);
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => {
             let ended = runtime.block_on(run(&cli));
-            // Reads of a file that block may still be under way; nothing waits for them.
-            runtime.shutdown_background();
+            // Open connections end here, and with the last one that knows them the files are closed.
+            runtime.shutdown_timeout(END_WAIT);
             ended
         }
         Err(error) => Err(Failure::failed(format!("the runtime cannot start: {error}"))),

@@ -11,6 +11,7 @@
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::END_WAIT;
 use crate::failure::Failure;
 
 /// One that decides, and one for snapshots and delivery.
@@ -48,6 +49,14 @@ impl Threads {
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Gives up what still runs on it, and waits until it is gone with everything that it held.
+    pub(crate) async fn end(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            let ending = tokio::task::spawn_blocking(|| runtime.shutdown_timeout(END_WAIT));
+            drop(ending.await);
+        }
     }
 
     /// What `start` spawns runs on these threads.

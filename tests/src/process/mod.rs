@@ -179,7 +179,7 @@ impl House {
         let errors = File::options().create(true).append(true).open(self.log());
         let mut command = self.command(&["serve"]);
         command.stderr(errors.expect("a log file"));
-        let server = self.start(command).await.expect("it prints its address");
+        let server = self.started(command).await;
         server.ready().await;
         server
     }
@@ -189,7 +189,7 @@ impl House {
         let errors = File::options().create(true).append(true).open(self.log());
         let mut command = self.command(&["gateway"]);
         command.stderr(errors.expect("a log file"));
-        let server = self.start(command).await.expect("it prints its address");
+        let server = self.started(command).await;
         server.ready().await;
         server
     }
@@ -219,6 +219,14 @@ impl House {
         let server = self.start(limited).await.expect("it prints its address");
         server.ready().await;
         server
+    }
+
+    /// The server that this command starts; what it said instead of its address, if it ended before.
+    async fn started(&self, command: Command) -> Server {
+        match self.start(command).await {
+            Some(server) => server,
+            None => panic!("it ended: {}", std::fs::read_to_string(self.log()).unwrap_or_default()),
+        }
     }
 
     /// Reads the address that `serve` prints; none if it ended before.

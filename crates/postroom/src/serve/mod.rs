@@ -113,7 +113,7 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     let house = House {
         roles,
         intake: before.run(|| {
-            // Its task ends with the last handle, some of which open connections hold: not waited for.
+            // Its task ends with its threads: open connections may hold a handle until then.
             let tasks = TaskTracker::new();
             Intake::start(Arc::clone(&store.inlet), IntakeLimits::default(), &tasks)
         }),
@@ -186,7 +186,8 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     drop(intake);
     tasks.close();
     tasks.wait().await;
-    drop((before, behind));
+    before.end().await;
+    behind.end().await;
     drop(store);
     match ended {
         Some(Err(error)) => Err(error),
