@@ -112,7 +112,7 @@ pub(crate) fn channels(
         for key in ["id", "kind", "dialect", "queue"] {
             table.map.remove(key);
         }
-        files.resolve(reader, &table.path, &mut table.map, &[]);
+        files.resolve(reader, &table.path, &mut table.map, &["ca"]);
         if let (Some(id), Some(kind)) = (id, kind) {
             channels.push(ChannelConfig { id, kind, dialect, queue, options: table.map, index });
         }

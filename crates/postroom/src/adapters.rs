@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use postroom_channel::{Adapter, Guard, OptionError};
+use postroom_channel_imap::{ImapAdapter, ImapCommons, ImapOptions};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_channel_webhook::{WebhookAdapter, WebhookOptions};
 use postroom_config::{ChannelConfig, Diagnostic, Draft};
@@ -22,9 +23,15 @@ pub(crate) fn build(
     let config = draft.config();
     let mut adapters = Adapters::new();
     let mut mistakes = Vec::new();
+    let commons = Commons {
+        public_url: &config.server.public_url,
+        guard,
+        clock,
+        imap: ImapCommons::new(guard.clone(), Arc::clone(clock)),
+    };
     let known = |channel: &&ChannelConfig| draft.is_sound(&channel.key("dialect"));
     for channel in config.channels.iter().filter(known) {
-        match adapter(channel, &config.server.public_url, guard, clock) {
+        match adapter(channel, &commons) {
             Ok(adapter) => {
                 adapters.insert(channel.id.clone(), adapter);
             }
@@ -49,25 +56,35 @@ fn phone(channel: &ChannelConfig) -> Result<PhoneOptions, Vec<OptionError>> {
     PhoneOptions::parse(dialect, &channel.options)
 }
 
+/// What adapters are made with.
+struct Commons<'a> {
+    public_url: &'a str,
+    guard: &'a Guard,
+    clock: &'a Arc<dyn Clock>,
+    imap: ImapCommons,
+}
+
 fn adapter(
     channel: &ChannelConfig,
-    public_url: &str,
-    guard: &Guard,
-    clock: &Arc<dyn Clock>,
+    commons: &Commons<'_>,
 ) -> Result<Arc<dyn Adapter>, Vec<OptionError>> {
     match channel.kind {
         ChannelKind::Webhook => {
             let dialect = channel.dialect.as_deref().unwrap_or("generic");
             let options = WebhookOptions::parse(dialect, &channel.options)?;
-            let (id, clock) = (channel.id.clone(), Arc::clone(clock));
-            Ok(Arc::new(WebhookAdapter::new(id, options, guard.clone(), clock)))
+            let (id, clock) = (channel.id.clone(), Arc::clone(commons.clock));
+            Ok(Arc::new(WebhookAdapter::new(id, options, commons.guard.clone(), clock)))
         }
         ChannelKind::Phone => {
             let options = phone(channel)?;
-            Ok(Arc::new(PhoneAdapter::new(channel.id.clone(), options, public_url)))
+            Ok(Arc::new(PhoneAdapter::new(channel.id.clone(), options, commons.public_url)))
         }
-        ChannelKind::Email | ChannelKind::Imap => {
-            let help = "this version carries channels of kind webhook and phone";
+        ChannelKind::Imap => {
+            let options = ImapOptions::parse(&channel.options)?;
+            Ok(Arc::new(ImapAdapter::new(channel.id.clone(), options, &commons.imap)?))
+        }
+        ChannelKind::Email => {
+            let help = "this version carries channels of kind imap, webhook and phone";
             Err(vec![OptionError::new("kind", "no adapter of this kind is built in", help)])
         }
     }
