@@ -36,7 +36,8 @@ impl Default for NatsSetup {
             jetstream: true,
             max_payload_bytes: 1024 * 1024,
             store: None,
-            jetstream_more: String::new(),
+            // The streams may grow to more than the disk of a small machine has; tests fill none of it.
+            jetstream_more: "max_file_store: 64GB".to_owned(),
             more: String::new(),
         }
     }
