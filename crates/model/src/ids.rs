@@ -204,6 +204,16 @@ impl InputId {
     pub fn of_report(workspace: &WorkspaceId, channel: &ChannelId, content: &str) -> Self {
         Self(hashed(b"report", &[workspace.as_str(), channel.as_str(), content]))
     }
+
+    /// The id of bytes that could not be read: the same bytes and reason, the same id.
+    pub fn of_unparsed(
+        workspace: &WorkspaceId,
+        channel: &ChannelId,
+        raw: &Digest,
+        code: &str,
+    ) -> Self {
+        Self::of_report(workspace, channel, &format!("{raw} {code}"))
+    }
 }
 
 impl CommandId {

@@ -158,12 +158,13 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     let stop = Stop::default();
     let routing =
         router.map(|router| house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle()));
+    let owned = delivery.as_ref().map(DeliveryHost::owned);
     let delivering = delivery
         .map(|delivery| house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle()));
-    let fetching = roles.channels.then(|| {
+    let fetching = owned.map(|owned| {
         let door = Arc::new(house.door(&setup.config));
         let (adapters, stop) = (live.adapters.subscribe(), stop.doors.clone());
-        house.tasks.spawn_on(fetch::run(door, adapters, stop), behind.handle())
+        house.tasks.spawn_on(fetch::run(door, adapters, owned, stop), behind.handle())
     });
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
@@ -305,9 +306,11 @@ impl House {
         Door {
             workspace: config.workspace.clone(),
             intake: self.intake.clone(),
+            ledger: Arc::clone(&self.store.ledger),
             records: Arc::clone(&self.store.records),
             blobs: self.store.blobs.clone(),
             clock: Arc::clone(&self.clock),
+            known: tokio::sync::Mutex::default(),
         }
     }
 
