@@ -1,7 +1,10 @@
 //! What each event means for the row of its conversation. It decides nothing: what an event does not
 //! say does not change.
 
-use postroom_model::{Conversation, ConversationId, EventBody, Opened, Reason, Status, Timestamp};
+use postroom_model::{
+    Conversation, ConversationId, EventBody, Opened, Reason, Status, TargetState, Timestamp,
+    note_target,
+};
 
 use crate::Row;
 use crate::fold::{Effect, Fact};
@@ -23,6 +26,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         cost: opened.cost,
         tags: opened.tags.clone(),
         targets: Vec::new(),
+        policy: opened.policy.clone(),
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -137,6 +141,13 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
+        EventBody::TargetWarned { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Warned);
+        }
+        EventBody::TargetBreached { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Breached);
+        }
         _ => {}
     }
 }
@@ -173,5 +184,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.skills.clone_from(&opened.skills);
     conversation.cost = opened.cost;
     conversation.tags.clone_from(&opened.tags);
+    conversation.policy.clone_from(&opened.policy);
+    conversation.targets.clear();
     conversation.route.clone_from(&opened.route);
 }

@@ -7,6 +7,8 @@ mod delivery;
 mod inbound;
 mod reply;
 mod settings;
+pub(crate) mod target;
+mod timing;
 
 pub(crate) use inbound::default_queue;
 use std::borrow::Cow;
