@@ -66,8 +66,13 @@ const SECTIONS: &[Section] = &[
         &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
     ),
     section("calendars", Shape::Named, &["id", "time_zone", "hours", "holidays", "overrides"]),
-    section("queues", Shape::Named, &["id", "name"]),
-    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags"]),
+    section(
+        "targets",
+        Shape::Named,
+        &["id", "first_response", "next_response", "resolution", "warn_before", "calendar"],
+    ),
+    section("queues", Shape::Named, &["id", "name", "targets"]),
+    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags", "targets"]),
     section("agents", Shape::Named, &["id", "name", "email", "queues", "skills", "capacity"]),
 ];
 

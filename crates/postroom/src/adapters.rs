@@ -27,12 +27,8 @@ pub(crate) fn build(
     let config = draft.config();
     let mut adapters = Adapters::new();
     let mut mistakes = Vec::new();
-    let commons = Commons {
-        config,
-        guard,
-        clock,
-        imap: ImapCommons::new(guard.clone(), Arc::clone(clock)),
-    };
+    let commons =
+        Commons { config, guard, clock, imap: ImapCommons::new(guard.clone(), Arc::clone(clock)) };
     let known = |channel: &&ChannelConfig| draft.is_sound(&channel.key("dialect"));
     let tell = |channel: &ChannelConfig, error: OptionError| {
         config.diagnose(&channel.key(&error.key), error.message, Some(error.help), None)
