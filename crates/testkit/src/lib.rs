@@ -10,6 +10,7 @@
     reason = "what a test cannot do without fails by panicking"
 )]
 
+mod certificates;
 mod cluster;
 mod nats;
 mod proxy;
@@ -17,6 +18,7 @@ mod redis;
 mod signal;
 mod tools;
 
+pub use certificates::Certificates;
 pub use cluster::NatsCluster;
 pub use nats::{NatsServer, NatsSetup};
 pub use proxy::Proxy;
