@@ -7,6 +7,7 @@
 //! second attempts and no connection kept open between requests.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -43,11 +44,18 @@ impl Default for Deadlines {
     }
 }
 
-/// Makes every outgoing request over HTTP. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Makes every outgoing request over HTTP, and says where others may go. Cheap to clone.
+#[derive(Clone)]
 pub struct Guard {
     client: reqwest::Client,
     allow: Arc<AllowList>,
+    lookup: Resolver,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("allow", &self.allow).finish_non_exhaustive()
+    }
 }
 
 impl Guard {
@@ -67,7 +75,7 @@ impl Guard {
     fn build(allow: AllowList, deadlines: Deadlines, lookup: Resolver) -> Result<Self, GuardError> {
         install_crypto();
         let allow = Arc::new(allow);
-        let resolver = GuardedResolver { allow: Arc::clone(&allow), lookup };
+        let resolver = GuardedResolver { allow: Arc::clone(&allow), lookup: Arc::clone(&lookup) };
         // A kept connection that the other side closes just now looks like a request that broke off
         // halfway, and a reply that may have left is never sent again: so none is kept.
         let client = reqwest::Client::builder()
@@ -82,7 +90,7 @@ impl Guard {
             .dns_resolver(Arc::new(resolver))
             .build()
             .map_err(|error| GuardError::Client(innermost(&error)))?;
-        Ok(Self { client, allow })
+        Ok(Self { client, allow, lookup })
     }
 
     /// A request to `url`, once that was found to be one that may be called.
@@ -93,6 +101,30 @@ impl Guard {
     ) -> Result<reqwest::RequestBuilder, GuardError> {
         let url = self.check(url)?;
         Ok(self.client.request(method, url))
+    }
+
+    /// Where `host` can be reached, for what is no HTTP: those of its addresses that may be connected
+    /// to, resolved now. Whoever connects connects to these.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, GuardError> {
+        let unknown = |cause: String| GuardError::UnknownHost(format!("{host}: {cause}"));
+        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => {
+                let found = (self.lookup)(host.to_owned()).await;
+                let found = found.map_err(|error| unknown(error.to_string()))?;
+                found.into_iter().map(|one| SocketAddr::new(one.ip(), port)).collect()
+            }
+        };
+        let private = found.iter().find(|one| !may_reach(&self.allow, one.ip())).copied();
+        let good = found.into_iter().filter(|one| may_reach(&self.allow, one.ip()));
+        let good: Vec<SocketAddr> = good.collect();
+        match (good.is_empty(), private) {
+            (false, _) => Ok(good),
+            (true, Some(address)) => {
+                Err(GuardError::PrivateAddress(format!("{} of {host}", address.ip())))
+            }
+            (true, None) => Err(unknown("the name has no address".to_owned())),
+        }
     }
 
     /// Whether `url` may be called, as far as can be said without resolving its name.

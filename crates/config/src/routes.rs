@@ -117,7 +117,8 @@ pub(crate) fn channels(
         for key in ["id", "kind", "dialect", "queue"] {
             table.map.remove(key);
         }
-        files.resolve(reader, &table.path, &mut table.map, &[]);
+        // Certificates are no secrets, but long, and stand in files of their own as well.
+        files.resolve(reader, &table.path, &mut table.map, &["certificate", "ca"]);
         if let (Some(id), Some(kind)) = (id, kind) {
             channels.push(ChannelConfig { id, kind, dialect, queue, options: table.map, index });
         }

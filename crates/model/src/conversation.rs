@@ -62,6 +62,12 @@ pub struct Conversation {
     /// The customer as the first message named them; replies go there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Party>,
+    /// The conversation that its first message claimed to belong to, without being let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<ConversationId>,
+    /// Ids of the mails that an answer refers to, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mails: Vec<String>,
     /// 0 to 99; the higher is served first.
     pub priority: u8,
     /// Skills that an agent must have, with the lowest level that will do.

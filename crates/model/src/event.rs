@@ -125,6 +125,9 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         contact: Option<ContactId>,
         message: Box<Message>,
+        /// What is known of it if it is a mail.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mail: Option<ReceivedMail>,
     },
     #[serde(rename = "call.recorded")]
     CallRecorded(Box<CallRecorded>),
@@ -172,6 +175,17 @@ pub struct Freed {
     pub cost: u16,
 }
 
+/// How a mail stands in its conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReceivedMail {
+    pub channel: ChannelId,
+    /// The key under which what answers it finds the conversation.
+    pub key: String,
+    /// A program wrote it, and nobody waits for an answer: nothing is opened again for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
+}
+
 /// All that the fold needs to hold an open conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Opened {
@@ -185,6 +199,9 @@ pub struct Opened {
     pub customer: Option<Party>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The conversation that its first message claimed to belong to, without being let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<ConversationId>,
     pub queue: QueueId,
     #[serde(default)]
     pub priority: u8,

@@ -19,6 +19,7 @@ pub mod event;
 pub mod ids;
 pub mod input;
 pub mod limits;
+pub mod mail_thread;
 pub mod message;
 pub mod outcome;
 pub mod outside;
@@ -37,7 +38,7 @@ pub use contact::{Address, Contact};
 pub use conversation::{Conversation, Status, Target};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
-pub use event::{Event, EventBody, Freed, Opened};
+pub use event::{Event, EventBody, Freed, Opened, ReceivedMail};
 pub use ids::{
     AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
     InputId, MessageId, NoteId, ParkedId, QueueId, WorkspaceId,

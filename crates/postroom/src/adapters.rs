@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use postroom_bus_nats::Outlet;
 use postroom_channel::{Adapter, Guard, OptionError};
+use postroom_channel_email::{EmailAdapter, EmailOptions};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_channel_webhook::{WebhookAdapter, WebhookOptions};
 use postroom_config::{ChannelConfig, Config, Diagnostic, Draft};
@@ -26,15 +27,36 @@ pub(crate) fn build(
     let mut adapters = Adapters::new();
     let mut mistakes = Vec::new();
     let known = |channel: &&ChannelConfig| draft.is_sound(&channel.key("dialect"));
+    let tell = |channel: &ChannelConfig, error: OptionError| {
+        config.diagnose(&channel.key(&error.key), error.message, Some(error.help), None)
+    };
+    let mut mail = Vec::new();
     for channel in config.channels.iter().filter(known) {
-        match adapter(channel, config, guard, clock) {
+        let built = match channel.kind {
+            ChannelKind::Email => match EmailOptions::parse(&channel.options) {
+                Ok(options) => {
+                    mail.push((channel.id.clone(), options));
+                    continue;
+                }
+                Err(errors) => Err(errors),
+            },
+            _ => adapter(channel, config, guard, clock),
+        };
+        match built {
             Ok(adapter) => {
                 adapters.insert(channel.id.clone(), adapter);
             }
-            Err(errors) => mistakes.extend(errors.into_iter().map(|error| {
-                config.diagnose(&channel.key(&error.key), error.message, Some(error.help), None)
-            })),
+            Err(errors) => mistakes.extend(errors.into_iter().map(|error| tell(channel, error))),
         }
+    }
+    // These know of each other: several may listen at one address.
+    let (mail, wrong) = EmailAdapter::all(mail, guard);
+    for adapter in mail {
+        adapters.insert(adapter.channel().clone(), Arc::new(adapter));
+    }
+    for (id, error) in wrong {
+        let channel = config.channels.iter().find(|channel| channel.id == id);
+        mistakes.extend(channel.map(|channel| tell(channel, error)));
     }
     (adapters, mistakes)
 }
@@ -80,7 +102,7 @@ fn adapter(
         }
         ChannelKind::External => OutsideAdapter::of(channel, config.is_clustered()),
         ChannelKind::Email | ChannelKind::Imap => {
-            let help = "this version carries channels of kind webhook, phone and external";
+            let help = "this version carries channels of kind email, webhook, phone and external";
             Err(vec![OptionError::new("kind", "no adapter of this kind is built in", help)])
         }
     }

@@ -111,10 +111,11 @@ fn set(item: &mut TimelineItem, name: &str, value: impl Serialize) {
 /// Messages and notes. False if the event is none.
 fn words(item: &mut TimelineItem, body: &EventBody, bodies: &Bodies) -> bool {
     match body {
-        EventBody::MessageReceived { id, contact, message } => {
+        EventBody::MessageReceived { id, contact, message, mail } => {
             item.id = Some(id.0);
             item.message = Some(Box::new(whole(message, id.0, bodies)));
             set(item, "contact", contact);
+            set(item, "quiet", mail.as_ref().filter(|mail| mail.quiet).map(|_| true));
         }
         EventBody::CallRecorded(recorded) => {
             item.id = Some(recorded.id.0);

@@ -230,6 +230,7 @@ impl Load {
         let lookups = Lookups {
             thread: written.thread,
             addresses: &addresses,
+            participant: known,
             routed: written.routed.as_ref(),
             ..Lookups::default()
         };
@@ -287,6 +288,8 @@ impl Load {
             assignee: Some(self.state.agents.get(agent)?.id.clone()),
             contact: None,
             customer: None,
+            linked: None,
+            mails: vec![],
             priority: open.priority,
             skills: BTreeMap::new(),
             cost: open.cost,

@@ -81,6 +81,8 @@ fn conversation() -> Conversation {
         assignee: None,
         contact: None,
         customer: None,
+        linked: None,
+        mails: vec![],
         priority: 0,
         skills: [("german".to_owned(), 3)].into(),
         cost: 20,

@@ -143,6 +143,7 @@ fn receive(
         contact: None,
         customer: None,
         subject: message.subject.clone(),
+        linked: None,
         queue: QueueId::new(queue.unwrap_or("support")).unwrap(),
         priority: 0,
         skills: std::collections::BTreeMap::new(),
@@ -156,6 +157,7 @@ fn receive(
         id: postroom_model::MessageId(id),
         contact: None,
         message: Box::new(message),
+        mail: None,
     };
     vec![
         Event::on(conversation, EventBody::ConversationOpened(Box::new(opened))),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, Cursor, Envelope,
-    Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId, NoteId, Opened, Outcome,
-    OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus, RuleTrace, SeededRandom,
-    SendResult, Timestamp, Transition,
+    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, ConversationId,
+    Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId,
+    NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus,
+    ReceivedMail, RuleTrace, SeededRandom, SendResult, Timestamp, Transition,
 };
 
 use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};
@@ -161,6 +161,7 @@ impl Maker {
             contact: self.random.chance(50).then(|| ContactId(uuid(self.below(4)))),
             customer: message().from,
             subject: self.random.chance(50).then(|| format!("Order {}", self.below(9))),
+            linked: self.random.chance(20).then(|| ConversationId(uuid(self.below(9)))),
             queue: queue(["support", "billing"][usize::try_from(self.below(2)).unwrap()]),
             priority: 5,
             skills: BTreeMap::from([("english".to_owned(), 1)]),
@@ -170,6 +171,12 @@ impl Maker {
             version: self.below(3),
             message_version: 0,
         }
+    }
+
+    /// Some of them are mails, some of which want no answer.
+    fn mail(&self, number: u64) -> Option<ReceivedMail> {
+        let (channel, quiet) = (channel("mail"), self.random.chance(30));
+        self.random.chance(40).then(|| ReceivedMail { channel, key: number.to_string(), quiet })
     }
 
     fn words(&mut self) -> EventBody {
@@ -182,6 +189,7 @@ impl Maker {
                 id: MessageId(uuid(number)),
                 contact: Some(ContactId(uuid(self.below(4)))),
                 message: Box::new(message()),
+                mail: self.mail(number),
             },
             2 => EventBody::CallRecorded(Box::new(recorded(number, self.random.chance(50)))),
             // Few ids, so that what happens to replies often finds one.

@@ -55,6 +55,8 @@ pub(super) fn conversation(n: u64) -> Conversation {
         assignee: None,
         contact: None,
         customer: None,
+        linked: None,
+        mails: vec![],
         priority: 0,
         skills: BTreeMap::new(),
         cost: 20,

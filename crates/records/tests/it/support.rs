@@ -54,6 +54,7 @@ pub(crate) fn opened() -> Opened {
         contact: Some(contact_id(1)),
         customer: None,
         subject: Some("Order 7".to_owned()),
+        linked: None,
         queue: queue("support"),
         priority: 3,
         skills: BTreeMap::from([("english".to_owned(), 5)]),
@@ -75,6 +76,7 @@ pub(crate) fn received(n: u64) -> EventBody {
         id: message_id(n),
         contact: Some(contact_id(1)),
         message: Box::new(message),
+        mail: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod command;
 mod contact;
 mod delivery;
 mod inbound;
+mod mail;
 mod reply;
 mod settings;
 
@@ -28,6 +29,8 @@ pub struct Lookups<'a> {
     pub thread: Option<ConversationId>,
     /// The conversation that the thread or the command names.
     pub conversation: Option<&'a Conversation>,
+    /// Whose that conversation is, merges of contacts followed to their end.
+    pub participant: Option<ContactId>,
     /// The other conversation of a merge; for a message, the one that `conversation` was merged
     /// into, if merges were not followed.
     pub into: Option<&'a Conversation>,

@@ -134,6 +134,8 @@ fn compose(
         to: row.customer.iter().cloned().collect(),
         sent_at: Some(at),
         subject: row.subject.clone(),
+        in_reply_to: row.mails.last().cloned().into_iter().collect(),
+        references: row.mails.clone(),
         attachments,
         attributes: reply.draft.attributes.clone(),
         ..Message::default()

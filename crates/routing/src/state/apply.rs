@@ -86,6 +86,9 @@ impl State {
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
             }
+            EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
+                self.change(id, |open| open.message_version = open.version);
+            }
             EventBody::MessageReceived { .. } => self.change(id, |open| wait(open, at)),
             EventBody::CallRecorded(recorded) => {
                 self.calls.fold(at, Some(id), recorded);

@@ -160,6 +160,9 @@ impl Model {
                 row.tags.extend(added.iter().cloned());
             }
             EventBody::ConversationPrioritised { priority, .. } => row.priority = *priority,
+            EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
+                row.message_version = row.version;
+            }
             EventBody::MessageReceived { .. } => {
                 row.message_version = row.version;
                 if row.status == Status::Pending {
@@ -259,6 +262,7 @@ impl Model {
         assert_eq!(before.map_or(0, |row| row.version), opened.version);
         assert!(before.is_none_or(|row| row.status == Status::Resolved));
         let merged_from = before.map(|row| row.merged_from.clone()).unwrap_or_default();
+        let mails = before.map(|row| row.mails.clone()).unwrap_or_default();
         if let Some(thread) = &opened.thread {
             self.threads.insert((opened.channel.clone(), thread.clone()), id);
         }
@@ -274,6 +278,8 @@ impl Model {
                 assignee: None,
                 contact: opened.contact,
                 customer: opened.customer.clone(),
+                linked: opened.linked,
+                mails,
                 priority: opened.priority,
                 skills: opened.skills.clone(),
                 cost: opened.cost,
