@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 fn with_mailbox(dovecot: &Dovecot, more: &str) -> String {
-    let ca = dovecot.certificates().ca();
+    let ca = &dovecot.certificates().authority;
     let channel = format!(
         r#"
 [[channels]]

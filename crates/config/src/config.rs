@@ -176,6 +176,9 @@ fn public_bus(bus: &Bus) -> Value {
         "login": login,
         "monitor_urls": monitors,
         "replicas": bus.replicas,
+        "inlet_keep_days": bus.inlet_keep_days,
+        "inlet_bytes_max": bus.inlet_bytes_max,
+        "ledger_bytes_max": bus.ledger_bytes_max,
         "accept": bus.accept,
     })
 }

@@ -425,7 +425,7 @@ fn mistakes_are_data_for_programs() {
             {
                 "severity": "error", "line": 2, "column": 1, "key": "capacity.chat",
                 "message": "unknown key",
-                "help": "known keys: `email`, `imap`, `webhook`, `phone`",
+                "help": "known keys: `email`, `imap`, `webhook`, `phone`, `external`",
             },
             {
                 "severity": "error", "key": "bus.url", "message": "must not be empty",

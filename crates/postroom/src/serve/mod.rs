@@ -8,6 +8,7 @@ mod signals;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postroom_access::{CredentialKind, Principal};
 use postroom_bus::{Intake, IntakeLimits};
@@ -75,6 +76,8 @@ struct House {
     random: Arc<dyn Random>,
     ids: IdSource,
     tasks: TaskTracker,
+    /// For how long the inlet keeps what was decided.
+    inlet_keep: Duration,
 }
 
 /// The watched parts of the configuration.
@@ -131,6 +134,7 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         clock,
         random,
         tasks,
+        inlet_keep: Duration::from_hours(setup.config.bus.inlet_keep_days.saturating_mul(24)),
     };
     let live = Live {
         adapters: watch::Sender::new(Arc::new(setup.adapters)),
@@ -290,7 +294,7 @@ impl House {
             blobs: self.store.blobs.clone(),
             clock: Arc::clone(&self.clock),
             ids: self.ids.clone(),
-            limits: RouterLimits::default(),
+            limits: RouterLimits { inlet_keep: self.inlet_keep, ..RouterLimits::default() },
             metrics: RouterMetrics::register(registry),
             tasks: self.tasks.clone(),
             ready,
