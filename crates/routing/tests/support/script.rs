@@ -385,6 +385,7 @@ impl Script {
                     status: named(line.word(3)),
                     at: None,
                     code: None,
+                    dead: None,
                 },
             }),
             "own" => InputBody::Delivery(DeliveryInput::Own {
