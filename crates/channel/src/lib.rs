@@ -16,6 +16,7 @@ mod inlet;
 mod inspection;
 pub mod json;
 pub mod limits;
+mod outside;
 pub mod signature;
 
 pub use adapter::{
@@ -30,3 +31,4 @@ pub use guard::{
 };
 pub use inlet::{Accepted, Inlet};
 pub use inspection::{Inspection, InspectionOutcome, Mistake, Problem, Response};
+pub use outside::{OUTSIDE_INPUT_BYTES_MAX, input_from_outside};

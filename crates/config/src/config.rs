@@ -137,6 +137,7 @@ impl Config {
             "workspace": self.workspace,
             "server": {
                 "listen": self.server.listen.to_string(),
+                "health_listen": self.server.health_listen.map(|listen| listen.to_string()),
                 "public_url": self.server.public_url,
                 "data_dir": self.server.data_dir.display().to_string(),
                 "command_wait_ms": self.server.command_wait_ms,

@@ -17,8 +17,13 @@ use crate::secret_files::SecretFiles;
 use crate::sections::kind_name;
 use crate::types::ChannelConfig;
 
-const KINDS: [ChannelKind; 4] =
-    [ChannelKind::Email, ChannelKind::Imap, ChannelKind::Webhook, ChannelKind::Phone];
+const KINDS: [ChannelKind; 5] = [
+    ChannelKind::Email,
+    ChannelKind::Imap,
+    ChannelKind::Webhook,
+    ChannelKind::Phone,
+    ChannelKind::External,
+];
 /// The level of a skill.
 const LEVELS: std::ops::RangeInclusive<u64> = 1..=100;
 const AGENT_CAPACITY_MAX: u64 = 1_000_000;
@@ -123,7 +128,7 @@ pub(crate) fn channels(
 
 fn kind(reader: &mut Reader<'_>, table: &Table) -> Option<ChannelKind> {
     let names = KINDS.map(|kind| kind_name(kind).to_owned());
-    reader.require(table, "kind", "one of `email`, `imap`, `webhook`, `phone`");
+    reader.require(table, "kind", "one of `email`, `imap`, `webhook`, `phone`, `external`");
     let text = reader.text(table, "kind")?;
     let kind = KINDS.into_iter().find(|kind| kind_name(*kind) == text);
     if kind.is_none() {

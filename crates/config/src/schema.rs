@@ -30,7 +30,7 @@ const SECTIONS: &[Section] = &[
     section(
         "server",
         Shape::Table,
-        &["listen", "public_url", "data_dir", "command_wait_ms", "body_bytes_max"],
+        &["listen", "health_listen", "public_url", "data_dir", "command_wait_ms", "body_bytes_max"],
     ),
     section(
         "bus",
@@ -58,7 +58,7 @@ const SECTIONS: &[Section] = &[
     section("records", Shape::Table, &["url", "url_file", "accept"]),
     section("blobs", Shape::Table, &["url", "url_file"]),
     section("outgoing", Shape::Table, &["allow"]),
-    section("capacity", Shape::Table, &["email", "imap", "webhook", "phone"]),
+    section("capacity", Shape::Table, &["email", "imap", "webhook", "phone", "external"]),
     // A channel has the options of its adapter beside these.
     section(
         "channels",

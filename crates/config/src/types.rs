@@ -14,6 +14,8 @@ use crate::redact::{redact_table, redact_urls};
 #[derive(Debug, Clone)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// Where the roles without a gateway tell how they are, if anywhere.
+    pub health_listen: Option<SocketAddr>,
     /// Where people and providers reach the server; without a slash at its end.
     pub public_url: String,
     /// Whether `public_url` was configured. Otherwise it follows `listen`, whose port may be 0.

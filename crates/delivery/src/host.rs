@@ -8,8 +8,8 @@ use std::time::Duration;
 use postroom_bus::{Blobs, Intake, Ledger, ReadLimits};
 use postroom_channel::Adapter;
 use postroom_model::{
-    ChannelId, Clock, DeliveryInput, Envelope, HostId, IdSource, Input, InputBody, InputId,
-    MessageId, Outbound, Random,
+    ChannelId, Clock, DeliveryInput, HostId, IdSource, Input, InputBody, InputId, MessageId,
+    Outbound, Random,
 };
 use postroom_records::{Records, RecordsError};
 use tokio::sync::watch;
@@ -179,11 +179,9 @@ impl DeliveryHost {
                 let actual = entry.seq;
                 return Err(DeliveryError::Gap { expected, actual });
             }
-            let (envelope, _) = Envelope::decode(&entry.bytes).map_err(|cause| {
-                let seq = entry.seq;
-                DeliveryError::Envelope { seq, cause }
-            })?;
-            self.outbox.apply(entry.seq, &envelope, now);
+            let seq = entry.seq;
+            let taken = self.outbox.take(seq, &entry.bytes, now);
+            taken.map_err(|cause| DeliveryError::Envelope { seq, cause })?;
         }
         for channel in self.outbox.take_lost() {
             tracing::warn!(%channel, "another host sends for this channel now");

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod mail_thread;
 pub mod message;
 pub mod outcome;
+pub mod outside;
 pub mod random;
 pub mod reason;
 pub mod settings;
@@ -48,6 +49,7 @@ pub use message::{
     Message, MessageKind, Party, Receipt, ReceiptStatus,
 };
 pub use outcome::{Outcome, OutcomeKind};
+pub use outside::{OutsideFile, OutsideReply};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use reason::{PassedOver, PassedOverCause, Reason, RuleTrace};
 pub use settings::{AgentSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings};

@@ -60,6 +60,7 @@ impl Settings {
             (ChannelKind::Imap, 5),
             (ChannelKind::Webhook, 20),
             (ChannelKind::Phone, 100),
+            (ChannelKind::External, 20),
         ])
     }
 }
@@ -84,6 +85,8 @@ pub enum ChannelKind {
     Imap,
     Webhook,
     Phone,
+    /// An adapter outside of the process, on the bus.
+    External,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use postroom_bus_nats::Outlet;
 use postroom_channel::{Adapter, Guard, OptionError};
 use postroom_channel_email::{EmailAdapter, EmailOptions};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_channel_webhook::{WebhookAdapter, WebhookOptions};
-use postroom_config::{ChannelConfig, Diagnostic, Draft};
+use postroom_config::{ChannelConfig, Config, Diagnostic, Draft};
 use postroom_model::{CallSettings, ChannelId, ChannelKind, Clock};
+
+use crate::outside::OutsideAdapter;
 
 /// The channels' adapters by id.
 pub(crate) type Adapters = BTreeMap<ChannelId, Arc<dyn Adapter>>;
@@ -37,7 +40,7 @@ pub(crate) fn build(
                 }
                 Err(errors) => Err(errors),
             },
-            _ => adapter(channel, &config.server.public_url, guard, clock),
+            _ => adapter(channel, config, guard, clock),
         };
         match built {
             Ok(adapter) => {
@@ -58,6 +61,15 @@ pub(crate) fn build(
     (adapters, mistakes)
 }
 
+/// Gives the channels whose adapters are other processes their way out.
+pub(crate) fn connect(adapters: &mut Adapters, config: &Config, outlet: Option<&Outlet>) {
+    let Some(outlet) = outlet else { return };
+    for channel in config.channels.iter().filter(|one| one.kind == ChannelKind::External) {
+        let adapter = OutsideAdapter::over(channel.id.clone(), outlet.clone());
+        adapters.insert(channel.id.clone(), adapter);
+    }
+}
+
 /// What phone channels make of their calls; their options are good if [`build`] took them.
 pub(crate) fn calls(channel: &ChannelConfig) -> Option<CallSettings> {
     if channel.kind != ChannelKind::Phone {
@@ -73,7 +85,7 @@ fn phone(channel: &ChannelConfig) -> Result<PhoneOptions, Vec<OptionError>> {
 
 fn adapter(
     channel: &ChannelConfig,
-    public_url: &str,
+    config: &Config,
     guard: &Guard,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Adapter>, Vec<OptionError>> {
@@ -86,10 +98,11 @@ fn adapter(
         }
         ChannelKind::Phone => {
             let options = phone(channel)?;
-            Ok(Arc::new(PhoneAdapter::new(channel.id.clone(), options, public_url)))
+            Ok(Arc::new(PhoneAdapter::new(channel.id.clone(), options, &config.server.public_url)))
         }
+        ChannelKind::External => OutsideAdapter::of(channel, config.is_clustered()),
         ChannelKind::Email | ChannelKind::Imap => {
-            let help = "this version carries channels of kind email, webhook and phone";
+            let help = "this version carries channels of kind email, webhook, phone and external";
             Err(vec![OptionError::new("kind", "no adapter of this kind is built in", help)])
         }
     }

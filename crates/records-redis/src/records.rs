@@ -108,7 +108,7 @@ impl Records for RedisRecords {
         &self,
         from: u64,
         to: Standing,
-        changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
         self.writer.write(from, to, changes).await?;
         self.hints.told(to.seq);

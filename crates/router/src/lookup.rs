@@ -9,11 +9,10 @@ use postroom_model::{
     Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall, Input,
     InputBody, MessageId, MessageKind, mail_thread,
 };
-use postroom_records::{Key, Records, RecordsError, Row, Sheet};
+use postroom_records::{Ground, Key, Sheet};
 use postroom_routing::{Lookups, Routed, State, as_message};
 
 use crate::RouterError;
-use crate::recover::Tail;
 
 /// Rows lead to rows: a parked input to its thread, that to a conversation, that to the one it was
 /// merged into, and so on. The limits of the model let no chain of merges come near.
@@ -43,10 +42,9 @@ pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
     addresses
 }
 
-/// Loads all that the inputs need into the sheet, as of `tail`.
+/// Loads all that the inputs need into the sheet.
 pub(crate) async fn preload(
-    records: &dyn Records,
-    tail: Tail,
+    ground: Ground<'_>,
     state: &State,
     sheet: &mut Sheet,
     inputs: impl Iterator<Item = &Input> + Clone,
@@ -60,38 +58,9 @@ pub(crate) async fn preload(
         if keys.is_empty() {
             break;
         }
-        load(records, tail, sheet, keys).await?;
+        ground.load(sheet, keys).await?;
     }
     Ok(())
-}
-
-/// Loads these rows into the sheet, as of `tail`: what is decided must never rest on records that
-/// were cleared, set back or brought forward by somebody else.
-///
-/// The totals come in the same answer as the rows and change with every envelope, so that they tell
-/// where the records stood at that moment.
-pub(crate) async fn load(
-    records: &dyn Records,
-    tail: Tail,
-    sheet: &mut Sheet,
-    mut keys: Vec<Key>,
-) -> Result<(), RouterError> {
-    if !keys.contains(&Key::Totals) {
-        keys.push(Key::Totals);
-    }
-    let rows = records.load(&keys).await?;
-    let mut stood_at = 0;
-    for (key, row) in keys.into_iter().zip(rows) {
-        if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
-            stood_at = totals.seq;
-        }
-        sheet.insert_loaded(key, row);
-    }
-    if stood_at == tail.seq {
-        return Ok(());
-    }
-    let actual = records.standing().await?.seq;
-    Err(RecordsError::Moved { expected: tail.seq, actual }.into())
 }
 
 fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {

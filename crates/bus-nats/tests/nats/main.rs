@@ -7,6 +7,7 @@ mod fence;
 mod foreign;
 mod full;
 mod hints;
+mod outlet;
 mod reading;
 mod refusals;
 mod restart;
