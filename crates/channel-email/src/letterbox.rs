@@ -6,7 +6,7 @@
 
 use postroom_channel::{Arrival, Received};
 use postroom_model::{
-    Automation, AutomationClass, Message, MessageId, Receipt, ReceiptStatus, mail_thread,
+    Address, Automation, AutomationClass, Message, MessageId, Receipt, ReceiptStatus, mail_thread,
 };
 
 use crate::authentic::{self, Verdict};
@@ -145,7 +145,9 @@ impl Letterbox {
             return Vec::new();
         };
         let external_id = delivery.to_string();
-        vec![Receipt { external_id, status, at: message.sent_at, code }]
+        let dead = message.bounces.iter().find(|bounce| bounce.hard);
+        let dead = dead.and_then(|bounce| Address::mail(bounce.recipient.as_deref()?).ok());
+        vec![Receipt { external_id, status, at: message.sent_at, code, dead }]
     }
 
     /// The delivery that a report is about: only one whose Message-ID we signed.

@@ -59,6 +59,18 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// Mail to the address came back because nobody is there; no more is sent to it.
+    #[serde(rename = "contact.address_died")]
+    AddressDied {
+        contact: ContactId,
+        address: Address,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// Somebody wrote from it after all.
+    #[serde(rename = "contact.address_revived")]
+    AddressRevived { contact: ContactId, address: Address },
+
     #[serde(rename = "conversation.opened")]
     ConversationOpened(Box<Opened>),
     /// A conversation that was done or set aside is open again. Says what [`Opened`] says, since the

@@ -51,6 +51,8 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ContactCreated { .. } => "contact.created",
         EventBody::ContactUpdated { .. } => "contact.updated",
         EventBody::ContactMerged { .. } => "contact.merged",
+        EventBody::AddressDied { .. } => "contact.address_died",
+        EventBody::AddressRevived { .. } => "contact.address_revived",
         EventBody::ConversationOpened(_) => "conversation.opened",
         EventBody::ConversationReopened { .. } => "conversation.reopened",
         EventBody::ConversationWoken { .. } => "conversation.woken",
@@ -183,6 +185,7 @@ fn set_opened(item: &mut TimelineItem, opened: &Opened) {
     set(item, "thread", &opened.thread);
     set(item, "contact", opened.contact);
     set(item, "subject", &opened.subject);
+    set(item, "linked", opened.linked);
     set(item, "queue", &opened.queue);
     set(item, "priority", opened.priority);
     set(item, "cost", opened.cost);
@@ -319,6 +322,15 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "contact", contact);
             set(item, "name", name);
             set(item, "addresses", addresses);
+        }
+        EventBody::AddressDied { contact, address, code } => {
+            set(item, "contact", contact);
+            set(item, "address", address);
+            set(item, "code", code);
+        }
+        EventBody::AddressRevived { contact, address } => {
+            set(item, "contact", contact);
+            set(item, "address", address);
         }
         EventBody::ContactMerged { contact, into, name, addresses, by } => {
             item.by = Some(by.clone());

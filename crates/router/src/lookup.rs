@@ -80,6 +80,10 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
             if let Some(message) = sheet.sent(&inbound.channel, external) {
                 wanted.insert(Key::Outbound(message));
             }
+            if let Some(dead) = &inbound.receipt.dead {
+                wanted.insert(Key::Address(dead.clone()));
+                wanted.extend(sheet.address(dead).map(Key::Contact));
+            }
         }
         InputBody::Command(command) => {
             wanted.extend(command.action.conversation().map(Key::Conversation));
@@ -89,6 +93,11 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
                 }
                 Action::Resend { message, .. } => {
                     wanted.insert(Key::Outbound(*message));
+                }
+                Action::Reply { conversation, .. } => {
+                    let row = sheet.conversation(*conversation);
+                    let contact = row.and_then(|row| row.contact);
+                    wanted.extend(contact.map(|id| Key::Contact(end_of_contact(id, sheet))));
                 }
                 Action::MergeContact { contact, into } => {
                     wanted.insert(Key::Contact(*contact));
@@ -297,6 +306,8 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
             let own = external.parse::<MessageId>().ok();
             let message = sheet.sent(&inbound.channel, external).or(own);
             lookups.outbound = message.and_then(|id| sheet.outbound(id)).map(|row| &row.outbound);
+            let dead = inbound.receipt.dead.as_ref().and_then(|address| sheet.address(address));
+            lookups.contact = dead.and_then(|id| sheet.contact(id));
         }
         InputBody::Command(command) => match &command.action {
             Action::RetryParked { parked } | Action::DropParked { parked } => {
@@ -305,6 +316,10 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
             action => {
                 lookups.conversation = action.conversation().and_then(|id| sheet.conversation(id));
                 match action {
+                    Action::Reply { conversation, .. } => {
+                        let contact = participant(*conversation, sheet);
+                        lookups.contact = contact.and_then(|id| sheet.contact(id));
+                    }
                     Action::Merge { into, .. } => lookups.into = sheet.conversation(*into),
                     Action::Resend { message, .. } => {
                         lookups.outbound = sheet.outbound(*message).map(|row| &row.outbound);

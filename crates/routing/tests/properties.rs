@@ -429,6 +429,7 @@ impl Run {
                     status: statuses[usize::from(*status)],
                     at: None,
                     code: None,
+                    dead: None,
                 };
                 return InputBody::Receipt(InboundReceipt { channel: id("site"), receipt });
             }

@@ -334,6 +334,7 @@ impl Maker {
                     id: contact,
                     name: None,
                     addresses: vec![address],
+                    dead: vec![],
                     created_at: now,
                     merged_into: None,
                 },

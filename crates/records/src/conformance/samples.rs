@@ -222,6 +222,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         id: ContactId(uuid(3)),
         name: Some("Ada".to_owned()),
         addresses: vec!["tel:+8613800138000".parse().unwrap()],
+        dead: vec![],
         created_at: moment(5),
         merged_into: None,
     };

@@ -155,6 +155,7 @@ fn of_the_workspace() -> Vec<EventBody> {
                 id: contact_id(1),
                 name: Some("Grace".to_owned()),
                 addresses: vec![address()],
+                dead: vec![],
                 created_at: at(0),
                 merged_into: None,
             },

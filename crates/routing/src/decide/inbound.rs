@@ -52,6 +52,9 @@ pub(super) fn accept(
         Some(mail) if mail.reports => None,
         _ => contact_of(name, at, lookups, made, &mut events),
     };
+    if let Some(mail) = &mail {
+        events.extend(mail.revived(&inbound, lookups));
+    }
     let (conversation, quiet) = match &mail {
         Some(mail) => mail.place(state, &inbound, contact, lookups, made, &mut events),
         None => (place(state, &inbound, contact, lookups, made, &mut events), false),
@@ -95,6 +98,7 @@ pub(super) fn contact_of(
                 .take(CONTACT_ADDRESSES_MAX)
                 .map(|(address, _)| address.clone())
                 .collect(),
+            dead: vec![],
             created_at: at,
             merged_into: None,
         };

@@ -5,8 +5,8 @@
 //! names the other one, and nothing is shown to be the customer's that is not.
 
 use postroom_model::{
-    Address, AutomationClass, ChannelKind, ContactId, Conversation, ConversationId, Event, Inbound,
-    Message, Opened, mail_thread,
+    Address, AutomationClass, ChannelKind, Contact, ContactId, Conversation, ConversationId, Event,
+    EventBody, Inbound, Message, Opened, Receipt, mail_thread,
 };
 
 use super::Lookups;
@@ -58,6 +58,15 @@ impl Standing {
         Self { key, reports, wants_nothing, may_join }
     }
 
+    /// Whoever writes from an address is there.
+    pub(super) fn revived(&self, inbound: &Inbound, lookups: &Lookups<'_>) -> Option<Event> {
+        let sender = inbound.message.from.as_ref()?.address.as_ref()?;
+        let row = lookups.contact.filter(|row| row.dead.contains(sender))?;
+        let trusted = !self.reports && said(&inbound.message, "authentication") != Some("fail");
+        let revived = EventBody::AddressRevived { contact: row.id, address: sender.clone() };
+        trusted.then(|| Event::global(revived))
+    }
+
     /// The conversation to which it goes, and whether it changes nothing there.
     pub(super) fn place(
         &self,
@@ -86,6 +95,23 @@ impl Standing {
         };
         (open(opened, made, events), false)
     }
+}
+
+/// What a receipt tells of an address to which the reply went.
+pub(super) fn died(receipt: &Receipt, lookups: &Lookups<'_>) -> Option<Event> {
+    let (address, reply) = (receipt.dead.as_ref()?, lookups.outbound?);
+    let to = reply.to.iter().filter_map(|party| party.address.as_ref());
+    let address = to.into_iter().find(|to| same_mailbox(to, address))?;
+    let row = lookups.contact.filter(|row| !row.dead.contains(address))?;
+    let code = receipt.code.clone();
+    Some(Event::global(EventBody::AddressDied { contact: row.id, address: address.clone(), code }))
+}
+
+/// Whether mail to the customer of the conversation comes back.
+pub(super) fn is_dead(row: &Conversation, lookups: &Lookups<'_>) -> bool {
+    let customer = row.customer.as_ref().and_then(|customer| customer.address.as_ref());
+    let dead = |contact: &Contact| customer.is_some_and(|address| contact.dead.contains(address));
+    lookups.contact.is_some_and(dead)
 }
 
 /// Whether the sender is the customer of the conversation: the same address, or another of the same

@@ -423,6 +423,7 @@ impl Script {
                     status: named(line.word(3)),
                     at: None,
                     code: None,
+                    dead: None,
                 },
             }),
             "own" => InputBody::Delivery(DeliveryInput::Own {
