@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 fn with_mailbox(dovecot: &Dovecot, more: &str) -> String {
-    let ca = dovecot.certificates().ca();
+    let ca = &dovecot.certificates().authority;
     let channel = format!(
         r#"
 [[channels]]
@@ -128,7 +128,8 @@ async fn mailbox_is_doctored_watched_audited_and_fetched_again() {
     }
     let house = House::new(&with_mailbox(&dovecot, "start = \"new\""));
     let told: Value = serde_json::from_str(&house.ok(&["doctor", "--json"]).await).unwrap();
-    let line = told["checks"].as_array().unwrap().iter().find(|line| line["part"] == "channel mail INBOX");
+    let line =
+        told["checks"].as_array().unwrap().iter().find(|line| line["part"] == "channel mail INBOX");
     assert_eq!(line.unwrap()["state"], "good", "{told:#}");
 
     let server = house.serve().await;

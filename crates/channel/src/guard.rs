@@ -7,6 +7,7 @@
 //! second attempts and no connection kept open between requests.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -44,21 +45,17 @@ impl Default for Deadlines {
     }
 }
 
-/// Makes every outgoing request over HTTP. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Makes every outgoing request over HTTP, and says where others may go. Cheap to clone.
+#[derive(Clone)]
 pub struct Guard {
     client: reqwest::Client,
     allow: Arc<AllowList>,
-    lookup: Lookups,
+    lookup: Resolver,
 }
 
-/// How names are resolved.
-#[derive(Clone)]
-struct Lookups(Resolver);
-
-impl std::fmt::Debug for Lookups {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Lookups")
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("allow", &self.allow).finish_non_exhaustive()
     }
 }
 
@@ -94,7 +91,7 @@ impl Guard {
             .dns_resolver(Arc::new(resolver))
             .build()
             .map_err(|error| GuardError::Client(innermost(&error)))?;
-        Ok(Self { client, allow, lookup: Lookups(lookup) })
+        Ok(Self { client, allow, lookup })
     }
 
     /// A request to `url`, once that was found to be one that may be called.
@@ -105,6 +102,30 @@ impl Guard {
     ) -> Result<reqwest::RequestBuilder, GuardError> {
         let url = self.check(url)?;
         Ok(self.client.request(method, url))
+    }
+
+    /// Where `host` can be reached, for what is no HTTP: those of its addresses that may be connected
+    /// to, resolved now. Whoever connects connects to these.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, GuardError> {
+        let unknown = |cause: String| GuardError::UnknownHost(format!("{host}: {cause}"));
+        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => {
+                let found = (self.lookup)(host.to_owned()).await;
+                let found = found.map_err(|error| unknown(error.to_string()))?;
+                found.into_iter().map(|one| SocketAddr::new(one.ip(), port)).collect()
+            }
+        };
+        let private = found.iter().find(|one| !may_reach(&self.allow, one.ip())).copied();
+        let good = found.into_iter().filter(|one| may_reach(&self.allow, one.ip()));
+        let good: Vec<SocketAddr> = good.collect();
+        match (good.is_empty(), private) {
+            (false, _) => Ok(good),
+            (true, Some(address)) => {
+                Err(GuardError::PrivateAddress(format!("{} of {host}", address.ip())))
+            }
+            (true, None) => Err(unknown("the name has no address".to_owned())),
+        }
     }
 
     /// Whether `url` may be called, as far as can be said without resolving its name.
@@ -131,7 +152,7 @@ impl Guard {
         let failed = |error: io::Error| ConnectError::Failed(error.to_string());
         let found = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => (self.lookup.0)(host.to_owned()).await.map_err(failed)?,
+            Err(_) => (self.lookup)(host.to_owned()).await.map_err(failed)?,
         };
         let mut last = ConnectError::Failed("the name has no address".to_owned());
         for address in found {

@@ -17,6 +17,7 @@ mod inspection;
 pub mod json;
 mod known;
 pub mod limits;
+mod outside;
 pub mod signature;
 
 pub use adapter::{
@@ -34,3 +35,4 @@ pub use guard::{
 pub use inlet::{Accepted, Inlet};
 pub use inspection::{Inspection, InspectionOutcome, Mistake, Problem, Response};
 pub use known::Known;
+pub use outside::{OUTSIDE_INPUT_BYTES_MAX, input_from_outside};

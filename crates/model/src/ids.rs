@@ -112,6 +112,8 @@ slug_ids! {
     ChannelId;
     /// When a team works.
     CalendarId;
+    /// What times are promised.
+    PolicyId;
     /// A queue of conversations.
     QueueId;
     /// A person who answers.

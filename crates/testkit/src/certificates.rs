@@ -1,56 +1,52 @@
-//! An authority of a test's own, and what it vouches for: made when the test begins, by `openssl`.
+//! Certificates for one test, made by `openssl` when it runs: an authority of its own, and a server's
+//! certificate for `localhost` and one address of loopback.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// Certificates in a folder.
-#[derive(Debug, Clone)]
+use tempfile::TempDir;
+
+/// Files in a folder that is deleted with this.
+#[derive(Debug)]
 pub struct Certificates {
-    folder: PathBuf,
+    folder: TempDir,
+    /// The certificate of the authority.
+    pub authority: PathBuf,
+    /// The certificate of the server, and its key.
+    pub server: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Certificates {
-    /// For a server on loopback.
-    pub fn make(folder: &Path) -> Self {
-        let made = Self { folder: folder.to_owned() };
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-        made.openssl(
-            &["req", "-x509", "-days", "2", "-subj", "/CN=Authority of a test"],
-            &key,
-            &["-keyout", "ca.key", "-out", "ca.pem"],
+    /// For a server at `address`.
+    pub fn make(address: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let (authority, server, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+        let of_server = format!(
+            "subjectAltName=DNS:localhost,IP:{address}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n"
         );
-        let names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
-        made.openssl(
-            &["req", "-subj", "/CN=localhost", "-addext", names],
-            &key,
-            &["-keyout", "server.key", "-out", "server.csr"],
+        std::fs::write(file("extensions"), of_server).unwrap();
+        let at = folder.path();
+        let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        openssl(at, &format!("{new} -x509 -days 2 -subj /CN=tests -keyout ca.key -out ca.pem"));
+        openssl(at, &format!("{new} -subj /CN=server -keyout server.key -out server.csr"));
+        openssl(
+            at,
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+             -extfile extensions -out server.pem",
         );
-        made.openssl(
-            &["x509", "-req", "-in", "server.csr", "-days", "2", "-copy_extensions", "copy"],
-            &["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
-            &["-out", "server.pem"],
-        );
-        made
+        Self { folder, authority, server, key }
     }
 
-    fn openssl(&self, first: &[&str], more: &[&str], last: &[&str]) {
-        let mut command = Command::new("openssl");
-        command.args(first).args(more).args(last).current_dir(&self.folder).stdin(Stdio::null());
-        let done = command.output().expect("these tests need openssl: run `.ci/tools test`");
-        let words = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(done.status.success(), "openssl {first:?}: {words}");
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
+}
 
-    /// Of the authority.
-    pub fn ca(&self) -> PathBuf {
-        self.folder.join("ca.pem")
-    }
-
-    pub fn server(&self) -> PathBuf {
-        self.folder.join("server.pem")
-    }
-
-    pub fn server_key(&self) -> PathBuf {
-        self.folder.join("server.key")
-    }
+fn openssl(folder: &Path, words: &str) {
+    let mut command = Command::new("openssl");
+    let done = command.args(words.split_whitespace()).current_dir(folder).output();
+    let done = done.unwrap_or_else(|error| panic!("these tests need openssl: {error}"));
+    assert!(done.status.success(), "{words}: {}", String::from_utf8_lossy(&done.stderr));
 }

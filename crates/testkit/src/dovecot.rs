@@ -40,7 +40,7 @@ impl Dovecot {
         fs::create_dir(&mail).unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         own(&mail);
-        let certificates = Certificates::make(folder.path());
+        let certificates = Certificates::make("127.0.0.1");
         let (port, plain_port) = (free_port(), free_port());
         let mut server =
             Self { program, folder, certificates, port, plain_port, child: None, delivered: 0 };
@@ -153,7 +153,7 @@ impl Dovecot {
         let folder = self.folder.path().display();
         let (port, plain_port) = (self.port, self.plain_port);
         let (uid, gid) = ids();
-        let (cert, key) = (self.certificates.server(), self.certificates.server_key());
+        let (cert, key) = (&self.certificates.server, &self.certificates.key);
         let (cert, key) = (cert.display(), key.display());
         let common = format!(
             "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/dovecot.log\n\
