@@ -39,7 +39,8 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
-    /// Whether [`Self::run`] has anything to do. What is fetched has one owner among several hosts.
+    /// Whether [`Self::run`] fetches from a source, which has one owner among several hosts. What listens
+    /// runs on each of them.
     fn fetches(&self) -> bool {
         false
     }
