@@ -79,6 +79,10 @@ async fn customer_and_agent_write_to_each_other_through_a_mail_server() {
     let opened = conversation_of(&client, &admin, "1@customer.test").await;
     assert_eq!(opened["channel"], "mail");
     assert_eq!(opened["subject"], "My order");
+    let said = house.ok(&["doctor", "--json"]).await;
+    for part in ["channel mail listen", "channel mail smtp"] {
+        assert!(said.contains(part), "{said}");
+    }
 
     let words =
         json!({ "text": "On its way.", "html": "<p>On its way.</p>", "cc": ["eve@customer.test"] });

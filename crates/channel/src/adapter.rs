@@ -39,11 +39,29 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
+    /// Whether [`Self::run`] has anything to do. What is fetched has one owner among several hosts.
+    fn fetches(&self) -> bool {
+        false
+    }
+
+    /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
+    async fn examine(&self) -> Vec<Examined> {
+        Vec::new()
+    }
+
     /// Whether replies can leave through it.
     fn sends(&self) -> bool;
 
     /// Makes one attempt to send. `outbound.id` is the delivery id, the same at every attempt.
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
+}
+
+/// What one part of a channel is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    pub part: String,
+    /// What is the matter: a code and words, without secrets; else words for what is good.
+    pub found: Result<String, (&'static str, String)>,
 }
 
 /// Takes what is posted. Both functions are pure: the same request, the same answer.

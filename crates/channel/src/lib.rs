@@ -20,7 +20,7 @@ mod outside;
 pub mod signature;
 
 pub use adapter::{
-    Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Reached, Received,
+    Adapter, Arrival, Content, Examined, Files, Push, PushRequest, PushResponse, Reached, Received,
     SendReceipt,
 };
 pub use address::{AllowList, Cidr, NotACidr, is_public};
