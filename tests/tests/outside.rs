@@ -161,8 +161,8 @@ async fn what_is_wrong_on_its_subject_is_parked_with_the_reason() {
         (r#"{"kind":"of_tomorrow","body":{}}"#.to_owned(), "docs/schema/input.json"),
     ];
     let good = inbound("fax", "good");
-    let all: Vec<&str> =
-        cases.iter().map(|(words, _)| words.as_str()).chain([good.as_str()]).collect();
+    let words = cases.iter().map(|(words, _)| words.as_bytes());
+    let all: Vec<&[u8]> = words.chain([good.as_bytes()]).collect();
     engines.nats.publish_as(("fax", "theirs"), "postroom.main.in.fax", &all).await;
     let admin = house.token("admin", None).await;
     let one = |page: &Value| page["items"].as_array().is_some_and(|items| items.len() == 1);

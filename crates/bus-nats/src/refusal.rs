@@ -45,7 +45,7 @@ impl Refusal {
     }
 
     /// The store failed for want of room. Other failures of the store may have left the entry.
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         match self.err_code {
             numbers::ACCOUNT_EXCEEDED | numbers::INSUFFICIENT | numbers::STORAGE_EXCEEDED => true,
             numbers::STORE_FAILED => {

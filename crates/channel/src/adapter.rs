@@ -44,6 +44,12 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Compares what is still at the source with what was ever accepted, one report for each part of it;
+    /// none if there is nothing to compare.
+    async fn audit(&self, _inlet: Arc<dyn Inlet>) -> Result<Option<Vec<Audit>>, AcceptError> {
+        Ok(None)
+    }
+
     /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
     async fn examine(&self) -> Vec<Examined> {
         Vec::new()
@@ -56,7 +62,22 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
 }
 
-/// What one part of a channel is like.
+/// What an audit found in one part of a source, such as a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Audit {
+    pub part: String,
+    /// Items that are there.
+    pub there: u64,
+    /// Those of them that were accepted once.
+    pub stored: u64,
+    /// Some of those that were not, as the source names them.
+    pub missing: Vec<String>,
+    /// Why this part could not be looked at: a code and words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<(&'static str, String)>,
+}
+
+/// What one part of a source is like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     pub part: String,

@@ -135,6 +135,15 @@ impl GuardError {
     }
 }
 
+/// Why there is no connection to a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    #[error(transparent)]
+    Refused(#[from] GuardError),
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// A mistake in a channel's own options, for `postroom check`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {message}")]

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::TcpStream;
 use url::{Host, Url};
 
-use crate::GuardError;
 use crate::address::{AllowList, is_public};
+use crate::{ConnectError, GuardError};
 
 /// To have a connection, with name and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -141,6 +142,35 @@ impl Guard {
             }
             _ => Ok(url),
         }
+    }
+}
+
+impl Guard {
+    /// A connection to a host, for what is not HTTP. Its name is judged where it is resolved, as that of a
+    /// URL is. No wait of its own: whoever asks has one.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        let failed = |error: io::Error| ConnectError::Failed(error.to_string());
+        let found = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => (self.lookup)(host.to_owned()).await.map_err(failed)?,
+        };
+        let mut last = ConnectError::Failed("the name has no address".to_owned());
+        for address in found {
+            if !may_reach(&self.allow, address.ip()) {
+                let refused = if host.parse::<IpAddr>().is_ok() {
+                    host.to_owned()
+                } else {
+                    format!("{} of {host}", address.ip())
+                };
+                last = ConnectError::Refused(GuardError::PrivateAddress(refused));
+                continue;
+            }
+            match TcpStream::connect((address.ip(), port)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = failed(error),
+            }
+        }
+        Err(last)
     }
 }
 
@@ -286,7 +316,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::{Deadlines, Guard, Lookup, ReadError, read_bounded, refused_by_guard};
-    use crate::{AllowList, GuardError};
+    use crate::{AllowList, ConnectError, GuardError};
 
     /// A guard whose names all have these addresses.
     fn guard(allow: &[&str], addresses: Vec<SocketAddr>) -> Guard {
@@ -296,6 +326,23 @@ mod tests {
         };
         let allow = AllowList::parse(allow).unwrap();
         Guard::build(allow, Deadlines::default(), Arc::new(lookup)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn connection_to_a_private_address_is_made_only_where_it_is_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let strict = guard(&[], vec![address]);
+        for host in ["127.0.0.1", "mail.example.com", "::1"] {
+            let refused = strict.connect(host, address.port()).await.unwrap_err();
+            assert!(matches!(refused, ConnectError::Refused(_)), "{host}: {refused}");
+        }
+        let open = guard(&["127.0.0.1/32"], vec![address]);
+        for host in ["127.0.0.1", "mail.example.com"] {
+            open.connect(host, address.port()).await.unwrap();
+        }
+        let nowhere = guard(&[], vec![]).connect("mail.example.com", 993).await.unwrap_err();
+        assert!(matches!(nowhere, ConnectError::Failed(_)), "{nowhere}");
     }
 
     #[test]

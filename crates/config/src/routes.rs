@@ -15,6 +15,7 @@ use crate::reader::{Reader, Table};
 use crate::schema::{AGENT_CAPACITY, keys_of};
 use crate::secret_files::SecretFiles;
 use crate::sections::kind_name;
+use crate::timing::{Policies, targets_ref};
 use crate::types::ChannelConfig;
 
 const KINDS: [ChannelKind; 5] = [
@@ -33,6 +34,11 @@ const AGENT_CAPACITY_MAX: u64 = 1_000_000;
 pub(crate) struct Seen(BTreeMap<String, String>);
 
 impl Seen {
+    /// All that was seen.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.0.into_keys().collect()
+    }
+
     pub(crate) fn once(&mut self, reader: &mut Reader<'_>, path: &str, text: &str, what: &str) {
         match self.0.get(text) {
             Some(first) => {
@@ -142,6 +148,7 @@ pub(crate) fn rules(
     reader: &mut Reader<'_>,
     root: &Map<String, Value>,
     queues: &[String],
+    policies: &Policies,
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
     for table in reader.tables(root, "rules") {
@@ -156,6 +163,7 @@ pub(crate) fn rules(
             priority: priority.and_then(|priority| u8::try_from(priority).ok()),
             skills: reader.levels(&table, "skills", &LEVELS),
             tags: tags(reader, &table),
+            targets: targets_ref(reader, &table, policies),
         });
     }
     rules

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
-    ConversationId, Cursor, HostId, Input, Message, MessageId, NoteId, ParkedId, Party, QueueId,
-    Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Timestamp,
+    ConversationId, Cursor, HostId, Input, Message, MessageId, NoteId, ParkedId, Party, PolicyId,
+    QueueId, Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Target, TargetKind, Timestamp,
 };
 
 /// One thing that happened. Its position in the ledger is counted, not written.
@@ -131,6 +131,16 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// What is promised from now on, all of it, and how far it is.
+    #[serde(rename = "targets.changed")]
+    TargetsChanged { targets: Vec<Target> },
+    /// A target will be due soon.
+    #[serde(rename = "target.warned")]
+    TargetWarned { kind: TargetKind, due_at: Timestamp },
+    /// A target was not kept.
+    #[serde(rename = "target.breached")]
+    TargetBreached { kind: TargetKind, due_at: Timestamp },
+
     #[serde(rename = "message.received")]
     MessageReceived {
         id: MessageId,
@@ -222,6 +232,8 @@ pub struct Opened {
     pub cost: u16,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     pub route: RuleTrace,
     /// The version and message version that it had before; 0 for a new one.
     #[serde(default)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postroom_bus_nats::Outlet;
 use postroom_channel::{Adapter, Guard, OptionError};
 use postroom_channel_email::{EmailAdapter, EmailOptions};
+use postroom_channel_imap::{ImapAdapter, ImapCommons, ImapOptions};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_channel_webhook::{WebhookAdapter, WebhookOptions};
 use postroom_config::{ChannelConfig, Config, Diagnostic, Draft};
@@ -26,26 +27,16 @@ pub(crate) fn build(
     let config = draft.config();
     let mut adapters = Adapters::new();
     let mut mistakes = Vec::new();
+    let commons =
+        Commons { config, guard, clock, imap: ImapCommons::new(guard.clone(), Arc::clone(clock)) };
     let known = |channel: &&ChannelConfig| draft.is_sound(&channel.key("dialect"));
     let tell = |channel: &ChannelConfig, error: OptionError| {
         config.diagnose(&channel.key(&error.key), error.message, Some(error.help), None)
     };
     let mut mail = Vec::new();
     for channel in config.channels.iter().filter(known) {
-        let built = match channel.kind {
-            ChannelKind::Email => match EmailOptions::parse(&channel.options) {
-                Ok(options) => {
-                    mail.push((channel.id.clone(), options));
-                    continue;
-                }
-                Err(errors) => Err(errors),
-            },
-            _ => adapter(channel, config, guard, clock),
-        };
-        match built {
-            Ok(adapter) => {
-                adapters.insert(channel.id.clone(), adapter);
-            }
+        match adapter(channel, &commons, &mut mail) {
+            Ok(adapter) => adapters.extend(adapter.map(|adapter| (channel.id.clone(), adapter))),
             Err(errors) => mistakes.extend(errors.into_iter().map(|error| tell(channel, error))),
         }
     }
@@ -83,27 +74,40 @@ fn phone(channel: &ChannelConfig) -> Result<PhoneOptions, Vec<OptionError>> {
     PhoneOptions::parse(dialect, &channel.options)
 }
 
+/// What adapters are made with.
+struct Commons<'a> {
+    config: &'a Config,
+    guard: &'a Guard,
+    clock: &'a Arc<dyn Clock>,
+    imap: ImapCommons,
+}
+
+/// The adapter of a channel. Those of mail are made together, and their options gathered for that.
 fn adapter(
     channel: &ChannelConfig,
-    config: &Config,
-    guard: &Guard,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Adapter>, Vec<OptionError>> {
-    match channel.kind {
+    commons: &Commons<'_>,
+    mail: &mut Vec<(ChannelId, EmailOptions)>,
+) -> Result<Option<Arc<dyn Adapter>>, Vec<OptionError>> {
+    let Commons { config, guard, clock, imap } = commons;
+    let id = channel.id.clone();
+    Ok(match channel.kind {
         ChannelKind::Webhook => {
             let dialect = channel.dialect.as_deref().unwrap_or("generic");
             let options = WebhookOptions::parse(dialect, &channel.options)?;
-            let (id, clock) = (channel.id.clone(), Arc::clone(clock));
-            Ok(Arc::new(WebhookAdapter::new(id, options, guard.clone(), clock)))
+            let (guard, clock) = ((*guard).clone(), Arc::clone(clock));
+            Some(Arc::new(WebhookAdapter::new(id, options, guard, clock)))
         }
         ChannelKind::Phone => {
-            let options = phone(channel)?;
-            Ok(Arc::new(PhoneAdapter::new(channel.id.clone(), options, &config.server.public_url)))
+            let public_url = &config.server.public_url;
+            Some(Arc::new(PhoneAdapter::new(id, phone(channel)?, public_url)))
         }
-        ChannelKind::External => OutsideAdapter::of(channel, config.is_clustered()),
-        ChannelKind::Email | ChannelKind::Imap => {
-            let help = "this version carries channels of kind email, webhook, phone and external";
-            Err(vec![OptionError::new("kind", "no adapter of this kind is built in", help)])
+        ChannelKind::Imap => {
+            Some(Arc::new(ImapAdapter::new(id, ImapOptions::parse(&channel.options)?, imap)?))
         }
-    }
+        ChannelKind::External => Some(OutsideAdapter::of(channel, config.is_clustered())?),
+        ChannelKind::Email => {
+            mail.push((id, EmailOptions::parse(&channel.options)?));
+            None
+        }
+    })
 }

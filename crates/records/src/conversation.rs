@@ -2,7 +2,8 @@
 //! say does not change.
 
 use postroom_model::{
-    Conversation, ConversationId, EventBody, Message, Opened, Reason, Status, Timestamp, limits,
+    Conversation, ConversationId, EventBody, Message, Opened, Reason, Status, TargetState,
+    Timestamp, limits, note_target,
 };
 
 use crate::Row;
@@ -27,6 +28,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         cost: opened.cost,
         tags: opened.tags.clone(),
         targets: Vec::new(),
+        policy: opened.policy.clone(),
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -157,6 +159,13 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
+        EventBody::TargetWarned { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Warned);
+        }
+        EventBody::TargetBreached { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Breached);
+        }
         _ => {}
     }
 }
@@ -194,5 +203,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.skills.clone_from(&opened.skills);
     conversation.cost = opened.cost;
     conversation.tags.clone_from(&opened.tags);
+    conversation.policy.clone_from(&opened.policy);
+    conversation.targets.clear();
     conversation.route.clone_from(&opened.route);
 }

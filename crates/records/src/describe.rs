@@ -4,7 +4,8 @@
 //! were set aside, only their names.
 
 use postroom_model::{
-    Actor, Bodies, DeliveryState, Event, EventBody, Freed, Opened, Reason, SendResult, Timestamp,
+    Actor, Bodies, DeliveryState, Event, EventBody, Freed, Opened, Reason, SendResult, Target,
+    TargetKind, Timestamp,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -64,6 +65,9 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationPrioritised { .. } => "conversation.prioritised",
         EventBody::ConversationMerged { .. } => "conversation.merged",
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
+        EventBody::TargetsChanged { .. } => "targets.changed",
+        EventBody::TargetWarned { .. } => "target.warned",
+        EventBody::TargetBreached { .. } => "target.breached",
         EventBody::MessageReceived { .. } => "message.received",
         EventBody::CallRecorded(_) => "call.recorded",
         EventBody::NoteAdded { .. } => "note.added",
@@ -230,9 +234,27 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
+        EventBody::TargetsChanged { targets } => set_targets(item, targets),
+        EventBody::TargetWarned { kind, due_at } | EventBody::TargetBreached { kind, due_at } => {
+            set(item, "target", kind);
+            set(item, "due_at", due_at);
+        }
         _ => return false,
     }
     true
+}
+
+/// Of each kind where it is and when it is due.
+fn set_targets(item: &mut TimelineItem, targets: &[Target]) {
+    for target in targets {
+        let (state, due_at) = match target.kind {
+            TargetKind::FirstResponse => ("first_response", "first_response_due_at"),
+            TargetKind::NextResponse => ("next_response", "next_response_due_at"),
+            TargetKind::Resolution => ("resolution", "resolution_due_at"),
+        };
+        set(item, state, target.state);
+        set(item, due_at, target.due_at);
+    }
 }
 
 /// A reply on its way out. False if the event is about something else.

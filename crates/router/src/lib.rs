@@ -16,6 +16,7 @@ mod metrics;
 mod recover;
 mod run;
 mod snapshot;
+mod trim;
 mod verify;
 
 pub use error::RouterError;

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cycle::Active;
 use crate::recover::{catch_up, catch_up_until_done, recover};
+use crate::trim::Trimmer;
 use crate::{RouterError, RouterLimits, RouterMetrics, append, snapshot};
 
 /// The longest sleep while nothing comes and nothing is due; then the records are looked at.
@@ -24,10 +25,6 @@ const STAND_BY_MAX: Duration = Duration::from_mins(5);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Batches that fit, after which larger ones are tried again.
 const GROW_AFTER: u32 = 1_000;
-/// Publishes that the inlet keeps after they were decided: for `verify` and for looking back.
-const INLET_KEPT: u64 = 200_000;
-/// Publishes that one trim forgets, so that storing never waits long.
-const TRIM_STEP: u64 = 2_000;
 
 /// What a router works with.
 #[derive(Debug)]
@@ -128,6 +125,7 @@ impl Router {
             return Err(RouterError::SteppedDown);
         }
         let mut keeper = Keeper::new(recovered.snapshot_at);
+        let mut trimmer = Trimmer::default();
         let mut active = Active::new(parts, recovered, standing, poisonous);
         parts.ready.send_replace(true);
         parts.metrics.active(true);
@@ -149,6 +147,7 @@ impl Router {
                 Next::Decide(entries) => entries,
                 Next::Look => {
                     active.look().await?;
+                    trimmer.look(parts, active.tail.seq);
                     continue;
                 }
                 Next::Again => continue,
@@ -164,6 +163,7 @@ impl Router {
             }
             waiting.tell(&active);
             keeper.look(parts, &active);
+            trimmer.look(parts, active.tail.seq);
         }
     }
 
@@ -367,7 +367,7 @@ impl<'p> Waiting<'p> {
     }
 }
 
-/// Makes snapshots and trims the inlet beside the loop, one at a time.
+/// Makes snapshots beside the loop, one at a time.
 struct Keeper {
     snapshot_at: u64,
     running: Option<JoinHandle<()>>,
@@ -386,14 +386,11 @@ impl Keeper {
         }
         self.snapshot_at = tail.last_event;
         let (ledger, blobs) = (Arc::clone(&parts.ledger), parts.blobs.clone());
-        let inlet = Arc::clone(&parts.inlet);
         let kept = parts.limits.snapshots_kept;
         self.running = Some(parts.tasks.spawn(async move {
             if let Err(error) = snapshot::make(ledger.as_ref(), &blobs, tail.seq, kept).await {
                 tracing::warn!(code = error.code(), "no snapshot was made");
-                return;
             }
-            trim(inlet.as_ref(), tail.inlet_seq.saturating_sub(INLET_KEPT)).await;
         }));
     }
 }
@@ -403,20 +400,5 @@ fn limits_of(limits: &RouterLimits, halved: u32) -> ReadLimits {
     ReadLimits {
         entries_max: (limits.batch_entries_max >> halved).max(1),
         bytes_max: (limits.batch_bytes_max >> halved).max(1),
-    }
-}
-
-async fn trim(inlet: &dyn Inlet, through: u64) {
-    let first = match inlet.read(0, ReadLimits { entries_max: 1, bytes_max: 1 }).await {
-        Ok(entries) => entries.first().map_or(through, |entry| entry.seq),
-        Err(_) => return,
-    };
-    let mut at = first;
-    while at < through {
-        at = (at + TRIM_STEP).min(through);
-        if let Err(error) = inlet.trim(at).await {
-            tracing::warn!(code = error.code(), "the inlet was not trimmed");
-            return;
-        }
     }
 }

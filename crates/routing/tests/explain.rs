@@ -32,6 +32,7 @@ fn settings() -> Settings {
     elsewhere.queues = vec!["sales".parse().unwrap()];
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![ChannelSettings {
             id: "site".parse().unwrap(),
             kind: ChannelKind::Webhook,
@@ -88,6 +89,7 @@ fn conversation() -> Conversation {
         cost: 20,
         tags: vec![],
         targets: vec![],
+        policy: None,
         opened_at: Timestamp::EPOCH,
         last_message_at: Timestamp::EPOCH,
         waiting_since: Some(Timestamp::EPOCH),

@@ -96,13 +96,21 @@ impl NatsServer {
     }
 
     /// Publishes as somebody who has a user here, and returns when the server has read all of it.
-    pub async fn publish_as(&self, (user, password): (&str, &str), subject: &str, bodies: &[&str]) {
+    pub async fn publish_as(
+        &self,
+        (user, password): (&str, &str),
+        subject: &str,
+        bodies: &[&[u8]],
+    ) {
         let mut connection = TcpStream::connect(("127.0.0.1", self.ports.0)).await.unwrap();
         let login = serde_json::json!({ "verbose": false, "user": user, "pass": password });
-        let publish = |body: &&str| format!("PUB {subject} {}\r\n{body}\r\n", body.len());
-        let bodies: String = bodies.iter().map(publish).collect();
-        let words = format!("CONNECT {login}\r\n{bodies}PING\r\n");
-        connection.write_all(words.as_bytes()).await.unwrap();
+        let mut words = format!("CONNECT {login}\r\n").into_bytes();
+        for body in bodies {
+            let head = format!("PUB {subject} {}\r\n", body.len());
+            words.extend([head.as_bytes(), body, b"\r\n"].concat());
+        }
+        words.extend(b"PING\r\n");
+        connection.write_all(&words).await.unwrap();
         let mut lines = BufReader::new(connection).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
             assert!(!line.starts_with("-ERR"), "{line}");
@@ -111,6 +119,12 @@ impl NatsServer {
             }
         }
         panic!("the server hung up");
+    }
+
+    /// Starts it again where it was, with other lines in its configuration.
+    pub async fn start_again_with(&mut self, more: String) {
+        self.setup.more = more;
+        self.start_again().await;
     }
 
     /// Stops it where it is, or lets it go on.

@@ -11,6 +11,7 @@ mod outlet;
 mod reading;
 mod refusals;
 mod restart;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

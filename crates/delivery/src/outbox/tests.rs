@@ -292,6 +292,7 @@ fn new_settings_let_a_refused_owner_ask_at_once_and_refusals_come_ever_slower() 
     }
     let settings = Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![],
         queues: vec![],
         rules: vec![],

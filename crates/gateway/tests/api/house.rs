@@ -153,6 +153,7 @@ fn settings() -> Settings {
     };
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![channel("site"), channel("other"), channel("mail")],
         queues: vec![queue("support"), queue("billing")],
         rules: vec![],

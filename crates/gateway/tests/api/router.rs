@@ -149,6 +149,7 @@ fn receive(
         skills: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec![],
+        policy: None,
         route: RuleTrace::default(),
         version: 0,
         message_version: 0,

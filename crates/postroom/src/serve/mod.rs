@@ -8,6 +8,7 @@ mod signals;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postroom_access::{CredentialKind, Principal};
 use postroom_bus::{Intake, IntakeLimits};
@@ -75,6 +76,8 @@ struct House {
     random: Arc<dyn Random>,
     ids: IdSource,
     tasks: TaskTracker,
+    /// For how long the inlet keeps what was decided.
+    inlet_keep: Duration,
 }
 
 /// The watched parts of the configuration.
@@ -131,6 +134,7 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         clock,
         random,
         tasks,
+        inlet_keep: Duration::from_hours(setup.config.bus.inlet_keep_days.saturating_mul(24)),
     };
     let live = Live {
         adapters: watch::Sender::new(Arc::new(setup.adapters)),
@@ -158,12 +162,13 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     let stop = Stop::default();
     let routing =
         router.map(|router| house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle()));
+    let owned = delivery.as_ref().map(DeliveryHost::owned);
     let delivering = delivery
         .map(|delivery| house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle()));
-    let fetching = roles.channels.then(|| {
+    let fetching = owned.map(|owned| {
         let door = Arc::new(house.door(&setup.config));
         let (adapters, stop) = (live.adapters.subscribe(), stop.doors.clone());
-        house.tasks.spawn_on(fetch::run(door, adapters, stop), behind.handle())
+        house.tasks.spawn_on(fetch::run(door, adapters, owned, stop), behind.handle())
     });
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
@@ -289,7 +294,7 @@ impl House {
             blobs: self.store.blobs.clone(),
             clock: Arc::clone(&self.clock),
             ids: self.ids.clone(),
-            limits: RouterLimits::default(),
+            limits: RouterLimits { inlet_keep: self.inlet_keep, ..RouterLimits::default() },
             metrics: RouterMetrics::register(registry),
             tasks: self.tasks.clone(),
             ready,
@@ -305,9 +310,11 @@ impl House {
         Door {
             workspace: config.workspace.clone(),
             intake: self.intake.clone(),
+            ledger: Arc::clone(&self.store.ledger),
             records: Arc::clone(&self.store.records),
             blobs: self.store.blobs.clone(),
             clock: Arc::clone(&self.clock),
+            known: tokio::sync::Mutex::default(),
         }
     }
 

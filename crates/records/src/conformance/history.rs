@@ -8,12 +8,28 @@ use postroom_model::{
     Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, ConversationId,
     Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId,
     NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus,
-    ReceivedMail, RuleTrace, SeededRandom, SendResult, Timestamp, Transition,
+    ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind, TargetState, Timestamp,
+    Transition,
 };
 
 use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};
 use super::scan_all;
 use crate::{MemoryRecords, Records, Standing, project, project_many};
+
+fn promised(kind: TargetKind) -> Target {
+    Target {
+        kind,
+        due_at: moment(9),
+        state: TargetState::Running,
+        policy: postroom_model::PolicyId::new("gold").unwrap(),
+        version: "0123456789abcdef".to_owned(),
+        calendar: None,
+        warn_at: Some(moment(8)),
+        warn_before_ms: Some(1_000),
+        left_ms: None,
+        met_at: None,
+    }
+}
 
 const ENVELOPES: usize = 150;
 const SEEDS: [u64; 3] = [1, 2, 3];
@@ -167,6 +183,7 @@ impl Maker {
             skills: BTreeMap::from([("english".to_owned(), 1)]),
             cost: 20,
             tags: vec!["new".to_owned()],
+            policy: None,
             route: RuleTrace { tried: 3, ..RuleTrace::default() },
             version: self.below(3),
             message_version: 0,
@@ -229,7 +246,17 @@ impl Maker {
     fn state(&mut self, now: Timestamp) -> EventBody {
         let (reason, by) = (self.reason(), Actor::operator());
         let other = id(self.below(8));
-        match self.below(7) {
+        match self.below(9) {
+            7 => EventBody::TargetsChanged {
+                targets: vec![
+                    promised(TargetKind::FirstResponse),
+                    promised(TargetKind::Resolution),
+                ],
+            },
+            8 => EventBody::TargetBreached {
+                kind: TargetKind::Resolution,
+                due_at: promised(TargetKind::Resolution).due_at,
+            },
             0 => EventBody::ConversationSnoozed {
                 until: now.plus_millis(1),
                 freed: self.freed(),

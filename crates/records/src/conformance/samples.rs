@@ -62,6 +62,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         cost: 20,
         tags: Vec::new(),
         targets: Vec::new(),
+        policy: None,
         opened_at: moment(0),
         last_message_at: moment(n),
         waiting_since: Some(moment(n)),
@@ -191,6 +192,7 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
 pub(super) fn settings() -> Settings {
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![ChannelSettings {
             id: channel("site"),
             kind: ChannelKind::Webhook,

@@ -313,6 +313,7 @@ fn timeline_holds_every_event_of_the_conversation_with_its_words() {
 fn settings_and_parked_inputs_are_held() {
     let settings = Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![],
         queues: vec![],
         rules: vec![],

@@ -60,6 +60,7 @@ pub(crate) fn opened() -> Opened {
         skills: BTreeMap::from([("english".to_owned(), 5)]),
         cost: 20,
         tags: vec!["new".to_owned()],
+        policy: None,
         route: RuleTrace { tried: 2, matched: Some(2), ..RuleTrace::default() },
         version: 0,
         message_version: 0,

@@ -8,6 +8,8 @@ mod inbound;
 mod mail;
 mod reply;
 mod settings;
+pub(crate) mod target;
+mod timing;
 
 pub(crate) use inbound::default_queue;
 use std::borrow::Cow;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use postroom_model::{
     Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, Conversation, ConversationId,
     DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId, Opened, Outbound,
-    Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult, Settings, Status, Timestamp,
+    Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult, Settings, Status, TargetState,
+    Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -159,6 +160,20 @@ impl Model {
                 row.tags.retain(|tag| !removed.contains(tag));
                 row.tags.extend(added.iter().cloned());
             }
+            EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),
+            EventBody::TargetWarned { kind, due_at } => {
+                let target = row.targets.iter_mut().find(|one| one.kind == *kind);
+                let target = target.expect("a target of this kind");
+                assert_eq!((target.state, target.due_at), (TargetState::Running, *due_at));
+                assert!(target.warn_at.is_some_and(|warn_at| warn_at <= at) && at < *due_at);
+                target.state = TargetState::Warned;
+            }
+            EventBody::TargetBreached { kind, due_at } => {
+                let target = row.targets.iter_mut().find(|one| one.kind == *kind);
+                let target = target.expect("a target of this kind");
+                assert!(target.runs() && target.due_at == *due_at && *due_at <= at);
+                target.state = TargetState::Breached;
+            }
             EventBody::ConversationPrioritised { priority, .. } => row.priority = *priority,
             EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
                 row.message_version = row.version;
@@ -285,6 +300,7 @@ impl Model {
                 cost: opened.cost,
                 tags: opened.tags.clone(),
                 targets: vec![],
+                policy: opened.policy.clone(),
                 opened_at: at,
                 last_message_at: at,
                 waiting_since: Some(at),
