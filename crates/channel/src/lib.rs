@@ -19,7 +19,7 @@ pub mod limits;
 pub mod signature;
 
 pub use adapter::{
-    Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Reached, Received,
+    Adapter, Arrival, Content, Fetched, Files, Push, PushRequest, PushResponse, Reached, Received,
     SendReceipt,
 };
 pub use address::{AllowList, Cidr, NotACidr, is_public};

@@ -64,7 +64,8 @@ fn adapter(
         }
         ChannelKind::Phone => {
             let options = phone(channel)?;
-            Ok(Arc::new(PhoneAdapter::new(channel.id.clone(), options, public_url)))
+            let adapter = PhoneAdapter::new(channel.id.clone(), options, public_url);
+            Ok(Arc::new(adapter.with_guard(guard.clone())))
         }
         ChannelKind::Email | ChannelKind::Imap => {
             let help = "this version carries channels of kind webhook and phone";
