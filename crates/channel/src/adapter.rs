@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
-use postroom_model::{BlobRef, Call, ChannelId, Message, Outbound, Receipt, Timestamp};
+use postroom_model::{BlobRef, Call, CallLeg, ChannelId, Message, Outbound, Receipt, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{AcceptError, Inlet, Refusal, SendError};
@@ -54,6 +54,11 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
     async fn examine(&self) -> Vec<Examined> {
         Vec::new()
+    }
+
+    /// Fetches the recording of a call from where its report says that it lies.
+    async fn recording(&self, _url: &str) -> Result<Fetched, SendError> {
+        Err(SendError::permanent("recording_not_allowed", "the channel has no recordings"))
     }
 
     /// Whether replies can leave through it.
@@ -116,6 +121,8 @@ pub struct Received {
     pub arrivals: Vec<Arrival>,
     pub receipts: Vec<Receipt>,
     pub calls: Vec<Call>,
+    /// What happened to legs, each with the id of its call, where a system tells leg by leg.
+    pub legs: Vec<(String, CallLeg)>,
     /// How far what is fetched has been read with this, if it is.
     pub reached: Option<Reached>,
     /// What the provider wants to hear; the gateway has its own answer otherwise.
@@ -151,6 +158,14 @@ pub struct PushResponse {
     pub status: u16,
     pub media_type: &'static str,
     pub body: String,
+}
+
+/// Something that was fetched from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    pub bytes: Bytes,
+    /// As the other side calls it.
+    pub media_type: Option<String>,
 }
 
 /// What the channel said when it took a reply.

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
-    ConversationId, Cursor, HostId, Input, Message, MessageId, NoteId, ParkedId, Party, PolicyId,
-    QueueId, Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Target, TargetKind, Timestamp,
+    ConversationId, Cursor, HostId, Input, LegHeard, Message, MessageId, NoteId, ParkedId, Party,
+    PolicyId, QueueId, Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Target, TargetKind,
+    Timestamp,
 };
 
 /// One thing that happened. Its position in the ledger is counted, not written.
@@ -153,6 +154,9 @@ pub enum EventBody {
     },
     #[serde(rename = "call.recorded")]
     CallRecorded(Box<CallRecorded>),
+    /// Something happened to a leg of a call, and the call is what it was.
+    #[serde(rename = "call.leg")]
+    CallLeg(Box<LegHeard>),
     #[serde(rename = "note.added")]
     NoteAdded { id: NoteId, by: Actor },
     #[serde(rename = "reply.queued")]

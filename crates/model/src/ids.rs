@@ -202,6 +202,17 @@ impl InputId {
         Self(hashed(b"call-report", &[workspace.as_str(), channel.as_str(), &content]))
     }
 
+    /// The id of what happened to one leg of a call: the same told twice is the same input.
+    pub fn of_leg(
+        workspace: &WorkspaceId,
+        channel: &ChannelId,
+        call_id: &str,
+        leg: &crate::CallLeg,
+    ) -> Self {
+        let content = serde_json::to_string(leg).unwrap_or_default();
+        Self(hashed(b"call-leg", &[workspace.as_str(), channel.as_str(), call_id, &content]))
+    }
+
     /// The id of a report from outside that is not a message (a receipt, an unreadable post).
     pub fn of_report(workspace: &WorkspaceId, channel: &ChannelId, content: &str) -> Self {
         Self(hashed(b"report", &[workspace.as_str(), channel.as_str(), content]))

@@ -2,7 +2,8 @@
 //!
 //! Types here are plain data with a JSON form. That form is the wire form of the inlet, the ledger
 //! and the API, so it is pinned by a snapshot (`tests/wire.rs`): whoever changes it sees the change
-//! in review. This crate does no I/O, reads no clock by itself and decides nothing.
+//! in review. Only `legs` reads something out of them, which adapters and core must read alike. This
+//! crate does no I/O, reads no clock by itself and decides nothing.
 
 pub mod agent;
 pub mod blob;
@@ -18,6 +19,8 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod input;
+pub mod leg;
+pub mod legs;
 pub mod limits;
 pub mod mail_thread;
 pub mod message;
@@ -46,6 +49,8 @@ pub use ids::{
     InputId, MessageId, NoteId, ParkedId, PolicyId, QueueId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
+pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
+pub use legs::Legs;
 pub use message::{
     Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
     Message, MessageKind, Party, Receipt, ReceiptStatus,

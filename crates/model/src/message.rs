@@ -303,6 +303,33 @@ pub struct Call {
     pub recording_url: Option<String>,
 }
 
+impl Call {
+    /// A call of which nothing is known but its id.
+    pub fn unknown(call_id: String) -> Self {
+        Self {
+            call_id,
+            linked_id: None,
+            state: CallState::Ringing,
+            direction: Direction::In,
+            from: None,
+            from_name: None,
+            to: None,
+            to_name: None,
+            dialled: None,
+            started_at: None,
+            answered_at: None,
+            ended_at: None,
+            duration_s: None,
+            talk_s: None,
+            disposition: None,
+            cause: None,
+            agents: vec![],
+            queue: None,
+            recording_url: None,
+        }
+    }
+}
+
 #[derive(
     Debug,
     Clone,

@@ -99,7 +99,8 @@ fn adapter(
         }
         ChannelKind::Phone => {
             let public_url = &config.server.public_url;
-            Some(Arc::new(PhoneAdapter::new(id, phone(channel)?, public_url)))
+            let adapter = PhoneAdapter::new(id, phone(channel)?, public_url);
+            Some(Arc::new(adapter.with_guard((*guard).clone())))
         }
         ChannelKind::Imap => {
             Some(Arc::new(ImapAdapter::new(id, ImapOptions::parse(&channel.options)?, imap)?))

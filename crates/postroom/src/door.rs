@@ -35,7 +35,7 @@ impl Inlet for Door {
         received: Received,
     ) -> Result<Accepted, AcceptError> {
         let at = self.clock.now();
-        let mut inputs = Vec::with_capacity(received.calls.len() + received.arrivals.len() + 1);
+        let mut inputs = Vec::new();
         let mut messages = Vec::with_capacity(received.arrivals.len());
         for arrival in received.arrivals {
             for content in arrival.contents {
@@ -58,8 +58,13 @@ impl Inlet for Door {
         }
         for call in received.calls {
             let id = InputId::of_call(&self.workspace, channel, &call);
-            let body = InputBody::Call(Box::new(InboundCall { channel: channel.clone(), call }));
+            let body = InputBody::Call(Box::new(InboundCall::new(channel.clone(), call)));
             inputs.push(Input { id, at, body });
+        }
+        for (call_id, leg) in received.legs {
+            let id = InputId::of_leg(&self.workspace, channel, &call_id, &leg);
+            let told = InboundCall::of_leg(channel.clone(), call_id, leg);
+            inputs.push(Input { id, at, body: InputBody::Call(Box::new(told)) });
         }
         // Behind what was read: whoever has the place has everything before it.
         if let Some(reached) = received.reached {

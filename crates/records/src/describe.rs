@@ -70,6 +70,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::TargetBreached { .. } => "target.breached",
         EventBody::MessageReceived { .. } => "message.received",
         EventBody::CallRecorded(_) => "call.recorded",
+        EventBody::CallLeg(_) => "call.leg",
         EventBody::NoteAdded { .. } => "note.added",
         EventBody::ReplyQueued { .. } => "reply.queued",
         EventBody::DeliveryOwned { .. } => "delivery.owned",
@@ -343,6 +344,10 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             item.by = Some(by.clone());
             set(item, "agent", agent);
             set(item, "status", status);
+        }
+        EventBody::CallLeg(heard) => {
+            set(item, "channel", &heard.channel);
+            set(item, "call_id", &heard.call_id);
         }
         EventBody::CursorMoved(cursor) => {
             set(item, "channel", &cursor.channel);

@@ -83,6 +83,13 @@ impl Role {
     }
 }
 
+fn succeeded(args: &[&str], output: &Output) -> String {
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{args:?}: {said}{words}");
+    said
+}
+
 async fn terminate(child: &mut Child) {
     let pid = child.id().expect("it runs").to_string();
     let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
@@ -128,8 +135,12 @@ impl House {
     }
 
     fn command(&self, args: &[&str]) -> Command {
+        self.command_with(&self.path().join("postroom.toml"), args)
+    }
+
+    fn command_with(&self, config: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.args(args).arg("--config").arg(self.path().join("postroom.toml"));
+        command.args(args).arg("--config").arg(config);
         command.arg("--data").arg(self.data()).current_dir(self.path());
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -152,11 +163,14 @@ impl House {
 
     /// The same, where it may take longer.
     pub async fn ok_within(&self, wait: Duration, args: &[&str]) -> String {
-        let output = self.run_within(wait, args).await;
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{args:?}: {said}{words}");
-        said
+        succeeded(args, &self.run_within(wait, args).await)
+    }
+
+    /// The same with another configuration.
+    pub async fn ok_with(&self, config: &Path, wait: Duration, args: &[&str]) -> String {
+        let run = self.command_with(config, args).output();
+        let output = tokio::time::timeout(wait, run).await.expect("it ends in time");
+        succeeded(args, &output.expect("it starts"))
     }
 
     pub async fn token(&self, role: &str, agent: Option<&str>) -> String {

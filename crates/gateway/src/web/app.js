@@ -29,6 +29,8 @@ const WORDS = {
     "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
     "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
+    calls: "Calls", ringing: "Ringing", talking: "On the phone", withheld: "a withheld number", firstCall: "Nothing known yet",
+    called: "Called back", notReached: "Not reached", recording: "Recording", show: "Show", dismiss: "Hide",
     "call.answered": "answered", "call.voicemail": "voicemail", "call.cancelled": "hung up", "call.failed": "failed",
   },
   zh: {
@@ -57,6 +59,8 @@ const WORDS = {
     "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
     "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
+    calls: "通话", ringing: "来电响铃", talking: "通话中", withheld: "号码未显示", firstCall: "暂无记录",
+    called: "已回电", notReached: "未接通", recording: "录音", show: "查看", dismiss: "隐藏",
     "call.answered": "已接听", "call.voicemail": "语音留言", "call.cancelled": "对方挂断", "call.failed": "呼叫失败",
   },
 };
@@ -240,6 +244,8 @@ function drawConversation() {
   at("claim").hidden = !me.agent || Boolean(conversation.assignee) || done;
   at("release").hidden = !mine || done;
   at("resolve").hidden = done;
+  const telephone = conversation.customer?.address?.startsWith("tel:") && !done;
+  at("called").hidden = at("not-reached").hidden = !telephone;
   at("reopen").hidden = !done && conversation.status !== "snoozed";
   const timeline = at("timeline");
   const atEnd = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < 80;
@@ -275,7 +281,27 @@ function drawCall(item) {
   entry.append(headLine(`${say(out ? "call.out" : "call.in")} ${who ?? "?"}`, call.started_at ?? item.at));
   const words = [call.disposition && say(`call.${call.disposition}`), talked, ...(call.agents ?? [])];
   entry.append(element("p", "words", words.filter(Boolean).join(" · ")));
+  if (call.recording_url && call.state === "ended") {
+    const path = `/v1/conversations/${item.conversation ?? current.id}/recordings/${item.position}`;
+    entry.append(button("recording", (event) => save(event.currentTarget, path).catch(tellOf)));
+  }
   return entry;
+}
+
+// Fetching may take a while, and its failure is for the agent to see.
+async function save(from, path) {
+  from.disabled = true;
+  try {
+    const response = await fetch(path, { headers: { accept: "*/*" } });
+    if (!response.ok) throw new Problem(response.status, await response.json().catch(() => null));
+    const link = element("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = "recording";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  } finally {
+    from.disabled = false;
+  }
 }
 
 function headLine(who, when) {
@@ -331,12 +357,80 @@ function drawDelivery(item) {
   return line;
 }
 
+// Calls that ring or go on -----------------------------------------------------------------------------
+
+const LIVE_CALLS_MAX = 20;
+const LIVE_CALL_MS = 4 * 3600 * 1000;
+const calls = new Map(); // by id: {call, contact, talks, since}; what is hidden stays in it
+
+// What the event stream tells of a call. The offer on the telephone is the telephone system's own.
+async function hear(item) {
+  const { call } = item;
+  const id = item.id ?? call.call_id;
+  if (call.state === "ended" || call.direction === "internal") {
+    if (calls.delete(id)) drawCalls();
+    return;
+  }
+  const known = calls.get(id);
+  const entry = Object.assign(known ?? { contact: null, talks: [], since: Date.now(), hidden: false }, { call });
+  calls.set(id, entry);
+  while (calls.size > LIVE_CALLS_MAX) calls.delete(calls.keys().next().value);
+  drawCalls();
+  if (known || !item.details?.contact) return;
+  const who = call.direction === "out" ? call.to ?? call.dialled : call.from;
+  const past = (view) => callApi(`/v1/conversations?${new URLSearchParams({ view, q: who ?? "", limit: 3 })}`);
+  const [contact, waiting, done] = await Promise.all([
+    callApi(`/v1/contacts/${item.details.contact}`), past("all"), past("resolved"),
+  ]);
+  const talks = [...(waiting?.items ?? []), ...(done?.items ?? [])];
+  Object.assign(entry, { contact, talks: talks.filter((talk) => talk.contact === item.details.contact).slice(0, 3) });
+  drawCalls();
+}
+
+// A card without what could not be had is better than none.
+const callApi = (path) => call("GET", path).then((answer) => answer.json, () => null);
+
+function drawCalls() {
+  for (const [id, entry] of calls) if (Date.now() - entry.since > LIVE_CALL_MS) calls.delete(id);
+  const shown = Array.from(calls.values()).filter((entry) => !entry.hidden);
+  at("phone").hidden = shown.length === 0;
+  at("phone").replaceChildren(...shown.map(drawCard));
+}
+
+// The customer's card: who it is, by which addresses, and what is open with them.
+function drawCard(entry) {
+  const { call, contact, talks } = entry;
+  const out = call.direction === "out";
+  const number = (out ? call.to ?? call.dialled : call.from) ?? say("withheld");
+  const name = contact?.name ?? (out ? call.to_name : call.from_name);
+  const card = element("li", call.state);
+  const person = element("div", "person");
+  const state = say(call.state === "ringing" ? "ringing" : "talking");
+  const addresses = (contact?.addresses ?? []).map((address) => address.replace(/^[a-z]+:/, "")).filter((one) => one !== number);
+  person.append(
+    element("div", "title", [state, name ? `${name} (${number})` : number].join(": ")),
+    element("div", "facts", [...addresses, ...(call.agents ?? []), call.queue].filter(Boolean).join(" · ")),
+    element("div", "facts", talks[0] ? talks.map((talk) => [titleOf(talk), say(talk.status)].join(" · ")).join(" | ") : say("firstCall")),
+  );
+  card.append(person);
+  if (talks[0]) card.append(button("show", () => open(talks[0].id).catch(tellOf)));
+  card.append(button("dismiss", () => { entry.hidden = true; drawCalls(); }));
+  return card;
+}
+
+function button(name, act) {
+  const made = element("button", "", say(name));
+  made.type = "button";
+  made.addEventListener("click", act);
+  return made;
+}
+
 // Changes -------------------------------------------------------------------------------------------
 
-async function act(button, method, path) {
+async function act(button, method, path, body) {
   button.disabled = true;
   try {
-    const answer = await call(method, `/v1/conversations/${current.id}/${path}`);
+    const answer = await call(method, `/v1/conversations/${current.id}/${path}`, body);
     if (answer.json?.state === "pending") tell(say("taken"));
     await Promise.all([refresh(), loadList(false)]);
   } catch (error) {
@@ -416,6 +510,7 @@ function live() {
     events.addEventListener(kind, (event) => {
       if (kind === "agent.status_changed") { meSoon(); return; }
       const item = JSON.parse(event.data);
+      if (kind === "call.recorded") hear(item).catch(() => {});
       if (!SENDING.includes(kind)) listSoon();
       const shown = current && (item.conversation === current.id || current.conversation?.merged_from?.includes(item.conversation));
       if (shown) currentSoon();
@@ -450,6 +545,9 @@ function fillWords() {
 function listen() {
   for (const name of ["claim", "release", "resolve", "reopen"]) {
     at(name).addEventListener("click", (event) => act(event.currentTarget, "POST", name));
+  }
+  for (const [name, disposition] of [["called", "answered"], ["not-reached", "no_answer"]]) {
+    at(name).addEventListener("click", (event) => act(event.currentTarget, "POST", "calls", { disposition }));
   }
   at("reply").addEventListener("submit", send);
   at("note").addEventListener("change", () => at("reply").classList.toggle("noting", at("note").checked));

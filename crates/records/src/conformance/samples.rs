@@ -285,6 +285,8 @@ pub(super) fn recorded(n: u64, waits: bool) -> CallRecorded {
             recording_url: None,
         },
         report: None,
+        leg: None,
+        opens: None,
         waits,
         presumed_end: !waits,
         closes_at: None,

@@ -6,9 +6,9 @@ use crate::support::{
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AgentStatus, CallId, CallRecorded, Contact, Cursor, Event, EventBody, Freed,
-    HostId, Input, InputBody, InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult,
-    Settings, Target, TargetKind, TargetState, Unparsed, WorkspaceId,
+    AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Contact, Cursor, Event, EventBody,
+    Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, ParkedId, Reason, ReceiptStatus,
+    SendResult, Settings, Target, TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -110,6 +110,8 @@ fn call(n: u64) -> CallRecorded {
         contact: Some(contact_id(1)),
         call: serde_json::from_value(call).unwrap(),
         report: None,
+        leg: None,
+        opens: None,
         waits: true,
         presumed_end: true,
         closes_at: None,
@@ -185,6 +187,13 @@ fn of_the_workspace() -> Vec<EventBody> {
             input: Box::new(input),
         },
         EventBody::InputUnparked { id: ParkedId(uuid(6)), dropped: true, by: ada() },
+        EventBody::CallLeg(Box::new(LegHeard {
+            id: CallId(uuid(13)),
+            channel: site(),
+            call_id: "k1".to_owned(),
+            leg: CallLeg::default(),
+            closes_at: None,
+        })),
         EventBody::CursorMoved(Cursor {
             channel: site(),
             name: "file".to_owned(),

@@ -43,6 +43,7 @@ impl State {
                 self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
             EventBody::CallRecorded(recorded) => self.calls.fold(at, None, recorded),
+            EventBody::CallLeg(heard) => self.calls.hear(at, heard),
             EventBody::ContactMerged { contact, into, .. } => self.talks.join(*contact, *into),
             // Contacts and parked inputs are looked up, not held.
             _ => {}
@@ -52,6 +53,7 @@ impl State {
     fn apply_on(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
         match body {
             EventBody::ConversationOpened(opened) => {
+                self.calls.lead(&opened.channel, opened.thread.as_deref(), id);
                 self.open(at, id, opened);
                 return;
             }

@@ -19,9 +19,8 @@ use postroom_model::{
     HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
-pub(crate) use self::calls::{Known, ended_by_time};
+pub(crate) use self::calls::{Known, ended_by_time, first};
 pub(crate) use self::index::{Queue, WaitKey, wait_key};
-pub(crate) use self::join::join;
 use self::skills::{NeedIx, ProfileIx};
 pub use self::snapshot::{Snapshot, SnapshotError};
 

@@ -15,11 +15,12 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallSettings, ChannelKind,
-    ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor, DeliveryInput,
-    Direction, EventBody, HostId, Inbound, InboundCall, InboundReceipt, Input, InputBody, Message,
-    MessageId, NoteId, OpenHours, OutcomeKind, ParkedId, Party, QueueId, QueueSettings, Receipt,
-    ReplyDraft, Role, Rule, SendResult, Settings, TargetPolicy, Transition, Unparsed, WorkspaceId,
+    Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallLeg, CallSettings,
+    ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor,
+    DeliveryInput, Direction, EventBody, HostId, Inbound, InboundCall, InboundReceipt, Input,
+    InputBody, Message, MessageId, NoteId, OpenHours, OutcomeKind, ParkedId, Party, QueueId,
+    QueueSettings, Receipt, ReplyDraft, Role, Rule, SendResult, Settings, Side, TargetPolicy,
+    Timestamp, Transition, Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -402,6 +403,7 @@ impl Script {
         let body = match line.word(0) {
             "msg" => return (Self::message(line), None),
             "call" => return (Self::call(line), None),
+            "leg" => return (Self::leg(line), None),
             "read" => InputBody::Cursor(Cursor {
                 channel: line.id(1),
                 name: line.word(2).to_owned(),
@@ -474,7 +476,30 @@ impl Script {
     /// `call CALL STATE`, inwards unless it says otherwise.
     fn call(line: &Line) -> InputBody {
         let channel = line.option("channel").unwrap_or_else(|| "log".parse().expect("id"));
-        InputBody::Call(Box::new(InboundCall { channel, call: told(line, line.word(1), 2) }))
+        InputBody::Call(Box::new(InboundCall::new(channel, told(line, line.word(1), 2))))
+    }
+
+    /// `leg CALL LEG STEP`, at a second of the call, with who is there and what was dialled.
+    fn leg(line: &Line) -> InputBody {
+        let channel = line.option("channel").unwrap_or_else(|| "log".parse().expect("id"));
+        let side = |number: Option<&str>| match number {
+            Some(number) if !number.starts_with('+') => Side::Inside,
+            _ => Side::Outside,
+        };
+        let (number, exten) = (line.option::<String>("number"), line.option::<String>("exten"));
+        let seconds: i64 = line.option("at").unwrap_or(0);
+        let leg = CallLeg {
+            at: Timestamp::from_seconds(1_772_357_400 + seconds),
+            step: named(line.word(3)),
+            leg_id: line.word(2).to_owned(),
+            channel: format!("PJSIP/{}-1", line.word(2)),
+            number_side: side(number.as_deref()),
+            number,
+            exten_side: side(exten.as_deref()),
+            exten,
+            ..CallLeg::default()
+        };
+        InputBody::Call(Box::new(InboundCall::of_leg(channel, line.word(1).to_owned(), leg)))
     }
 
     fn result(&self, line: &Line) -> SendResult {

@@ -64,6 +64,7 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         | EventBody::InputParked { .. } => return None,
         EventBody::CursorMoved(cursor) => format!("read to {}", cursor.value),
         EventBody::CallRecorded(recorded) => call_words(recorded),
+        EventBody::CallLeg(heard) => format!("heard of {}", heard.leg.leg_id),
         EventBody::ContactUpdated { name, addresses, .. } => {
             let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
             let added = each(" +", addresses);
