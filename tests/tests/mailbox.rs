@@ -17,7 +17,7 @@ fn with_mailbox(dovecot: &Dovecot, more: &str) -> String {
 [[channels]]
 id = "mail"
 kind = "imap"
-host = "localhost"
+host = "127.0.0.1"
 port = {}
 ca_file = "{}"
 username = "ada"
