@@ -62,6 +62,10 @@ impl Adapter for PhoneAdapter {
         (!manager && !self.options.secrets.is_empty()).then_some(self)
     }
 
+    fn fetches(&self) -> bool {
+        matches!(self.options.source, Some(Source::File(_) | Source::Manager { .. }))
+    }
+
     async fn run(
         &self,
         inlet: Arc<dyn Inlet>,

@@ -44,11 +44,50 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Err(SendError::permanent("recording_not_allowed", "the channel has no recordings"))
     }
 
+    /// Whether [`Self::run`] has anything to do. What is fetched has one owner among several hosts.
+    fn fetches(&self) -> bool {
+        false
+    }
+
+    /// Compares what is still at the source with what was ever accepted, one report for each part of it;
+    /// none if there is nothing to compare.
+    async fn audit(&self, _inlet: Arc<dyn Inlet>) -> Result<Option<Vec<Audit>>, AcceptError> {
+        Ok(None)
+    }
+
+    /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
+    async fn examine(&self) -> Vec<Examined> {
+        Vec::new()
+    }
+
     /// Whether replies can leave through it.
     fn sends(&self) -> bool;
 
     /// Makes one attempt to send. `outbound.id` is the delivery id, the same at every attempt.
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
+}
+
+/// What an audit found in one part of a source, such as a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Audit {
+    pub part: String,
+    /// Items that are there.
+    pub there: u64,
+    /// Those of them that were accepted once.
+    pub stored: u64,
+    /// Some of those that were not, as the source names them.
+    pub missing: Vec<String>,
+    /// Why this part could not be looked at: a code and words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<(&'static str, String)>,
+}
+
+/// What one part of a source is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    pub part: String,
+    /// What is the matter: a code and words, without secrets; else words for what is good.
+    pub found: Result<String, (&'static str, String)>,
 }
 
 /// Takes what is posted. Both functions are pure: the same request, the same answer.

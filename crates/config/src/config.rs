@@ -8,7 +8,7 @@ use std::sync::Arc;
 use postroom_model::digest::Digest;
 use postroom_model::{
     AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings,
-    WorkspaceId,
+    Timing, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,8 @@ pub struct Config {
     /// What a conversation takes of an agent's capacity.
     pub costs: BTreeMap<ChannelKind, u16>,
     pub calendars: Vec<CalendarSettings>,
+    /// What time alone brings.
+    pub timing: Timing,
     pub(crate) source: Arc<Source>,
     pub(crate) notes: Vec<Diagnostic>,
     pub(crate) secret_files: Vec<(PathBuf, Digest)>,
@@ -71,6 +73,7 @@ impl Config {
         }
         Settings {
             workspace: self.workspace.clone(),
+            timing: self.timing.clone(),
             channels,
             queues: self.queues.clone(),
             rules: self.rules.clone(),
@@ -137,6 +140,7 @@ impl Config {
             "workspace": self.workspace,
             "server": {
                 "listen": self.server.listen.to_string(),
+                "health_listen": self.server.health_listen.map(|listen| listen.to_string()),
                 "public_url": self.server.public_url,
                 "data_dir": self.server.data_dir.display().to_string(),
                 "command_wait_ms": self.server.command_wait_ms,
@@ -151,6 +155,7 @@ impl Config {
             "queues": self.queues,
             "rules": self.rules,
             "calendars": self.calendars,
+            "timing": self.timing,
             "agents": self.agents,
         })
     }
@@ -171,6 +176,9 @@ fn public_bus(bus: &Bus) -> Value {
         "login": login,
         "monitor_urls": monitors,
         "replicas": bus.replicas,
+        "inlet_keep_days": bus.inlet_keep_days,
+        "inlet_bytes_max": bus.inlet_bytes_max,
+        "ledger_bytes_max": bus.ledger_bytes_max,
         "accept": bus.accept,
     })
 }

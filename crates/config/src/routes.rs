@@ -15,10 +15,16 @@ use crate::reader::{Reader, Table};
 use crate::schema::{AGENT_CAPACITY, keys_of};
 use crate::secret_files::SecretFiles;
 use crate::sections::kind_name;
+use crate::timing::{Policies, targets_ref};
 use crate::types::ChannelConfig;
 
-const KINDS: [ChannelKind; 4] =
-    [ChannelKind::Email, ChannelKind::Imap, ChannelKind::Webhook, ChannelKind::Phone];
+const KINDS: [ChannelKind; 5] = [
+    ChannelKind::Email,
+    ChannelKind::Imap,
+    ChannelKind::Webhook,
+    ChannelKind::Phone,
+    ChannelKind::External,
+];
 /// The level of a skill.
 const LEVELS: std::ops::RangeInclusive<u64> = 1..=100;
 const AGENT_CAPACITY_MAX: u64 = 1_000_000;
@@ -28,6 +34,11 @@ const AGENT_CAPACITY_MAX: u64 = 1_000_000;
 pub(crate) struct Seen(BTreeMap<String, String>);
 
 impl Seen {
+    /// All that was seen.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.0.into_keys().collect()
+    }
+
     pub(crate) fn once(&mut self, reader: &mut Reader<'_>, path: &str, text: &str, what: &str) {
         match self.0.get(text) {
             Some(first) => {
@@ -112,7 +123,8 @@ pub(crate) fn channels(
         for key in ["id", "kind", "dialect", "queue"] {
             table.map.remove(key);
         }
-        files.resolve(reader, &table.path, &mut table.map, &[]);
+        // Certificates are no secrets, but long, and stand in files of their own as well.
+        files.resolve(reader, &table.path, &mut table.map, &["certificate", "ca"]);
         if let (Some(id), Some(kind)) = (id, kind) {
             channels.push(ChannelConfig { id, kind, dialect, queue, options: table.map, index });
         }
@@ -122,7 +134,7 @@ pub(crate) fn channels(
 
 fn kind(reader: &mut Reader<'_>, table: &Table) -> Option<ChannelKind> {
     let names = KINDS.map(|kind| kind_name(kind).to_owned());
-    reader.require(table, "kind", "one of `email`, `imap`, `webhook`, `phone`");
+    reader.require(table, "kind", "one of `email`, `imap`, `webhook`, `phone`, `external`");
     let text = reader.text(table, "kind")?;
     let kind = KINDS.into_iter().find(|kind| kind_name(*kind) == text);
     if kind.is_none() {
@@ -136,6 +148,7 @@ pub(crate) fn rules(
     reader: &mut Reader<'_>,
     root: &Map<String, Value>,
     queues: &[String],
+    policies: &Policies,
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
     for table in reader.tables(root, "rules") {
@@ -150,6 +163,7 @@ pub(crate) fn rules(
             priority: priority.and_then(|priority| u8::try_from(priority).ok()),
             skills: reader.levels(&table, "skills", &LEVELS),
             tags: tags(reader, &table),
+            targets: targets_ref(reader, &table, policies),
         });
     }
     rules

@@ -112,6 +112,8 @@ slug_ids! {
     ChannelId;
     /// When a team works.
     CalendarId;
+    /// What times are promised.
+    PolicyId;
     /// A queue of conversations.
     QueueId;
     /// A person who answers.
@@ -214,6 +216,16 @@ impl InputId {
     /// The id of a report from outside that is not a message (a receipt, an unreadable post).
     pub fn of_report(workspace: &WorkspaceId, channel: &ChannelId, content: &str) -> Self {
         Self(hashed(b"report", &[workspace.as_str(), channel.as_str(), content]))
+    }
+
+    /// The id of bytes that could not be read: the same bytes and reason, the same id.
+    pub fn of_unparsed(
+        workspace: &WorkspaceId,
+        channel: &ChannelId,
+        raw: &Digest,
+        code: &str,
+    ) -> Self {
+        Self::of_report(workspace, channel, &format!("{raw} {code}"))
     }
 }
 

@@ -22,12 +22,16 @@ pub mod input;
 pub mod leg;
 pub mod legs;
 pub mod limits;
+pub mod mail_thread;
 pub mod message;
 pub mod outcome;
+pub mod outside;
 pub mod random;
 pub mod reason;
 pub mod settings;
+pub mod target;
 pub mod time;
+pub mod timing;
 
 pub use agent::{AgentStatus, Presence};
 pub use blob::BlobRef;
@@ -36,13 +40,13 @@ pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Action, Actor, Command, ReplyDraft, Role};
 pub use contact::{Address, Contact};
-pub use conversation::{Conversation, Status, Target};
+pub use conversation::{Conversation, Status};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
-pub use event::{Event, EventBody, Freed, Opened};
+pub use event::{Event, EventBody, Freed, Opened, ReceivedMail};
 pub use ids::{
     AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
-    InputId, MessageId, NoteId, ParkedId, QueueId, WorkspaceId,
+    InputId, MessageId, NoteId, ParkedId, PolicyId, QueueId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
 pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
@@ -52,7 +56,10 @@ pub use message::{
     Message, MessageKind, Party, Receipt, ReceiptStatus,
 };
 pub use outcome::{Outcome, OutcomeKind};
+pub use outside::{OutsideFile, OutsideReply};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use reason::{PassedOver, PassedOverCause, Reason, RuleTrace};
 pub use settings::{AgentSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings};
+pub use target::{Target, TargetKind, TargetPolicy, TargetState, note_target};
 pub use time::Timestamp;
+pub use timing::{QueueTiming, Timing};

@@ -248,6 +248,9 @@ pub struct Receipt {
     pub at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The address, if it failed because nobody is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<Address>,
 }
 
 /// In the order in which they may follow each other; `failed` ends it.

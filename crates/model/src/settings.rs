@@ -7,11 +7,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::{AgentId, CalendarSettings, CallSettings, ChannelId, QueueId, WorkspaceId};
+use crate::{
+    AgentId, CalendarSettings, CallSettings, ChannelId, PolicyId, QueueId, Timing, WorkspaceId,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Settings {
     pub workspace: WorkspaceId,
+    /// What time alone brings.
+    #[serde(default, skip_serializing_if = "Timing::is_empty")]
+    pub timing: Timing,
     pub channels: Vec<ChannelSettings>,
     /// At least one; the first is the default.
     pub queues: Vec<QueueSettings>,
@@ -60,6 +65,7 @@ impl Settings {
             (ChannelKind::Imap, 5),
             (ChannelKind::Webhook, 20),
             (ChannelKind::Phone, 100),
+            (ChannelKind::External, 20),
         ])
     }
 }
@@ -84,6 +90,8 @@ pub enum ChannelKind {
     Imap,
     Webhook,
     Phone,
+    /// An adapter outside of the process, on the bus.
+    External,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -123,6 +131,9 @@ pub struct Rule {
     pub skills: BTreeMap<String, u8>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// What is promised; what the queue promises if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<PolicyId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -1,7 +1,10 @@
 //! What each event means for the row of its conversation. It decides nothing: what an event does not
 //! say does not change.
 
-use postroom_model::{Conversation, ConversationId, EventBody, Opened, Reason, Status, Timestamp};
+use postroom_model::{
+    Conversation, ConversationId, EventBody, Message, Opened, Reason, Status, TargetState,
+    Timestamp, limits, note_target,
+};
 
 use crate::Row;
 use crate::fold::{Effect, Fact};
@@ -18,11 +21,14 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         assignee: None,
         contact: opened.contact,
         customer: opened.customer.clone(),
+        linked: opened.linked,
+        mails: Vec::new(),
         priority: opened.priority,
         skills: opened.skills.clone(),
         cost: opened.cost,
         tags: opened.tags.clone(),
         targets: Vec::new(),
+        policy: opened.policy.clone(),
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -76,8 +82,12 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
 
 /// Messages, in and out. False if the event is none.
 fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
+    if let EventBody::MessageReceived { message, mail: Some(_), .. } = &fact.event.body {
+        refer(conversation, message);
+    }
     match &fact.event.body {
         EventBody::CallRecorded(recorded) if !recorded.waits => {}
+        EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {}
         EventBody::MessageReceived { .. } | EventBody::CallRecorded(_) => {
             if conversation.status == Status::Pending {
                 conversation.status = Status::Open;
@@ -97,6 +107,18 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
     conversation.last_message_at = fact.at;
     conversation.message_version = conversation.version;
     true
+}
+
+/// What an answer to this mail refers to (RFC 5322, 3.6.4).
+fn refer(conversation: &mut Conversation, message: &Message) {
+    // One that we made up is known to nobody else.
+    if message.external_id.starts_with("generated:") {
+        return;
+    }
+    let own = std::iter::once(&message.external_id);
+    let ids: Vec<&String> = message.references.iter().chain(own).collect();
+    let older = ids.len().saturating_sub(limits::MAILS_REFERRED_MAX);
+    conversation.mails = ids.into_iter().skip(older).cloned().collect();
 }
 
 fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
@@ -137,6 +159,13 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
+        EventBody::TargetWarned { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Warned);
+        }
+        EventBody::TargetBreached { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Breached);
+        }
         _ => {}
     }
 }
@@ -167,11 +196,14 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.thread.clone_from(&opened.thread);
     conversation.contact = opened.contact;
     conversation.customer.clone_from(&opened.customer);
+    conversation.linked = opened.linked;
     conversation.subject.clone_from(&opened.subject);
     conversation.queue = Some(opened.queue.clone());
     conversation.priority = opened.priority;
     conversation.skills.clone_from(&opened.skills);
     conversation.cost = opened.cost;
     conversation.tags.clone_from(&opened.tags);
+    conversation.policy.clone_from(&opened.policy);
+    conversation.targets.clear();
     conversation.route.clone_from(&opened.route);
 }

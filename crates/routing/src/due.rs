@@ -1,32 +1,48 @@
 //! What time alone brings.
 
-use postroom_model::{ConversationId, Event, EventBody, Reason, Timestamp};
+use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::call;
+use crate::decide::{call, target};
 use crate::{State, matching};
 
 /// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
-/// What has come due at `now` and goes first: what the configuration left behind, then the snoozes
-/// that are over and the calls whose end never came, the earliest first. Fold it before asking for the next.
+/// What has come due at `now` and goes first: what the configuration left behind, then the earliest
+/// of the snoozes that are over, the calls whose end never came, and the targets of which people must
+/// know. Fold it before asking for the next.
 pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
     }
-    let woken = state.deadlines.first().filter(|(at, _)| *at <= now);
-    let closed = state.calls.next_deadline().filter(|(at, _)| *at <= now);
-    if let Some((at, call)) = closed
-        && woken.is_none_or(|(woken, _)| at < *woken)
-    {
-        return Some(call::closed(state, call, now)).filter(|events| !events.is_empty());
-    }
-    let (_, id) = *woken?;
-    let open = state.conversations.get(&id)?;
+    let woken = state.deadlines.first().map(|(at, id)| (*at, Came::Woken(*id)));
+    let closed = state.calls.next_deadline().map(|(at, id)| (at, Came::Closed(id)));
+    let promised = state.targets.next().map(|(at, id)| (at, Came::Promised(id)));
+    let came = [woken, closed, promised].into_iter().flatten().min_by_key(|(at, _)| *at);
+    let (_, came) = came.filter(|(at, _)| *at <= now)?;
+    let events = match came {
+        Came::Woken(id) => woken_at(state, id),
+        Came::Closed(call) => call::closed(state, call, now),
+        Came::Promised(id) => target::come(state, id, now),
+    };
+    Some(events).filter(|events| !events.is_empty())
+}
+
+/// What has come; of those of one moment the first goes first.
+enum Came {
+    Woken(ConversationId),
+    Closed(CallId),
+    Promised(ConversationId),
+}
+
+fn woken_at(state: &State, id: ConversationId) -> Vec<Event> {
+    let Some(open) = state.conversations.get(&id) else {
+        return vec![];
+    };
     let reason = Reason::SnoozeOver;
     let mut events = vec![Event::on(id, EventBody::ConversationWoken { reason })];
     events.extend(matching::returned(state, id, open));
-    Some(events)
+    events
 }
 
 /// A conversation whose owner or queue is no longer configured.

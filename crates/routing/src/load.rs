@@ -167,6 +167,7 @@ impl Load {
         let queue = |id: &QueueId| QueueSettings { id: id.clone(), name: id.to_string() };
         Settings {
             workspace: WorkspaceId::main(),
+            timing: postroom_model::Timing::default(),
             channels: vec![channel(chat, ChannelKind::Webhook), channel(mail, ChannelKind::Email)],
             queues: self.queues.iter().map(queue).collect(),
             rules: vec![],
@@ -187,6 +188,7 @@ impl Load {
             priority: Some(priority(&self.random)),
             skills: language.map(|&name| (name.to_owned(), 3)).into_iter().collect(),
             tags: vec![],
+            targets: None,
             trace: RuleTrace::default(),
         };
         Written {
@@ -230,6 +232,7 @@ impl Load {
         let lookups = Lookups {
             thread: written.thread,
             addresses: &addresses,
+            participant: known,
             routed: written.routed.as_ref(),
             ..Lookups::default()
         };
@@ -287,11 +290,14 @@ impl Load {
             assignee: Some(self.state.agents.get(agent)?.id.clone()),
             contact: None,
             customer: None,
+            linked: None,
+            mails: vec![],
             priority: open.priority,
             skills: BTreeMap::new(),
             cost: open.cost,
             tags: vec![],
             targets: vec![],
+            policy: None,
             opened_at: at,
             last_message_at: at,
             waiting_since: open.waiting_since,

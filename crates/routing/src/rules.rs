@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError, FunctionContext, Program, Value};
-use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings, Timestamp};
+use postroom_model::{
+    ChannelSettings, Message, PolicyId, QueueId, Rule, RuleTrace, Settings, Timestamp,
+};
 
 use self::facts::{ChannelFacts, Facts};
 use self::opening::Calendars;
@@ -32,6 +34,7 @@ pub struct Routed {
     pub priority: Option<u8>,
     pub skills: BTreeMap<String, u8>,
     pub tags: Vec<String>,
+    pub targets: Option<PolicyId>,
     pub trace: RuleTrace,
 }
 
@@ -155,6 +158,7 @@ impl Rules {
                         priority: rule.priority,
                         skills: rule.skills.clone(),
                         tags: rule.tags.clone(),
+                        targets: rule.targets.clone(),
                         trace,
                     };
                 }

@@ -8,6 +8,7 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
+use crate::decide::target::Promises;
 use crate::due::{DUE_MAX, due};
 use crate::state::{AgentIx, Open, WaitKey, wait_key};
 use crate::{Lookups, Made, State, decide, matching};
@@ -49,7 +50,9 @@ pub fn step_due(state: &mut State, now: Timestamp) -> Vec<Step> {
 /// each other.
 fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
     let mut touched = Touched::default();
+    let mut promises = Promises::default();
     for event in &*events {
+        promises.follow(state, at, event);
         let waited = event
             .conversation
             .filter(|_| is_message(event))
@@ -58,6 +61,10 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
         if !waited {
             touched.note(state, event);
         }
+    }
+    for event in promises.changes(state) {
+        state.apply(at, &event);
+        events.push(event);
     }
     let mut pairs = touched.pairs(state);
     while let Some(event) = pairs.next(state) {

@@ -49,13 +49,20 @@ pub struct Server {
     pub log: PathBuf,
 }
 
-/// A running process of one role that listens nowhere.
+/// A running process of one role that has no doors.
 #[derive(Debug)]
 pub struct Role {
     child: Child,
+    /// Where it tells how it is, if it is configured to.
+    health: Option<String>,
 }
 
 impl Role {
+    /// Who asks how it is.
+    pub fn health(&self) -> Client {
+        Client::new(self.health.as_deref().expect("health_listen is configured"))
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
@@ -217,7 +224,15 @@ impl House {
         let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
         let line = tokio::time::timeout(WAIT, lines.next_line()).await.expect("it says something");
         assert_eq!(line.expect("a line"), Some(format!("Postroom runs as {name}")));
-        Role { child }
+        let config = std::fs::read_to_string(self.path().join("postroom.toml"));
+        let mut health = None;
+        if config.expect("it was written").contains("health_listen") {
+            let line = tokio::time::timeout(WAIT, lines.next_line()).await.expect("it says more");
+            let line = line.expect("a line").expect("where it tells how it is");
+            let (_, at) = line.split_once("http://").expect("an address");
+            health = Some(at.trim_end_matches("/readyz").to_owned());
+        }
+        Role { child, health }
     }
 
     /// Starts `serve` with a limit on what any of its files may hold, as on a full disk, where its log

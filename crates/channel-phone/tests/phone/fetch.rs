@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postroom_channel::contract::{self, PullFixture, TestInlet};
 use postroom_channel::{
-    AcceptError, Accepted, Adapter, Files, Inlet, Received, SendError, SendReceipt,
+    AcceptError, Accepted, Adapter, Files, Inlet, Known, Received, SendError, SendReceipt,
 };
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_model::{Call, CallLeg, CallState, ChannelId, Disposition, Outbound, Timestamp};
@@ -428,6 +428,10 @@ impl Inlet for Counting {
         name: &str,
     ) -> Result<Option<String>, AcceptError> {
         self.inlet.reached(channel, name).await
+    }
+
+    async fn known(&self) -> Result<Arc<Known>, AcceptError> {
+        self.inlet.known().await
     }
 
     async fn accept_unparsed(

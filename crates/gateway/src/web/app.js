@@ -23,7 +23,10 @@ const WORDS = {
     "conversation.woken": "Back from snooze", "conversation.assigned": "Assigned", "conversation.released": "Given back",
     "conversation.transferred": "Moved to another queue", "conversation.snoozed": "Snoozed",
     "conversation.resolved": "Resolved", "conversation.tagged": "Tags changed",
-    "conversation.prioritised": "Priority changed", "conversation.merged": "Merged",
+    "conversation.prioritised": "Priority changed", "target.warned": "Due soon",
+    "target.breached": "Not in time", "due": "due", "late": "late", "paused": "paused",
+    first_response: "first answer", next_response: "next answer", resolution: "solution",
+    "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
     "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
     calls: "Calls", ringing: "Ringing", talking: "On the phone", withheld: "a withheld number", firstCall: "Nothing known yet",
@@ -50,7 +53,10 @@ const WORDS = {
     "conversation.woken": "暂缓结束", "conversation.assigned": "已分配", "conversation.released": "已交还",
     "conversation.transferred": "已转到其他队列", "conversation.snoozed": "已暂缓",
     "conversation.resolved": "已解决", "conversation.tagged": "标签已更改",
-    "conversation.prioritised": "优先级已更改", "conversation.merged": "已合并",
+    "conversation.prioritised": "优先级已更改", "target.warned": "即将到期",
+    "target.breached": "未按时完成", "due": "到期", "late": "已逾期", "paused": "已暂停",
+    first_response: "首次回复", next_response: "下次回复", resolution: "解决",
+    "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
     "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
     calls: "通话", ringing: "来电响铃", talking: "通话中", withheld: "号码未显示", firstCall: "暂无记录",
@@ -146,6 +152,20 @@ function titleOf(conversation) {
   return [name, conversation.subject].filter(Boolean).join(": ") || say("noSubject");
 }
 
+// The promise that is due next, and whether it was missed; nothing where nothing is owed.
+function promiseOf(conversation) {
+  const owed = (conversation.targets ?? []).filter((target) => ["running", "warned", "breached", "paused"].includes(target.state) && !target.met_at);
+  const first = owed.filter((target) => target.state !== "paused").sort((a, b) => a.due_at.localeCompare(b.due_at))[0] ?? owed[0];
+  if (!first) return null;
+  const when = first.state === "paused" ? say("paused") : `${say(first.state === "breached" ? "late" : "due")} ${time(first.due_at)}`;
+  return { state: first.state, words: `${say(first.kind)} ${when}` };
+}
+
+function drawPromise(conversation) {
+  const promise = promiseOf(conversation);
+  return promise ? [element("span", `promise ${promise.state}`, promise.words)] : [];
+}
+
 function drawList() {
   const focused = document.activeElement?.dataset?.id;
   const entries = list.items.map((conversation) => {
@@ -157,6 +177,7 @@ function drawList() {
     button.append(
       element("span", "title", titleOf(conversation)),
       element("span", "facts", [conversation.queue, say(conversation.status), owner, time(conversation.last_message_at)].filter(Boolean).join(" · ")),
+      ...drawPromise(conversation),
     );
     button.addEventListener("click", () => open(conversation.id).catch(tellOf));
     const entry = element("li");
@@ -217,6 +238,7 @@ function drawConversation() {
   document.querySelector("main").classList.add("reading");
   at("subject").textContent = titleOf(conversation);
   at("facts").textContent = [conversation.channel, conversation.queue, say(conversation.status), conversation.assignee ?? say("nobody"), ...conversation.tags].filter(Boolean).join(" · ");
+  at("facts").append(" ", ...drawPromise(conversation));
   const mine = me.agent && conversation.assignee === me.agent.id;
   const done = conversation.status === "resolved";
   at("claim").hidden = !me.agent || Boolean(conversation.assignee) || done;

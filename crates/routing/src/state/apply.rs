@@ -2,7 +2,7 @@
 
 use postroom_model::{
     AgentId, ConversationId, DeliveryState, Event, EventBody, Freed, MessageId, Opened, SendResult,
-    Status, Timestamp,
+    Status, TargetState, Timestamp,
 };
 
 use super::{Delivery, Open, Owner, Queue, State};
@@ -83,10 +83,14 @@ impl State {
             | EventBody::ConversationMerged { freed, .. } => {
                 self.remove(id);
                 self.talks.close(id);
+                self.targets.close(id);
                 self.give_back(at, id, freed.as_ref());
             }
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
+            }
+            EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
+                self.change(id, |open| open.message_version = open.version);
             }
             EventBody::MessageReceived { .. } => self.change(id, |open| wait(open, at)),
             EventBody::CallRecorded(recorded) => {
@@ -121,8 +125,25 @@ impl State {
             }
             _ => {
                 self.change(id, |_| {});
+                self.apply_promised(id, body);
                 self.apply_delivery(at, id, body);
             }
+        }
+    }
+
+    fn apply_promised(&mut self, id: ConversationId, body: &EventBody) {
+        match body {
+            // Of one that is done nothing is held.
+            EventBody::TargetsChanged { targets } if self.conversations.contains_key(&id) => {
+                self.targets.change(id, targets.clone());
+            }
+            EventBody::TargetWarned { kind, .. } => {
+                self.targets.note(id, *kind, TargetState::Warned);
+            }
+            EventBody::TargetBreached { kind, .. } => {
+                self.targets.note(id, *kind, TargetState::Breached);
+            }
+            _ => {}
         }
     }
 
@@ -185,6 +206,7 @@ impl State {
     fn open(&mut self, at: Timestamp, id: ConversationId, opened: &Opened) {
         self.remove(id);
         self.talks.open(id, opened.contact);
+        self.targets.open(id, opened.policy.clone());
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);
         self.know_cost(opened.cost);

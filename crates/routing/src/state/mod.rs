@@ -9,6 +9,7 @@ mod settings;
 mod skills;
 mod snapshot;
 mod talks;
+mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub struct State {
     pub(crate) owners: BTreeMap<ChannelId, Owner>,
     pub(crate) calls: calls::Calls,
     pub(crate) talks: talks::Talks,
+    pub(crate) targets: targets::Targets,
 }
 
 /// A conversation that is open, pending or snoozed.
@@ -161,7 +163,8 @@ impl State {
         if self.orphans.is_empty() {
             let woken = self.deadlines.first().map(|(at, _)| *at);
             let closed = self.calls.next_deadline().map(|(at, _)| at);
-            woken.into_iter().chain(closed).min()
+            let promised = self.targets.next().map(|(at, _)| at);
+            woken.into_iter().chain(closed).chain(promised).min()
         } else {
             Some(Timestamp::EPOCH)
         }

@@ -9,6 +9,7 @@ use postroom_model::{
 use serde::{Deserialize, Serialize};
 
 use super::calls::{Calls, Known};
+use super::targets::Promised;
 use super::{Agent, Delivery, Open, Owner, Queue, State};
 use crate::state::skills::SkillSet;
 
@@ -30,6 +31,8 @@ pub struct Snapshot {
     calls: Vec<(CallId, Known)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     talks: Vec<(ContactId, ConversationId)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<(ConversationId, Promised)>,
 }
 
 /// The bytes are not a snapshot that this program reads.
@@ -116,6 +119,7 @@ impl State {
             owners: self.owners.clone(),
             calls: self.calls.parts(),
             talks: self.talks.parts(),
+            targets: self.targets.parts(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -192,6 +196,7 @@ impl State {
         state.owners = snapshot.owners;
         state.calls = Calls::of_parts(snapshot.calls);
         state.talks.restore(snapshot.talks);
+        state.targets.restore(snapshot.targets);
         state.index_agents();
         Ok(state)
     }

@@ -8,18 +8,19 @@
 //! wait 60               -> nothing
 //! see c1                -> open support ada
 //! ```
-//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `cost` or `without` write the settings,
+//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `targets`, `calendar`, `cost` or `without` write the settings,
 //! which come into force before the next other line, or with `config`. A conversation is called as
 //! the thread that opened it. Each line that does something comes a second after the one before.
 
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Actor, AgentSettings, AgentStatus, Call, CallLeg, CallSettings, ChannelKind,
-    ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor, DeliveryInput,
-    Direction, EventBody, HostId, Inbound, InboundCall, InboundReceipt, Input, InputBody, Message,
-    MessageId, NoteId, OutcomeKind, ParkedId, Party, QueueSettings, Receipt, ReplyDraft, Role,
-    Rule, SendResult, Settings, Side, Timestamp, Transition, Unparsed, WorkspaceId,
+    Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallLeg, CallSettings,
+    ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor,
+    DeliveryInput, Direction, EventBody, HostId, Inbound, InboundCall, InboundReceipt, Input,
+    InputBody, Message, MessageId, NoteId, OpenHours, OutcomeKind, ParkedId, Party, QueueId,
+    QueueSettings, Receipt, ReplyDraft, Role, Rule, SendResult, Settings, Side, TargetPolicy,
+    Timestamp, Transition, Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -129,6 +130,7 @@ impl Script {
     fn new() -> Self {
         let settings = Settings {
             workspace: WorkspaceId::main(),
+            timing: postroom_model::Timing::default(),
             channels: vec![],
             queues: vec![],
             rules: vec![],
@@ -170,6 +172,10 @@ impl Script {
             "wait" => self.wait(line),
             "see" => self.see(line),
             "waiting" => self.waiting(),
+            "promised" => {
+                let row = &self.world.model.conversations[&self.conversation(line.word(1))];
+                words::targets(&row.targets, self.world.now)
+            }
             "load" => {
                 let agent = self.world.model.agents.get(&line.id(1)).cloned().unwrap_or_default();
                 agent.load.to_string()
@@ -217,15 +223,23 @@ impl Script {
                 sends: line.option("sends").unwrap_or(true),
                 calls: line.calls(),
             }),
-            "queue" => settings
-                .queues
-                .push(QueueSettings { id: line.id(1), name: line.word(1).to_owned() }),
+            "queue" => {
+                let id: QueueId = line.id(1);
+                let known = settings.queue(&id).is_some() && !line.options.is_empty();
+                if !known {
+                    settings.queues.push(QueueSettings { id: id.clone(), name: id.to_string() });
+                }
+                if let Some(targets) = line.option("targets") {
+                    settings.timing.queues.entry(id).or_default().targets = Some(targets);
+                }
+            }
             "rule" => settings.rules.push(Rule {
                 when: line.option("when").unwrap_or_default(),
                 queue: line.option("queue"),
                 priority: line.option("priority"),
                 skills: line.skills(),
                 tags: line.list("tags"),
+                targets: line.option("targets"),
             }),
             "agent" => {
                 let agent = AgentSettings {
@@ -240,6 +254,31 @@ impl Script {
                     Some(known) if !line.options.contains_key("twice") => *known = agent,
                     _ => settings.agents.push(agent),
                 }
+            }
+            "targets" => {
+                let time = |key: &str| line.option::<i64>(key).map(|seconds| seconds * 1_000);
+                let policy = TargetPolicy {
+                    id: line.id(1),
+                    first_response_ms: time("first"),
+                    next_response_ms: time("next"),
+                    resolution_ms: time("resolution"),
+                    warn_before_ms: time("warn"),
+                    calendar: line.option("calendar"),
+                };
+                settings.timing.policies.retain(|one| one.id != policy.id);
+                settings.timing.policies.push(policy);
+            }
+            // Open from 09:00 to 17:00 on every day of the week but Saturday and Sunday.
+            "calendar" => {
+                let day = vec![OpenHours { from_minute: 9 * 60, to_minute: 17 * 60 }];
+                let mut week = [const { Vec::new() }; 7];
+                week.iter_mut().take(5).for_each(|hours| hours.clone_from(&day));
+                settings.calendars.push(CalendarSettings {
+                    id: line.id(1),
+                    time_zone: line.option("zone").unwrap_or_else(|| "UTC".to_owned()),
+                    week,
+                    special: vec![],
+                });
             }
             "cost" => {
                 settings.costs.insert(named(line.word(1)), line.id(2));
@@ -386,6 +425,7 @@ impl Script {
                     status: named(line.word(3)),
                     at: None,
                     code: None,
+                    dead: None,
                 },
             }),
             "own" => InputBody::Delivery(DeliveryInput::Own {
