@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_channel::{
-    AcceptError, Adapter, Files, Guard, Inlet, OptionError, SendError, SendReceipt,
+    AcceptError, Adapter, Examined, Files, Guard, Inlet, OptionError, SendError, SendReceipt,
 };
 use postroom_model::{ChannelId, Outbound};
 use tokio_util::sync::CancellationToken;
@@ -106,6 +106,25 @@ impl Adapter for EmailAdapter {
             Some(house) => listen::run(Arc::clone(house), inlet, shutdown).await,
             None => Ok(()),
         }
+    }
+
+    fn fetches(&self) -> bool {
+        self.house.is_some()
+    }
+
+    async fn examine(&self) -> Vec<Examined> {
+        let mut examined = Vec::new();
+        if let Some(house) = &self.house {
+            let found = listen::examine(house).await;
+            let found = found.map_err(|detail| ("listen_failed", detail));
+            examined.push(Examined { part: format!("{} listen", self.channel), found });
+        }
+        if let Some(outgoing) = &self.outgoing {
+            let found = outgoing.examine().await.map_err(|error| (error.code, error.detail));
+            let found = found.map(|()| "the server lets us in".to_owned());
+            examined.push(Examined { part: format!("{} smtp", self.channel), found });
+        }
+        examined
     }
 
     fn sends(&self) -> bool {

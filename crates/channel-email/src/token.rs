@@ -18,6 +18,8 @@ const MAC_CHARS: usize = 26;
 pub(crate) const TAG_CHARS: usize = THREAD_CHARS + MAC_CHARS;
 /// Characters of a delivery id in a Message-ID.
 const ID_CHARS: usize = 32;
+/// Stands for no thread: an id must not begin with a dot.
+const NO_THREAD: &str = "0";
 /// What separates reply addresses and addresses.
 pub(crate) const TAG_SIGN: char = '+';
 
@@ -89,7 +91,8 @@ impl Tokens {
             Some(key) => base32(&self.sign(key, "sent", &[thread, &id])),
             None => String::new(),
         };
-        format!("{thread}.{id}.{mac}@{domain}")
+        let shown = if thread.is_empty() { NO_THREAD } else { thread };
+        format!("{shown}.{id}.{mac}@{domain}")
     }
 
     /// Reads a Message-ID; none if we did not make it.
@@ -97,6 +100,7 @@ impl Tokens {
         let (local, _) = id.split_once('@')?;
         let mut parts = local.split('.');
         let (thread, id, mac) = (parts.next()?, parts.next()?, parts.next()?);
+        let thread = if thread == NO_THREAD { "" } else { thread };
         let of_a_thread = is_thread(thread);
         if parts.next().is_some() || id.len() != ID_CHARS || !(thread.is_empty() || of_a_thread) {
             return None;

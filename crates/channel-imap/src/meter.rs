@@ -127,7 +127,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(64);
         let mut meter = Meter::new(near, 100, SILENCE);
         far.write_all(b"* 1 FETCH (BODY[] {101}\r\n").await.unwrap();
-        let error = meter.read_u8().await.unwrap_err();
+        let error = meter.read_to_end(&mut Vec::new()).await.unwrap_err();
         assert_eq!(excess(&error), Some(Excess::Literal(101)));
     }
 }

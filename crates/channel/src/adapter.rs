@@ -44,7 +44,8 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Err(SendError::permanent("recording_not_allowed", "the channel has no recordings"))
     }
 
-    /// Whether [`Self::run`] has anything to do. What is fetched has one owner among several hosts.
+    /// Whether [`Self::run`] fetches from a source, which has one owner among several hosts. What listens
+    /// runs on each of them.
     fn fetches(&self) -> bool {
         false
     }

@@ -308,6 +308,10 @@ fn fetched(
             Some(Trick::Claims(bytes)) => bytes as usize,
             _ => mail.len(),
         };
+        if whole && trick == Some(Trick::Nonsense) {
+            said.extend_from_slice(b"* 5 FETCH )))(((\r\n");
+            continue;
+        }
         let number = mailbox.mails.range(..=uid).count();
         said.extend_from_slice(format!("* {number} FETCH (UID {uid}").as_bytes());
         if items.contains("RFC822.SIZE") {
@@ -334,10 +338,6 @@ fn fetched(
                     said.extend_from_slice(format!(" BODY[] {{{}}}\r\n", mail.len()).as_bytes());
                     said.extend_from_slice(mail.get(..mail.len() / 2).unwrap_or_default());
                     return Err(said);
-                }
-                Some(Trick::Nonsense) => {
-                    said.extend_from_slice(b" BODY[ (((\r\n");
-                    continue;
                 }
                 Some(Trick::Refused) => {
                     return Ok(format!("{tag} NO the mail is damaged\r\n").into_bytes());

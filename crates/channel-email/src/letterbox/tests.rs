@@ -1,3 +1,5 @@
+//! Where a mail belongs, and what a report tells: each claim beside what comes of it.
+
 use postroom_model::{
     AutomationClass, ChannelId, Message, MessageId, Receipt, ReceiptStatus, mail_thread,
 };

@@ -8,6 +8,7 @@ mod session;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postroom_channel::{AcceptError, Inlet};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +20,9 @@ pub(crate) use self::house::{Box as PostBox, House};
 use self::session::Session;
 use self::wire::Wire;
 use crate::pause::Pause;
+
+/// How long somebody who listens may take to greet.
+const GREETING_WAIT: Duration = Duration::from_secs(5);
 
 /// Until `shutdown`; conversations that have begun are brought to an end.
 pub(crate) async fn run(
@@ -39,6 +43,28 @@ pub(crate) async fn run(
             return Ok(());
         }
     }
+}
+
+/// Who listens where this one should: words for what is good, or for what is not.
+pub(crate) async fn examine(house: &House) -> Result<String, String> {
+    let address = house.options.address;
+    let Ok(stream) = TcpStream::connect(address).await else {
+        return match TcpListener::bind(address).await {
+            Ok(_) => Ok(format!("nobody listens on {address} now; `postroom serve` does")),
+            Err(error) => Err(format!("cannot listen on {address}: {error}")),
+        };
+    };
+    let mut greeting = [0; 256];
+    let reading = tokio::time::timeout(GREETING_WAIT, stream.readable());
+    let read = match reading.await {
+        Ok(Ok(())) => stream.try_read(&mut greeting).unwrap_or(0),
+        _ => 0,
+    };
+    let said = String::from_utf8_lossy(greeting.get(..read).unwrap_or_default()).into_owned();
+    if said.starts_with("220 ") && said.trim_end().ends_with(" Postroom") {
+        return Ok(format!("mail is taken on {address}"));
+    }
+    Err(format!("another program listens on {address}"))
 }
 
 /// On a socket that is open.

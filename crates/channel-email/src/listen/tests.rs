@@ -1,3 +1,5 @@
+//! Conversations with the listener, line by line, over an inlet in memory.
+
 use std::sync::Arc;
 
 use postroom_channel::Inlet;

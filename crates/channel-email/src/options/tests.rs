@@ -1,3 +1,5 @@
+//! Each mistake in the options, with the key at which it is told.
+
 use serde_json::{Map, Value, json};
 
 use super::EmailOptions;

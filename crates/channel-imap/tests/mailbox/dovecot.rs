@@ -70,12 +70,12 @@ async fn folder_with_a_foreign_name_is_read_and_its_mails_are_moved() {
     reading.has(1).await;
     let moved = async {
         let mut again = postroom_testkit::again();
-        while server.count("ada", "Done") < 2 {
+        // It stands in both for a moment.
+        while server.count("ada", "Done") < 2 || server.count("ada", "&U,BTFw-") > 0 {
             again.tick().await;
         }
     };
     tokio::time::timeout(crate::support::PATIENCE, moved).await.unwrap();
-    assert_eq!(server.count("ada", "&U,BTFw-"), 0);
     let inlet = reading.stop().await;
     let message = &inlet.offered()[0].arrivals[0].message;
     assert_eq!(message.attributes["folder"], "台北");

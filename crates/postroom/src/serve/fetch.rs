@@ -1,5 +1,5 @@
-//! Runs the adapters that fetch, each on the host that owns its channel, and starts them again when their
-//! configuration changes or they end.
+//! Runs the adapters that fetch, each on the host that owns its channel, and those that listen, on every
+//! host; starts them again when their configuration changes or they end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::door::Door;
 /// The pause before an adapter that gave up is started again.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// An adapter that fetches.
+/// An adapter that runs.
 struct Running {
     adapter: Arc<dyn Adapter>,
     stop: CancellationToken,
@@ -36,13 +36,17 @@ pub(super) async fn run(
     while !stop.is_cancelled() {
         let current = Arc::clone(&adapters.borrow_and_update());
         let mine = owned.borrow_and_update().clone();
+        // What only listens does so on every host.
+        let here = |channel: &ChannelId, adapter: &Arc<dyn Adapter>| {
+            !adapter.fetches() || mine.contains(channel)
+        };
         let wanted = |channel: &ChannelId, adapter: &Arc<dyn Adapter>| {
             let same = current.get(channel).is_some_and(|new| Arc::ptr_eq(new, adapter));
-            same && mine.contains(channel)
+            same && here(channel, adapter)
         };
         end(&mut running, |channel, one| !wanted(channel, &one.adapter)).await;
         for (channel, adapter) in current.iter() {
-            if adapter.fetches() && mine.contains(channel) && !running.contains_key(channel) {
+            if here(channel, adapter) && !running.contains_key(channel) {
                 let (adapter, stop) = (Arc::clone(adapter), stop.child_token());
                 let inlet = Arc::clone(&door) as Arc<dyn Inlet>;
                 let task = tokio::spawn(fetch(Arc::clone(&adapter), inlet, stop.clone()));

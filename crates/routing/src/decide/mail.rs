@@ -138,3 +138,72 @@ fn same_mailbox(one: &Address, other: &Address) -> bool {
 fn said<'a>(message: &'a Message, attribute: &str) -> Option<&'a str> {
     message.attributes.get(attribute)?.as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use postroom_model::{
+        Address, Automation, AutomationClass, ChannelId, ContactId, Inbound, Message, Party,
+    };
+    use uuid::Uuid;
+
+    use super::Standing;
+    use crate::Lookups;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    fn standing(
+        class: AutomationClass,
+        attributes: &[(&str, &str)],
+        known: &[(Address, Option<ContactId>)],
+        participant: Option<ContactId>,
+    ) -> Standing {
+        let from = Party { address: Some(address("mailto:ada@example.net")), ..Party::default() };
+        let pairs = attributes.iter().map(|(key, word)| ((*key).to_owned(), (*word).into()));
+        let message = Message {
+            external_id: "2@example.net".to_owned(),
+            from: Some(from),
+            automation: Some(Automation { class, may_answer: true }),
+            attributes: pairs.collect(),
+            ..Message::default()
+        };
+        let inbound = Inbound { channel: ChannelId::new("mail").unwrap(), message };
+        let lookups = Lookups { addresses: known, participant, ..Lookups::default() };
+        Standing::of(&inbound, &lookups)
+    }
+
+    #[test]
+    fn only_who_takes_part_and_is_from_whom_they_say_is_let_in() {
+        let ada = ContactId(Uuid::from_u128(1));
+        let other = ContactId(Uuid::from_u128(2));
+        let own = [(address("mailto:ada@example.net"), Some(ada))];
+        let unknown = [(address("mailto:ada@example.net"), None)];
+        let class = AutomationClass::None;
+        for (attributes, known, participant, joins) in [
+            (&[][..], &own, Some(ada), true),
+            (&[("authentication", "pass")], &own, Some(ada), true),
+            (&[("authentication", "none")], &own, Some(ada), true),
+            (&[("authentication", "fail")], &own, Some(ada), false),
+            (&[("reply_token", "verified"), ("authentication", "fail")], &own, Some(ada), false),
+            (&[("reply_token", "signed")], &own, Some(other), false),
+            (&[("reply_token", "unverified")], &own, Some(other), false),
+            (&[], &unknown, Some(ada), false),
+            (&[], &unknown, None, false),
+            (&[], &own, None, false),
+        ] {
+            let standing = standing(class, attributes, known, participant);
+            assert_eq!(standing.may_join, joins, "{attributes:?} {participant:?}");
+        }
+    }
+
+    #[test]
+    fn report_is_let_in_by_what_only_we_can_have_sent() {
+        let class = AutomationClass::Bounce;
+        for (token, joins) in [("signed", true), ("verified", true), ("unverified", false)] {
+            let standing = standing(class, &[("reply_token", token)], &[], None);
+            assert_eq!((standing.may_join, standing.reports), (joins, true), "{token}");
+        }
+        assert!(!standing(class, &[], &[], None).may_join);
+    }
+}

@@ -74,6 +74,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
             format!("joined{name}{}", each(" +", addresses))
         }
+        EventBody::AddressDied { address, .. } => format!("dead {address}"),
+        EventBody::AddressRevived { address, .. } => format!("alive {address}"),
         EventBody::ConversationOpened(opened) => opened_words(opened),
         EventBody::ConversationReopened { opened, reason } => {
             format!("reopened {} ({})", opened.queue, why(reason))
