@@ -84,7 +84,8 @@ fn adapter(name: &str, table: Value, commons: &ImapCommons) -> ImapAdapter {
 }
 
 fn mail(number: usize, bytes: usize) -> Vec<u8> {
-    let words = "Good morning, my parcel with the number below has not come yet. ".repeat(bytes / 64);
+    let words =
+        "Good morning, my parcel with the number below has not come yet. ".repeat(bytes / 64);
     format!(
         "Received: from mx.example.com by imap.example.org; Mon, 2 Mar 2026 10:30:00 +0000\r\n\
          From: Ada {number} <ada{number}@example.com>\r\nTo: support@example.org\r\n\
@@ -101,7 +102,8 @@ async fn plain(server: &Dovecot, ca: &str) -> f64 {
     for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
         roots.add(certificate.unwrap()).unwrap();
     }
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config =
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let begun = Instant::now();
     let stream = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
@@ -171,12 +173,18 @@ async fn waiting(mailboxes: usize) {
     };
     server.wait_until(idle).await;
     let after = resident();
-    println!("{mailboxes} mailboxes wait: {before:.0} MiB before, {after:.0} MiB then, server included");
+    println!(
+        "{mailboxes} mailboxes wait: {before:.0} MiB before, {after:.0} MiB then, server included"
+    );
     let begun = Instant::now();
     let reached = counter.mails.load(Ordering::SeqCst) + mailboxes;
     server.change(|mailbox| mailbox.add(mail(2, 2_000)));
     counter.reaches(reached).await;
-    println!("one new mail in each: all taken after {:.2} s, {:.0} MiB", begun.elapsed().as_secs_f64(), resident());
+    println!(
+        "one new mail in each: all taken after {:.2} s, {:.0} MiB",
+        begun.elapsed().as_secs_f64(),
+        resident()
+    );
     stop.cancel();
 }
 
@@ -192,7 +200,7 @@ async fn main() {
     for number in 0..mails {
         server.deliver("ada", "INBOX", &mail(number, bytes));
     }
-    let ca = std::fs::read_to_string(server.certificates().ca()).unwrap();
+    let ca = std::fs::read_to_string(&server.certificates().authority).unwrap();
     // The server numbers the mails when they are first looked at.
     plain(&server, &ca).await;
     for _ in 0..ROUNDS {

@@ -39,11 +39,6 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
-    /// Fetches the recording of a call from where its report says that it lies.
-    async fn recording(&self, _url: &str) -> Result<Fetched, SendError> {
-        Err(SendError::permanent("recording_not_allowed", "the channel has no recordings"))
-    }
-
     /// Whether [`Self::run`] fetches from a source, which has one owner among several hosts. What listens
     /// runs on each of them.
     fn fetches(&self) -> bool {
@@ -59,6 +54,11 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
     async fn examine(&self) -> Vec<Examined> {
         Vec::new()
+    }
+
+    /// Fetches the recording of a call from where its report says that it lies.
+    async fn recording(&self, _url: &str) -> Result<Fetched, SendError> {
+        Err(SendError::permanent("recording_not_allowed", "the channel has no recordings"))
     }
 
     /// Whether replies can leave through it.
