@@ -6,6 +6,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
     reason = "an example for the terminal"
 )]
 
@@ -79,7 +81,7 @@ fn commons() -> ImapCommons {
 }
 
 fn adapter(name: &str, table: Value, commons: &ImapCommons) -> ImapAdapter {
-    let options = ImapOptions::parse(table.as_object().unwrap()).unwrap();
+    let options = ImapOptions::parse(&serde_json::from_value(table).unwrap()).unwrap();
     ImapAdapter::new(ChannelId::new(name).unwrap(), options, commons).unwrap()
 }
 

@@ -61,13 +61,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
                 this.armed = false;
                 let come = buf.filled().get(before..).unwrap_or_default();
                 let taken = this.gauge.take(come);
-                if taken.is_err() {
-                    // Who reads must not take an error for one that came after these bytes.
+                Poll::Ready(taken.map_err(|excess| {
+                    // A read that fails has read nothing.
                     buf.set_filled(before);
-                }
-                Poll::Ready(
-                    taken.map_err(|excess| io::Error::new(io::ErrorKind::InvalidData, excess)),
-                )
+                    io::Error::new(io::ErrorKind::InvalidData, excess)
+                }))
             }
         }
     }

@@ -194,6 +194,15 @@ fn of_the_workspace() -> Vec<EventBody> {
             leg: CallLeg::default(),
             closes_at: None,
         })),
+        EventBody::AddressDied {
+            contact: crate::support::contact_id(9),
+            address: "mailto:gone@example.com".parse().unwrap(),
+            code: Some("5.1.1".to_owned()),
+        },
+        EventBody::AddressRevived {
+            contact: crate::support::contact_id(9),
+            address: "mailto:gone@example.com".parse().unwrap(),
+        },
         EventBody::CursorMoved(Cursor {
             channel: site(),
             name: "file".to_owned(),
