@@ -83,13 +83,13 @@ async fn mailbox_that_is_taken_over_loses_and_doubles_nothing_while_the_server_i
     let random = SeededRandom::new(7);
     let mut sent = 0;
     for round in 0..ROUNDS {
+        let server = house.serve().await;
+        let admin = house.token("admin", None).await;
+        let mut stream = server.client().stream("", &admin, None).await;
         for _ in 0..MAILS {
             sent += 1;
             dovecot.deliver("ada", "INBOX", &mail(sent));
         }
-        let server = house.serve().await;
-        let admin = house.token("admin", None).await;
-        let mut stream = server.client().stream("", &admin, None).await;
         // It is somewhere in the middle of them, at another place each time.
         stream.next_of("message.received").await;
         for _ in 0..random.below(40) {
