@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postroom_channel::contract::{PullFixture, run_pull};
-use postroom_channel::{Adapter, AllowList, Guard};
+use postroom_channel::{Adapter, AllowList, Guard, Reached};
 use postroom_channel_email::{EmailAdapter, EmailOptions};
 use postroom_model::ChannelId;
 use serde_json::json;
@@ -104,7 +104,7 @@ impl PullFixture for Queue {
         MAILS
     }
 
-    async fn acknowledged(&self) -> usize {
+    async fn acknowledged(&self, _: &[Reached]) -> usize {
         *self.taken.borrow()
     }
 }

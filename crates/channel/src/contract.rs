@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, Method};
 use postroom_model::{Outbound, Timestamp};
 
-use crate::{Adapter, PushRequest};
+use crate::{Adapter, PushRequest, Reached};
 use judge::Judge;
 
 pub use door::{NoFiles, TestInlet};
@@ -112,8 +112,9 @@ pub trait PullFixture: Send + Sync {
     /// How many items the source holds, each of which makes one message.
     fn offered(&self) -> usize;
 
-    /// How many items the source was told are taken (cursor moved, message deleted, offset saved).
-    async fn acknowledged(&self) -> usize;
+    /// How many items the source was told are taken (message deleted, flag set), or stand before one of
+    /// these places, which the inlet took in their order.
+    async fn acknowledged(&self, places: &[Reached]) -> usize;
 }
 
 /// Something that an adapter does not do as every adapter must.

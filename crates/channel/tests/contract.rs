@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use postroom_channel::contract::{self, Fixture, Post, PullFixture};
 use postroom_channel::{
-    AcceptError, Adapter, Arrival, Files, Inlet, Push, PushRequest, Received, Refusal, SendError,
-    SendReceipt, json, limits,
+    AcceptError, Adapter, Arrival, Files, Inlet, Push, PushRequest, Reached, Received, Refusal,
+    SendError, SendReceipt, json, limits,
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
@@ -286,7 +286,7 @@ impl PullFixture for FetcherFixture {
         self.0.items
     }
 
-    async fn acknowledged(&self) -> usize {
+    async fn acknowledged(&self, _: &[Reached]) -> usize {
         self.0.acknowledged.load(Ordering::SeqCst)
     }
 }

@@ -164,9 +164,10 @@ impl Session {
         if self.house.tls.is_some() && !self.encrypted {
             lines.push("STARTTLS".to_owned());
         }
-        lines.push("ENHANCEDSTATUSCODES".to_owned());
-        // The last one is told apart by what stands after its number.
-        Step::Say(format!("250-{}", lines.join("\r\n250-")).replace("250-ENHANCED", "250 ENHANCED"))
+        let mut text: Vec<String> = lines.iter().map(|line| format!("250-{line}")).collect();
+        // What stands after the number tells that it is the last one.
+        text.push("250 ENHANCEDSTATUSCODES".to_owned());
+        Step::Say(text.join("\r\n"))
     }
 
     fn reset(&mut self) {

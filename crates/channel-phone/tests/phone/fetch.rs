@@ -6,17 +6,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use postroom_channel::contract::{self, PullFixture, TestInlet};
-use postroom_channel::{
-    AcceptError, Accepted, Adapter, Files, Inlet, Known, Received, SendError, SendReceipt,
-};
+use postroom_channel::{Adapter, Inlet, Reached};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
-use postroom_model::{Call, CallLeg, CallState, ChannelId, Disposition, Outbound, Timestamp};
+use postroom_model::{Call, CallLeg, CallState, ChannelId, Disposition, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -402,81 +398,9 @@ async fn call_of_the_manager_interface_is_told_as_it_goes_on() {
     work.end().await;
 }
 
-/// Hands on what is accepted, and counts the places that the inlet took: only those are remembered.
-#[derive(Debug)]
-struct Counting {
-    inlet: Arc<dyn Inlet>,
-    taken: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Inlet for Counting {
-    async fn accept(
-        &self,
-        channel: &ChannelId,
-        received: Received,
-    ) -> Result<Accepted, AcceptError> {
-        let places = usize::from(received.reached.is_some());
-        let accepted = self.inlet.accept(channel, received).await?;
-        self.taken.fetch_add(places, Ordering::SeqCst);
-        Ok(accepted)
-    }
-
-    async fn reached(
-        &self,
-        channel: &ChannelId,
-        name: &str,
-    ) -> Result<Option<String>, AcceptError> {
-        self.inlet.reached(channel, name).await
-    }
-
-    async fn known(&self) -> Result<Arc<Known>, AcceptError> {
-        self.inlet.known().await
-    }
-
-    async fn accept_unparsed(
-        &self,
-        channel: &ChannelId,
-        raw: Bytes,
-        code: &str,
-        detail: &str,
-    ) -> Result<(), AcceptError> {
-        self.inlet.accept_unparsed(channel, raw, code, detail).await
-    }
-}
-
-/// A follower whose inlet is counted.
-#[derive(Debug)]
-struct Counted(Arc<PhoneAdapter>, Arc<AtomicUsize>);
-
-#[async_trait]
-impl Adapter for Counted {
-    fn channel(&self) -> &ChannelId {
-        self.0.channel()
-    }
-
-    async fn run(
-        &self,
-        inlet: Arc<dyn Inlet>,
-        shutdown: CancellationToken,
-    ) -> Result<(), AcceptError> {
-        let inlet = Arc::new(Counting { inlet, taken: Arc::clone(&self.1) });
-        self.0.run(inlet, shutdown).await
-    }
-
-    fn sends(&self) -> bool {
-        self.0.sends()
-    }
-
-    async fn send(&self, out: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError> {
-        self.0.send(out, files).await
-    }
-}
-
 /// One log of one part.
 struct Followed {
     folder: TempDir,
-    taken: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -484,7 +408,7 @@ impl PullFixture for Followed {
     fn adapter(&self) -> Arc<dyn Adapter> {
         let options = json!({ "file": self.folder.path().join("Master.csv"),
             "secret": "canary-shared-word" });
-        Arc::new(Counted(adapter("asterisk-cdr", &options), Arc::clone(&self.taken)))
+        adapter("asterisk-cdr", &options)
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -495,8 +419,8 @@ impl PullFixture for Followed {
         1
     }
 
-    async fn acknowledged(&self) -> usize {
-        self.taken.load(Ordering::SeqCst)
+    async fn acknowledged(&self, places: &[Reached]) -> usize {
+        places.len()
     }
 }
 
@@ -504,7 +428,6 @@ impl PullFixture for Followed {
 async fn follower_passes_the_suite_of_adapters_that_fetch() {
     let folder = tempfile::tempdir().unwrap();
     append(&folder.path().join("Master.csv"), &(1..50).map(line).collect::<String>());
-    let taken = Arc::new(AtomicUsize::new(0));
-    let suite = contract::run_pull(&Followed { folder, taken }).await;
+    let suite = contract::run_pull(&Followed { folder }).await;
     assert_eq!(suite, Ok(()));
 }

@@ -8,7 +8,7 @@ use postroom_model::digest::Digest;
 use postroom_model::{BlobRef, ChannelId, InputId, MessageId, WorkspaceId};
 use tokio::sync::watch;
 
-use crate::{AcceptError, Accepted, Files, Inlet, Known, Received, SendError};
+use crate::{AcceptError, Accepted, Files, Inlet, Known, Reached, Received, SendError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behaviour {
@@ -54,6 +54,14 @@ impl TestInlet {
     /// Everything that was offered, taken or not, in order.
     pub fn offered(&self) -> Vec<Received> {
         lock(&self.offered).iter().map(|(_, received)| received.clone()).collect()
+    }
+
+    /// The places that were taken, in order.
+    pub fn places(&self) -> Vec<Reached> {
+        let taken = self.behaviour == Behaviour::Takes;
+        let offered = lock(&self.offered);
+        let told = offered.iter().filter(|_| taken).filter_map(|(_, one)| one.reached.clone());
+        told.collect()
     }
 
     /// What was offered raw.

@@ -38,7 +38,7 @@ async fn refused(fixture: &dyn PullFixture, judge: &mut Judge) -> Vec<String> {
     if let Ok(Err(error)) = both {
         judge.hear(&format!("{error:?} {error}"));
     }
-    nothing_acknowledged(fixture, judge).await;
+    nothing_acknowledged(fixture, &inlet, judge).await;
     inlet.external_ids()
 }
 
@@ -56,7 +56,7 @@ async fn dropped(fixture: &dyn PullFixture, judge: &mut Judge) -> Vec<String> {
     });
     let asked = outcome.await.unwrap_or(false);
     judge.expect(asked, || "nothing was offered".to_owned());
-    nothing_acknowledged(fixture, judge).await;
+    nothing_acknowledged(fixture, &inlet, judge).await;
     inlet.external_ids()
 }
 
@@ -68,7 +68,7 @@ async fn taken(fixture: &dyn PullFixture, judge: &mut Judge) -> Vec<String> {
     let adapter = fixture.adapter();
     let run = adapter.run(Arc::clone(&inlet) as Arc<dyn Inlet>, shutdown.clone());
     // One who acknowledged too early is not waited for: that was told already.
-    let left = fixture.offered().saturating_sub(fixture.acknowledged().await);
+    let left = fixture.offered().saturating_sub(fixture.acknowledged(&[]).await);
     let watch = async {
         inlet.wait_for(left).await;
         shutdown.cancel();
@@ -77,7 +77,7 @@ async fn taken(fixture: &dyn PullFixture, judge: &mut Judge) -> Vec<String> {
     judge.expect(matches!(both, Ok(Ok(()))), || {
         format!("not everything was offered, or it did not end well: {both:?}")
     });
-    let (offered, done) = (fixture.offered(), fixture.acknowledged().await);
+    let (offered, done) = (fixture.offered(), fixture.acknowledged(&inlet.places()).await);
     judge.expect(done == offered, || {
         format!("{done} of {offered} items that were taken are acknowledged")
     });
@@ -89,8 +89,8 @@ async fn taken(fixture: &dyn PullFixture, judge: &mut Judge) -> Vec<String> {
     ids
 }
 
-async fn nothing_acknowledged(fixture: &dyn PullFixture, judge: &mut Judge) {
-    let done = fixture.acknowledged().await;
+async fn nothing_acknowledged(fixture: &dyn PullFixture, inlet: &TestInlet, judge: &mut Judge) {
+    let done = fixture.acknowledged(&inlet.places()).await;
     judge.expect(done == 0, || {
         format!("{done} items are acknowledged that the inlet does not have")
     });

@@ -1,7 +1,11 @@
-//! A real Asterisk, where there is one: another one calls it and has its telephones, and Postroom reads
-//! the calls in all three ways that Asterisk tells of them. `POSTROOM_ASTERISK` names the root folder of a system that has one
-//! (`/` for this one); without it there is nothing to test here. CONTRIBUTING.md says how to get one.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! A real Asterisk: another one calls it and has its telephones, and Postroom reads the calls in all
+//! three ways that Asterisk tells of them.
+//!
+//!     cargo run -p postroom-tests --example asterisk -- ROOT
+//!
+//! ROOT is the folder of a system that has it, `/` for this one. Few distributions have the package, so
+//! this is no test; CONTRIBUTING.md says how to get one.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example for the terminal")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,15 +55,14 @@ struct Stage {
 }
 
 impl Stage {
-    fn start() -> Option<Self> {
-        let root = PathBuf::from(std::env::var_os("POSTROOM_ASTERISK")?);
+    fn start(root: &Path) -> Self {
         // All are free now, which is as good as it gets for programs that bind by themselves.
         let ports = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (inner, outer) = (ports(), ports());
-        Some(Self {
-            pbx: Asterisk::start(&root, inner, outer),
-            world: Asterisk::start(&root, outer, inner),
-        })
+        Self {
+            pbx: Asterisk::start(root, inner, outer),
+            world: Asterisk::start(root, outer, inner),
+        }
     }
 
     /// Somebody outside dials `number` and hangs up after ten seconds at the latest.
@@ -242,11 +245,10 @@ async fn found(client: &Client, admin: &str) -> BTreeMap<String, Vec<(String, St
     found
 }
 
-#[tokio::test]
-async fn real_asterisk_is_read_in_its_three_ways() {
-    let Some(mut stage) = Stage::start() else {
-        return;
-    };
+#[tokio::main]
+async fn main() {
+    let root = std::env::args_os().nth(1).map(PathBuf::from);
+    let mut stage = Stage::start(&root.unwrap_or_else(|| PathBuf::from("/")));
     stage.pbx.ready().await;
     stage.world.ready().await;
     let house = House::new(&with_asterisk(&stage.pbx));
@@ -282,4 +284,5 @@ async fn real_asterisk_is_read_in_its_three_ways() {
     house.verify().await;
     stage.pbx.server.kill().await.unwrap();
     stage.world.server.kill().await.unwrap();
+    println!("its records, its channel events and its manager interface told the same two calls");
 }
