@@ -9,7 +9,7 @@ use postroom_bus::ReadLimits;
 use postroom_model::{
     ChannelId, ConversationId, Envelope, InputId, MessageId, OutcomeKind, WorkspaceId,
 };
-use postroom_records::{Key, Row};
+use postroom_records::{Key, Row, Totals};
 
 use super::stats::Stopwatch;
 use super::traffic::{CHANNEL, Post};
@@ -36,15 +36,16 @@ pub(super) async fn look(
         let (mut moments, mut last) = (Moments::new(), None);
         loop {
             let over = posted.load(Ordering::Relaxed);
-            let seq = store.records.standing().await?.seq;
+            let Totals { seq, inlet_seq, .. } = totals(store).await?;
             if moments.last().is_none_or(|(_, last)| *last < seq) {
                 moments.push((watch.ns(), seq));
-            } else if over {
+            }
+            if over {
                 let accepted = match last {
                     Some(accepted) => accepted,
                     None => *last.insert(store.inlet.last().await?),
                 };
-                if decided(store).await? >= accepted {
+                if inlet_seq >= accepted {
                     return Ok(moments);
                 }
             }
@@ -55,13 +56,13 @@ pub(super) async fn look(
     looked.unwrap_or_else(|_| Err(Failure::failed("what was accepted was not all routed in time")))
 }
 
-/// How much of the inlet the records hold, by a row of theirs: looking at the ledger's last envelope all
-/// the time would take processor from those who are measured.
-async fn decided(store: &Store) -> Result<u64, Failure> {
+/// Where the records stand and how much of the inlet they hold, both of one moment. By a row of theirs:
+/// looking at the ledger's last envelope all the time would take processor from those who are measured.
+async fn totals(store: &Store) -> Result<Totals, Failure> {
     let rows = store.records.load(&[Key::Totals]).await?;
     Ok(match rows.first() {
-        Some(Some(Row::Totals(totals))) => totals.inlet_seq,
-        _ => 0,
+        Some(Some(Row::Totals(totals))) => *totals,
+        _ => Totals::default(),
     })
 }
 
