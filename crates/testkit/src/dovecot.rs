@@ -118,6 +118,19 @@ impl Dovecot {
         files("cur") + files("new")
     }
 
+    /// Nobody is connected any more. A client that was killed leaves a process behind that first carries out
+    /// what it was told: two that move the same mails each make a copy.
+    pub async fn left_alone(&self) {
+        let master = self.child.as_ref().unwrap().id();
+        let left = async {
+            let mut again = again();
+            while connections(master) > 0 {
+                again.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, left).await.expect("a connection to Dovecot does not end");
+    }
+
     /// The folder is made anew with what is in it: Dovecot gives it another UIDVALIDITY and other UIDs.
     pub fn forget_uids(&self, user: &str, folder: &str) {
         let maildir = self.maildir(user, folder);
@@ -198,6 +211,19 @@ impl Drop for Dovecot {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The processes of a Dovecot that serve a mailbox, one for each connection.
+fn connections(master: u32) -> usize {
+    let mut found = 0;
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        // One that ended meanwhile has nothing to read.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.split_once(") ") else { continue };
+        let parent = rest.split(' ').nth(1).and_then(|parent| parent.parse().ok());
+        found += usize::from(name.ends_with("(imap") && parent == Some(master));
+    }
+    found
 }
 
 /// The program that `POSTROOM_DOVECOT` names, else the one that Debian's package installs.
