@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings,
-    WorkspaceId,
+    AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, DeskSettings, QueueSettings,
+    Rule, Settings, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,8 @@ pub struct Config {
     /// What a conversation takes of an agent's capacity.
     pub costs: BTreeMap<ChannelKind, u16>,
     pub calendars: Vec<CalendarSettings>,
+    /// What holds for all agents.
+    pub desk: DeskSettings,
     pub(crate) source: Arc<Source>,
     pub(crate) notes: Vec<Diagnostic>,
     pub(crate) secret_files: Vec<(PathBuf, Digest)>,
@@ -77,6 +79,7 @@ impl Config {
             agents,
             costs: self.costs.clone(),
             calendars,
+            desk: self.desk.clone(),
         }
     }
 

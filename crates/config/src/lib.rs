@@ -27,6 +27,7 @@ mod source;
 mod toml_text;
 mod types;
 mod watcher;
+mod work;
 
 pub use crate::config::Config;
 pub use crate::diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -20,7 +20,7 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections};
+use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, work};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -171,6 +171,8 @@ impl Loader {
         let channels = routes::channels(&mut reader, &mut files, root, &queue_names);
         let rules = routes::rules(&mut reader, root, &queue_names);
         let agents = routes::agents(&mut reader, root, &queue_names);
+        work::skills(&mut reader, &rules, &agents);
+        let desk = work::desk(&mut reader, root);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
         let config = Config {
@@ -186,6 +188,7 @@ impl Loader {
             agents,
             costs,
             calendars,
+            desk,
             source,
             notes,
             secret_files,

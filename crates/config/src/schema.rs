@@ -66,9 +66,34 @@ const SECTIONS: &[Section] = &[
         &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
     ),
     section("calendars", Shape::Named, &["id", "time_zone", "hours", "holidays", "overrides"]),
-    section("queues", Shape::Named, &["id", "name"]),
-    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags"]),
-    section("agents", Shape::Named, &["id", "name", "email", "queues", "skills", "capacity"]),
+    section(
+        "queues",
+        Shape::Named,
+        &[
+            "id",
+            "name",
+            "hand_out",
+            "order",
+            "choose",
+            "offer_s",
+            "offer_to",
+            "decline_s",
+            "wrap_up_s",
+            "idle_after_s",
+            "idle_frees_percent",
+            "offline",
+            "costs",
+        ],
+    ),
+    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "prefer", "tags"]),
+    section(
+        "agents",
+        Shape::Named,
+        &["id", "name", "email", "queues", "skills", "capacity", "limits"],
+    ),
+    section("statuses", Shape::Named, &["id", "name", "status"]),
+    section("ramp_in", Shape::Table, &["new_max", "every_s", "lasts_s"]),
+    section("presence", Shape::Table, &["grace_s"]),
 ];
 
 const fn section(name: &'static str, shape: Shape, keys: &'static [&'static str]) -> Section {

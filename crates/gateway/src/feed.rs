@@ -102,7 +102,9 @@ fn audience(event: &Event) -> Audience {
         return Audience::Conversation(conversation, concerned(&event.body));
     }
     match &event.body {
-        EventBody::AgentStatusChanged { agent, .. } => Audience::Agent(agent.clone()),
+        EventBody::AgentStatusChanged { agent, .. }
+        | EventBody::AgentPaused { agent, .. }
+        | EventBody::AgentReady { agent } => Audience::Agent(agent.clone()),
         EventBody::ConfigInstalled { .. }
         | EventBody::CursorMoved(_)
         | EventBody::InputParked { .. }

@@ -13,6 +13,7 @@ pub mod command;
 pub mod contact;
 pub mod conversation;
 pub mod delivery;
+pub mod desk;
 pub mod digest;
 pub mod envelope;
 pub mod event;
@@ -20,13 +21,14 @@ pub mod ids;
 pub mod input;
 pub mod limits;
 pub mod message;
+pub mod offer;
 pub mod outcome;
 pub mod random;
 pub mod reason;
 pub mod settings;
 pub mod time;
 
-pub use agent::{AgentStatus, Presence};
+pub use agent::{AgentStatus, Pause, PauseCause, Presence};
 pub use blob::BlobRef;
 pub use calendar::{CalendarSettings, OpenHours, SpecialDay};
 pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
@@ -35,17 +37,22 @@ pub use command::{Action, Actor, Command, ReplyDraft, Role};
 pub use contact::{Address, Contact};
 pub use conversation::{Conversation, Status, Target};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
+pub use desk::{
+    AgentChoice, DeskSettings, HandOut, IdleShare, OfflineAction, QueueOrder, QueueWork, RampIn,
+    StatusSettings,
+};
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
 pub use event::{Event, EventBody, Freed, Opened};
 pub use ids::{
     AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
-    InputId, MessageId, NoteId, ParkedId, QueueId, WorkspaceId,
+    InputId, MessageId, NoteId, OfferId, ParkedId, QueueId, StatusId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
 pub use message::{
     Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
     Message, MessageKind, Party, Receipt, ReceiptStatus,
 };
+pub use offer::{Offer, OfferClosed, OfferEnd, OfferMade, Offered};
 pub use outcome::{Outcome, OutcomeKind};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use reason::{PassedOver, PassedOverCause, Reason, RuleTrace};

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::{AgentId, CalendarSettings, CallSettings, ChannelId, QueueId, WorkspaceId};
+use crate::{
+    AgentId, CalendarSettings, CallSettings, ChannelId, DeskSettings, QueueId, QueueWork,
+    WorkspaceId,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Settings {
@@ -25,6 +28,9 @@ pub struct Settings {
     /// What rules can ask whether it is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendars: Vec<CalendarSettings>,
+    /// What holds for all agents.
+    #[serde(default, skip_serializing_if = "DeskSettings::is_default")]
+    pub desk: DeskSettings,
 }
 
 impl Settings {
@@ -86,6 +92,15 @@ pub enum ChannelKind {
     Phone,
 }
 
+impl ChannelKind {
+    pub const ALL: [Self; 4] = [Self::Email, Self::Imap, Self::Webhook, Self::Phone];
+
+    /// Its place in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChannelSettings {
     pub id: ChannelId,
@@ -102,12 +117,20 @@ pub struct ChannelSettings {
     pub calls: Option<CallSettings>,
 }
 
-#[derive(
-    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueSettings {
     pub id: QueueId,
     pub name: String,
+    /// How its work is handed out.
+    #[serde(default, skip_serializing_if = "QueueWork::is_default")]
+    pub work: QueueWork,
+}
+
+impl QueueSettings {
+    /// A queue with nothing set.
+    pub fn new(id: QueueId, name: impl Into<String>) -> Self {
+        Self { id, name: name.into(), work: QueueWork::default() }
+    }
 }
 
 /// A routing rule. What it does not name stays as the channel has it.
@@ -121,6 +144,9 @@ pub struct Rule {
     pub priority: Option<u8>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skills: BTreeMap<String, u8>,
+    /// Skills that an agent need not have; who has them goes before those who have not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prefer: BTreeMap<String, u8>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
 }
@@ -136,4 +162,7 @@ pub struct AgentSettings {
     pub skills: BTreeMap<String, u8>,
     /// The sum of costs that automatic assignment never exceeds (P6).
     pub capacity: u32,
+    /// How many conversations of a kind they hold at most, by automatic assignment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<ChannelKind, u32>,
 }

@@ -1,7 +1,9 @@
 //! What each event means for the row of its conversation. It decides nothing: what an event does not
 //! say does not change.
 
-use postroom_model::{Conversation, ConversationId, EventBody, Opened, Reason, Status, Timestamp};
+use postroom_model::{
+    Conversation, ConversationId, EventBody, Offered, Opened, Reason, Status, Timestamp,
+};
 
 use crate::Row;
 use crate::fold::{Effect, Fact};
@@ -20,6 +22,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         customer: opened.customer.clone(),
         priority: opened.priority,
         skills: opened.skills.clone(),
+        preferred: opened.preferred.clone(),
         cost: opened.cost,
         tags: opened.tags.clone(),
         targets: Vec::new(),
@@ -32,6 +35,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         version: opened.version.saturating_add(1),
         message_version: opened.message_version,
         route: opened.route.clone(),
+        offer: None,
         assignment: None,
     }
 }
@@ -65,6 +69,22 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         EventBody::ConversationReleased { reason, .. } => {
             conversation.assignee = None;
             conversation.assignment = Some(reason.clone());
+        }
+        EventBody::OfferMade(made) => {
+            conversation.offer = Some(Offered {
+                offer: made.offer,
+                agents: made.agents.clone(),
+                expires_at: made.expires_at,
+            });
+            conversation.assignment = Some(made.reason.clone());
+        }
+        EventBody::OfferClosed(closed) => {
+            if let Some(offer) = &mut conversation.offer {
+                offer.agents.retain(|agent| !closed.agents.contains(agent));
+            }
+            if conversation.offer.as_ref().is_some_and(|offer| offer.agents.is_empty()) {
+                conversation.offer = None;
+            }
         }
         EventBody::ConversationTransferred { queue, .. } => {
             conversation.queue = Some(queue.clone());
@@ -171,6 +191,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.queue = Some(opened.queue.clone());
     conversation.priority = opened.priority;
     conversation.skills.clone_from(&opened.skills);
+    conversation.preferred.clone_from(&opened.preferred);
     conversation.cost = opened.cost;
     conversation.tags.clone_from(&opened.tags);
     conversation.route.clone_from(&opened.route);

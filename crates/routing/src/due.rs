@@ -1,32 +1,51 @@
 //! What time alone brings.
 
-use postroom_model::{ConversationId, Event, EventBody, Reason, Timestamp};
+use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::call;
+use crate::decide::{call, desk};
+use crate::state::DeskDue;
 use crate::{State, matching};
 
 /// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
 /// What has come due at `now` and goes first: what the configuration left behind, then the snoozes
-/// that are over and the calls whose end never came, the earliest first. Fold it before asking for the next.
+/// that are over, the calls whose end never came and what waits at the desk, the earliest first. Fold
+/// it before asking for the next.
 pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
     }
-    let woken = state.deadlines.first().filter(|(at, _)| *at <= now);
-    let closed = state.calls.next_deadline().filter(|(at, _)| *at <= now);
-    if let Some((at, call)) = closed
-        && woken.is_none_or(|(woken, _)| at < *woken)
-    {
-        return Some(call::closed(state, call, now)).filter(|events| !events.is_empty());
-    }
-    let (_, id) = *woken?;
-    let open = state.conversations.get(&id)?;
+    let woken = state.deadlines.first().map(|(at, id)| (*at, Due::Woken(*id)));
+    let closed = state.calls.next_deadline().map(|(at, call)| (at, Due::Closed(call)));
+    let desk = state.desk.next().map(|(at, due)| (at, Due::Desk(due)));
+    let all = [woken, closed, desk];
+    let (_, first) =
+        all.into_iter().flatten().filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at)?;
+    let events = match first {
+        Due::Woken(id) => woken_up(state, id),
+        Due::Closed(call) => call::closed(state, call, now),
+        Due::Desk(due) => desk::due(state, due),
+    };
+    Some(events).filter(|events| !events.is_empty())
+}
+
+/// What can come due.
+enum Due<'a> {
+    Woken(ConversationId),
+    Closed(CallId),
+    Desk(DeskDue<'a>),
+}
+
+/// A snooze is over.
+fn woken_up(state: &State, id: ConversationId) -> Vec<Event> {
+    let Some(open) = state.conversations.get(&id) else {
+        return vec![];
+    };
     let reason = Reason::SnoozeOver;
     let mut events = vec![Event::on(id, EventBody::ConversationWoken { reason })];
     events.extend(matching::returned(state, id, open));
-    Some(events)
+    events
 }
 
 /// A conversation whose owner or queue is no longer configured.
@@ -39,7 +58,7 @@ fn moved_on(state: &State, id: ConversationId) -> Vec<Event> {
     if let Some(owner) = owner.filter(|owner| !owner.configured) {
         let agent = owner.id.clone();
         let reason = Reason::OwnerGone { agent: agent.clone() };
-        let cost = open.cost;
+        let cost = open.charge();
         let released = EventBody::ConversationReleased { agent, cost, reason };
         events.push(Event::on(id, released));
     }

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use postroom_model::limits::PRIORITY_MAX;
 use postroom_model::{
     Action, Actor, Address, AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind,
-    ChannelSettings, Command, CommandId, ContactId, Conversation, ConversationId, Inbound, Input,
-    InputBody, InputId, Message, Party, Position, QueueId, QueueSettings, RuleTrace, SeededRandom,
-    Settings, Status, Timestamp, WorkspaceId,
+    ChannelSettings, Command, CommandId, ContactId, Conversation, ConversationId, DeskSettings,
+    Inbound, Input, InputBody, InputId, Message, Party, Position, QueueId, QueueSettings,
+    RuleTrace, SeededRandom, Settings, Status, Timestamp, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -162,9 +162,10 @@ impl Load {
                 queues: (0..QUEUES_EACH).filter_map(serves).cloned().collect(),
                 skills: (0..2).filter_map(speaks).map(|&name| (name.to_owned(), 5)).collect(),
                 capacity: CAPACITY,
+                limits: BTreeMap::new(),
             }
         });
-        let queue = |id: &QueueId| QueueSettings { id: id.clone(), name: id.to_string() };
+        let queue = |id: &QueueId| QueueSettings::new(id.clone(), id.to_string());
         Settings {
             workspace: WorkspaceId::main(),
             channels: vec![channel(chat, ChannelKind::Webhook), channel(mail, ChannelKind::Email)],
@@ -173,6 +174,7 @@ impl Load {
             agents: agents.collect(),
             costs: Settings::default_costs(),
             calendars: vec![],
+            desk: DeskSettings::default(),
         }
     }
 
@@ -186,6 +188,7 @@ impl Load {
             queue: queue.cloned(),
             priority: Some(priority(&self.random)),
             skills: language.map(|&name| (name.to_owned(), 3)).into_iter().collect(),
+            preferred: BTreeMap::new(),
             tags: vec![],
             trace: RuleTrace::default(),
         };
@@ -289,6 +292,7 @@ impl Load {
             customer: None,
             priority: open.priority,
             skills: BTreeMap::new(),
+            preferred: BTreeMap::new(),
             cost: open.cost,
             tags: vec![],
             targets: vec![],
@@ -301,6 +305,7 @@ impl Load {
             version: open.version,
             message_version: open.message_version,
             route: RuleTrace::default(),
+            offer: None,
             assignment: None,
         })
     }
@@ -338,7 +343,7 @@ struct Written {
 }
 
 fn presence(agent: AgentId, status: AgentStatus) -> InputBody {
-    command(Actor::agent(&agent), Action::SetStatus { agent, status })
+    command(Actor::agent(&agent), Action::SetStatus { agent, status, reason: None })
 }
 
 fn command(actor: Actor, action: Action) -> InputBody {

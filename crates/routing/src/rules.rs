@@ -31,6 +31,7 @@ pub struct Routed {
     pub queue: Option<QueueId>,
     pub priority: Option<u8>,
     pub skills: BTreeMap<String, u8>,
+    pub preferred: BTreeMap<String, u8>,
     pub tags: Vec<String>,
     pub trace: RuleTrace,
 }
@@ -154,6 +155,7 @@ impl Rules {
                         queue: rule.queue.clone(),
                         priority: rule.priority,
                         skills: rule.skills.clone(),
+                        preferred: rule.prefer.clone(),
                         tags: rule.tags.clone(),
                         trace,
                     };

@@ -57,6 +57,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         customer: None,
         priority: 0,
         skills: BTreeMap::new(),
+        preferred: BTreeMap::new(),
         cost: 20,
         tags: Vec::new(),
         targets: Vec::new(),
@@ -69,6 +70,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         version: 2,
         message_version: 2,
         route: RuleTrace::default(),
+        offer: None,
         assignment: None,
     }
 }
@@ -182,6 +184,9 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
         load: 40,
         conversations: 2,
         idle_since: moment(2),
+        reason: None,
+        pause: None,
+        offers: vec![],
     };
     (Key::Presence(presence.agent.clone()), Row::Presence(presence))
 }
@@ -197,11 +202,12 @@ pub(super) fn settings() -> Settings {
             sends: true,
             calls: None,
         }],
-        queues: vec![QueueSettings { id: queue("support"), name: "Support".to_owned() }],
+        queues: vec![QueueSettings::new(queue("support"), "Support".to_owned())],
         rules: Vec::new(),
         agents: Vec::new(),
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 

@@ -25,9 +25,11 @@ fn settings() -> Settings {
             queues: vec![],
             skills: std::collections::BTreeMap::new(),
             capacity: 100,
+            limits: std::collections::BTreeMap::new(),
         }],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 
@@ -156,6 +158,7 @@ fn of_the_workspace() -> Vec<EventBody> {
         EventBody::AgentStatusChanged {
             agent: agent("ada"),
             status: AgentStatus::AwayAndReassign,
+            reason: None,
             by: ada(),
         },
         EventBody::InputParked {

@@ -4,9 +4,12 @@ pub(crate) mod call;
 mod command;
 mod contact;
 mod delivery;
+pub(crate) mod desk;
 mod inbound;
+pub(crate) mod offer;
 mod reply;
 mod settings;
+pub(crate) mod status;
 
 pub(crate) use inbound::default_queue;
 use std::borrow::Cow;
