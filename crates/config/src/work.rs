@@ -15,6 +15,7 @@ use crate::reader::{Reader, Table};
 use crate::routes::{Seen, own_id};
 use crate::schema::keys_of;
 use crate::sections::kind_name;
+use crate::source::Part;
 
 /// Seconds that anything of a queue may take: up to a day.
 const SECONDS: RangeInclusive<u64> = 1..=86_400;
@@ -214,7 +215,9 @@ pub(crate) fn skills(reader: &mut Reader<'_>, rules: &[Rule], agents: &[AgentSet
                 match highest.get(skill.as_str()) {
                     None => {
                         let help = suggestion(skill, "skills", &names);
-                        reader.mistake(&path, format!("no agent has the skill `{skill}`"), help);
+                        let complaint = (format!("no agent has the skill `{skill}`"), help);
+                        let mistake = reader.source.diagnose(&path, Part::Key, complaint, None);
+                        reader.mistakes.push(mistake);
                     }
                     Some(has) if has < level && key == "skills" => {
                         let message = format!(

@@ -305,6 +305,7 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             return Effect::Changed;
         }
         EventBody::OfferMade(made) => {
+            presence.idle_since = at;
             presence.offers.extend(fact.event.conversation.map(|id| Offer {
                 id: made.offer,
                 conversation: id,

@@ -6,7 +6,7 @@
 
 use postroom_model::{
     AgentChoice, ConversationId, Event, EventBody, HandOut, OfferId, OfferMade, PassedOver,
-    PassedOverCause, Reason, Timestamp, limits::PASSED_OVER_MAX,
+    PassedOverCause, QueueOrder, Reason, Timestamp, limits::PASSED_OVER_MAX,
 };
 
 use crate::State;
@@ -62,26 +62,50 @@ pub(crate) const fn is_automatic(reason: &Reason) -> bool {
 /// The first conversation, in the order of waiting, that an agent could take.
 pub(crate) fn first_for(state: &State, agent: AgentIx) -> Option<LineKey> {
     let agent = state.agents.get(agent).filter(|agent| agent.takes_new())?;
-    let kinds = agent.work.open_kinds();
-    let declined = &agent.work.declined;
-    let first_of = |ix: &QueueIx| {
-        let queue = state.queues.get(*ix).filter(|queue| queue.configured)?;
-        if queue.work.hand_out == HandOut::Pull {
-            return None;
-        }
-        let parts = queue.waiting.iter().filter(|(bucket, _)| {
-            u32::from(bucket.cost) <= agent.free()
-                && kinds & bit(bucket.kind) != 0
-                && state.skills.fits(bucket.need, agent.profile)
-        });
-        if declined.is_empty() {
-            return parts.map(|(_, line)| line.first()).min();
-        }
-        let first = |(_, id): &&LineKey| !declined.contains(&id.2);
-        parts.filter_map(|(_, line)| line.iter().find(first)).min()
-    };
+    let first_of = |ix: &QueueIx| first_in(state, agent, *ix);
     // Queues order each their own; between two of them priority and age say which is first.
     agent.queues.iter().filter_map(first_of).min_by_key(|(_, wait)| *wait).copied()
+}
+
+/// The first of one queue that an agent who takes new ones could take.
+fn first_in<'a>(state: &'a State, agent: &Agent, queue: QueueIx) -> Option<&'a LineKey> {
+    let queue = state.queues.get(queue).filter(|queue| queue.configured)?;
+    if queue.work.hand_out == HandOut::Pull {
+        return None;
+    }
+    let kinds = agent.work.open_kinds();
+    let parts = queue.waiting.iter().filter(|(bucket, _)| {
+        u32::from(bucket.cost) <= agent.free()
+            && kinds & bit(bucket.kind) != 0
+            && state.skills.fits(bucket.need, agent.profile)
+    });
+    let declined = &agent.work.declined;
+    if declined.is_empty() {
+        return parts.map(|(_, line)| line.first()).min();
+    }
+    let first = |(_, wait): &&LineKey| !declined.contains(&wait.2);
+    parts.filter_map(|(_, line)| line.iter().find(first)).min()
+}
+
+/// The conversation itself, or one of the same queue that the queue's own order puts before it for
+/// whoever would get it.
+pub(crate) fn in_order(state: &State, mut id: ConversationId) -> ConversationId {
+    // Each is nearer to the front of the line than the one before.
+    while let Some(ahead) = ahead_of(state, id) {
+        id = ahead;
+    }
+    id
+}
+
+fn ahead_of(state: &State, id: ConversationId) -> Option<ConversationId> {
+    let open = state.conversations.get(&id).filter(|open| open.stands())?;
+    let queue = state.queues.get(open.queue).filter(|queue| queue.configured)?;
+    if queue.work.order == QueueOrder::Priority {
+        return None;
+    }
+    let taker = *Seeker { state, queue, id, open }.next_in_turn(1).first()?;
+    let (_, (_, _, first)) = first_in(state, state.agents.get(taker)?, open.queue)?;
+    Some(*first).filter(|first| *first != id)
 }
 
 /// Looks for agents who could take a conversation.

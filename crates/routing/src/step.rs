@@ -172,11 +172,14 @@ impl Pairs {
                     continue;
                 }
             }
-            let (_, _, id) = key;
+            let (_, _, waits) = key;
+            let id = matching::in_order(state, waits);
             if let Some(event) = matching::agent_for(state, at, id) {
                 self.assigned = true;
                 // The agent may have room for more.
-                self.first.extend(agent.map(|ix| Reverse((key, Some(ix)))));
+                if agent.is_some() || id != waits {
+                    self.first.push(Reverse((key, agent)));
+                }
                 return Some(event);
             }
         }

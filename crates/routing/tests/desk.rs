@@ -29,11 +29,11 @@ fn an_offer_is_accepted_declined_or_runs_out_and_keeps_its_age() {
         # Who declines is passed over; the next is asked, in the old place of the line.
         decline bob c2           -> offer declined bob, offered to ada
         # Who does not answer in time gets nothing until they say that they are there.
-        wait 40                  -> offer expired ada, ada not_responding
+        wait 40                  -> c2 offer expired ada, ada not_responding
         accept ada c2            -> offer_over the offer is over
         see c2                   -> open calls v6
         # The decline is forgotten after a while.
-        wait 30                  -> may be offered to bob again, offered to bob
+        wait 30                  -> c2 may be offered to bob again, c2 offered to bob
         ada online               -> ada online
         accept bob c2            -> offer accepted bob, accepted by bob
         "#,
@@ -56,8 +56,8 @@ fn of_several_who_are_asked_the_first_who_accepts_has_it() {
         accept bob c1            -> offer accepted ada bob, accepted by bob
         accept ada c1            -> offer_over the offer is over: Bob has the conversation
         # What somebody takes by hand, or what goes elsewhere, is withdrawn.
-        msg c2 "hello"           -> opened calls, offered to ada cem
-        claim bob c2             -> offer withdrawn ada cem, claimed by bob
+        msg c2 "hello"           -> opened calls, offered to cem ada
+        claim bob c2             -> offer withdrawn cem ada, claimed by bob
         msg c3 "hello"           -> opened calls, offered to ada cem
         # Who goes away is no longer asked; the other still is.
         ada away                 -> c3 offer unavailable ada, ada away
@@ -193,7 +193,7 @@ fn a_silent_customer_frees_a_share_until_the_next_word() {
         msg c1 "hello"           -> opened chat, assigned ada
         msg c2 "hello"           -> opened chat
         reply ada c1 "yes?"      -> queued for site
-        wait 600                 -> idle, frees 10 of ada, c2 assigned ada
+        wait 600                 -> c1 idle, frees 10 of ada, c2 assigned ada
         load ada                 -> 30
         # Back at its full cost, which nobody is asked about.
         msg c1 "here I am"       -> takes 10 of ada again, received

@@ -171,7 +171,7 @@ const WORK: &[Case] = &[
     ),
     case(
         "[ramp_in]\nnew_max = 3\nevery_s = 60",
-        (1, 2),
+        (1, 1),
         "ramp_in.lasts_s",
         "`lasts_s` is missing",
         "lasts_s = 900",

@@ -7,8 +7,8 @@ use crate::support::{
 use postroom_model::digest::Digest;
 use postroom_model::{
     AgentSettings, AgentStatus, CallId, CallRecorded, Contact, Cursor, Event, EventBody, Freed,
-    HostId, Input, InputBody, InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult,
-    Settings, Unparsed, WorkspaceId,
+    HostId, Input, InputBody, InputId, NoteId, OfferClosed, OfferEnd, OfferId, OfferMade, ParkedId,
+    Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -80,6 +80,25 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::CallRecorded(Box::new(call(13))),
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
+        EventBody::OfferMade(Box::new(OfferMade {
+            offer: OfferId(uuid(20)),
+            queue: queue("support"),
+            agents: vec![agent("ada"), agent("bob")],
+            cost: 20,
+            expires_at: at(8_000),
+            reason: Reason::RoundRobin { queue: queue("support"), passed_over: vec![] },
+        })),
+        EventBody::OfferClosed(Box::new(OfferClosed {
+            offer: OfferId(uuid(20)),
+            agents: vec![agent("ada")],
+            cost: 20,
+            cause: OfferEnd::Declined,
+            again_at: Some(at(9_000)),
+            by: Some(ada()),
+        })),
+        EventBody::OfferForgotten { agent: agent("ada") },
+        EventBody::ConversationIdled { agent: agent("bob"), cost: 10 },
+        EventBody::ConversationRoused { agent: agent("bob"), cost: 10 },
     ]
 }
 
@@ -161,6 +180,12 @@ fn of_the_workspace() -> Vec<EventBody> {
             reason: None,
             by: ada(),
         },
+        EventBody::AgentPaused {
+            agent: agent("ada"),
+            pause: Pause { until: at(9_000), cause: PauseCause::WrapUp },
+        },
+        EventBody::AgentReady { agent: agent("ada") },
+        EventBody::AgentsSeen { agents: vec![agent("ada"), agent("bob")] },
         EventBody::InputParked {
             id: ParkedId(uuid(6)),
             code: "unparsed".to_owned(),

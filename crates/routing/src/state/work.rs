@@ -105,6 +105,9 @@ impl State {
                 agent.work.reserved = agent.work.reserved.saturating_add(u32::from(made.cost));
                 agent.work.take_on(kind);
                 agent.work.offered.insert(id);
+                // Being asked is a turn, whatever the answer.
+                agent.idle_since = at;
+                agent.work.given_at = at;
             });
             self.count_portion(at, agent);
         }

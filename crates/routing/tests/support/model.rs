@@ -225,13 +225,13 @@ impl Model {
                 self.outbound.insert(*message, outbound);
             }
             _ => {
-                self.fold_desk(id, body);
+                self.fold_desk(at, id, body);
                 self.fold_delivery(body);
             }
         }
     }
 
-    fn fold_desk(&mut self, id: ConversationId, body: &EventBody) {
+    fn fold_desk(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
         let row = self.conversations.get_mut(&id).expect("a conversation that was opened");
         match body {
             EventBody::OfferMade(made) => {
@@ -241,6 +241,8 @@ impl Model {
                 for agent in &made.agents {
                     let agent = self.agents.entry(agent.clone()).or_default();
                     agent.asked.insert(id, made.cost);
+                    agent.idle_since = Some(at);
+                    agent.given_at = Some(at);
                 }
                 row.offer = Some(Offered {
                     offer: made.offer,

@@ -118,7 +118,15 @@ impl World {
         }
         let agent = agents[0];
         let could: Vec<_> = self.lines().filter(|other| self.can_take(agent, other)).collect();
-        assert_eq!(self.first_of(&could), Some(row.id), "the turn of {}", row.id);
+        // The order of its queue holds; between queues that of waiting, where each has that order.
+        let same: Vec<_> = could.iter().copied().filter(|one| one.queue == row.queue).collect();
+        assert_eq!(self.first_of(&same), Some(row.id), "the turn of {} in its queue", row.id);
+        let plain = |one: &&Conversation| {
+            self.work(one.queue.as_ref().expect("a queue")).order == QueueOrder::Priority
+        };
+        if could.iter().all(plain) {
+            assert_eq!(self.first_of(&could), Some(row.id), "the turn of {}", row.id);
+        }
         let settings = self.model.settings.as_ref().expect("settings");
         let rivals = settings.agents.iter().filter(|rival| self.can_take(&rival.id, row));
         let first = rivals.min_by_key(|rival| self.turn_of(&rival.id, row));
