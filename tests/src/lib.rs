@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod engines;
+pub mod mail;
 pub mod process;
 pub mod sim;
 pub mod street;

@@ -1,6 +1,6 @@
 //! Calls on the real binary: posted by a telephone system, read from a log that is followed, called
 //! back by an agent.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,7 +8,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use postroom_tests::process::{Client, House, Reply, WAIT, again, config};
+use postroom_tests::process::{
+    Answer, Callback, Client, House, Reply, SECRET, WAIT, again, config,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -29,6 +31,22 @@ id = "pbx"
 kind = "phone"
 dialect = "asterisk-cdr"
 file = "{}"
+region = "DE"
+recording_hosts = ["127.0.0.1"]
+
+[[channels]]
+id = "line"
+kind = "phone"
+dialect = "generic"
+secret = "{SECRET}"
+queue = "billing"
+
+[[channels]]
+id = "legs"
+kind = "phone"
+dialect = "asterisk-cel"
+secret = "{WORD}"
+queue = "billing"
 region = "DE"
 "#,
         log.display()
@@ -85,6 +103,7 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     let client = server.client();
     let (admin, bob) = (house.token("admin", None).await, house.token("agent", Some("bob")).await);
     let mut stream = client.stream("", &admin, None).await;
+    let mut of_bob = client.stream("", &bob, None).await;
 
     let rings = "event=newCall&callId=c-1&from=4930901820&to=4930901821&direction=in&user=Bob";
     for _ in 0..2 {
@@ -95,6 +114,8 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert_eq!(ringing["call"]["state"], "ringing");
     assert_eq!(ringing["call"]["from"], "+4930901820");
     assert!(ringing["details"]["contact"].is_string(), "{ringing:#}");
+    // Whoever serves the queue of the channel hears it ring.
+    assert_eq!(of_bob.next_of("call.recorded").await.1["call"], ringing["call"]);
     let hangs_up =
         "event=hangup&callId=c-1&cause=cancel&direction=in&from=4930901820&to=4930901821";
     assert_eq!(cti(&client, hangs_up).await.status, 200);
@@ -132,6 +153,167 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert_eq!(cti(&client, "event=newCall").await.status, 422);
     let stranger = client.send("POST", "/v1/channels/cti/events?token=x", &[], b"").await;
     assert_eq!(stranger.status, 401);
+    server.stop().await;
+    house.verify().await;
+}
+
+/// P10 of recordings: nobody is asked whom the operator did not name.
+#[tokio::test]
+async fn recording_is_fetched_once_and_only_from_hosts_that_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("Master.csv");
+    let store = Callback::start().await;
+    let elsewhere = store.url.replace("127.0.0.1", "localhost");
+    append(&log, "calldate,src,dst,dcontext,duration,billsec,disposition,uniqueid,recordingfile\n");
+    for (call, url) in [("1.1", store.url.as_str()), ("1.2", &elsewhere), ("1.3", "")] {
+        let line = "2026-03-01 10:30:00,030901820,200,from-trunk,20,15,ANSWERED";
+        append(&log, &format!("{line},{call},{url}\n"));
+    }
+    let house = House::new(&with_phones(&log));
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    let mut stream = client.stream("?after=0", &admin, None).await;
+    let mut recordings = Vec::new();
+    for _ in 0..3 {
+        let (_, told) = stream.next_of("call.recorded").await;
+        let (conversation, position) = (told["conversation"].as_str().unwrap(), &told["position"]);
+        recordings.push(format!("/v1/conversations/{conversation}/recordings/{position}"));
+    }
+    store.script(&[Answer::Status(503)]);
+    let away = client.get(&recordings[0], &admin).await;
+    assert_eq!((away.status, &away.json()["code"]), (502, &json!("recording_not_fetched")));
+    let first = client.get(&recordings[0], &admin).await;
+    assert_eq!((first.status, first.text().as_str()), (200, "{}"), "{}", first.text());
+    // Once it is kept, nobody is asked again.
+    let kept = async {
+        let mut again = again();
+        loop {
+            again.tick().await;
+            let asked = store.got().len();
+            let reply = client.get(&recordings[0], &admin).await;
+            assert_eq!((reply.status, reply.text().as_str()), (200, "{}"));
+            if store.got().len() == asked {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, kept).await.unwrap();
+    let asked = store.got().len();
+    for (path, status, code) in [
+        (&recordings[1], 403, "recording_not_allowed"),
+        (&recordings[2], 404, "recording_not_found"),
+    ] {
+        let reply = client.get(path, &admin).await;
+        assert_eq!((reply.status, &reply.json()["code"]), (status, &json!(code)));
+    }
+    assert_eq!(store.got().len(), asked);
+    let ada = house.token("agent", Some("ada")).await;
+    assert_eq!(client.get(&recordings[0], &ada).await.status, 200);
+    server.stop().await;
+    house.verify().await;
+}
+
+/// Events of channels as they are posted one by one: a call that rings a telephone and is answered,
+/// or not.
+fn legs(call: u32, answered: bool) -> Vec<Value> {
+    let event = |kind: &str, second: u32, leg: u32, number: &str| {
+        json!({
+            "EventName": kind, "EventTime": format!("2026-03-01 09:30:{second:02}"),
+            "CallerIDnum": number, "Exten": if leg == 1 { "200" } else { "" },
+            "Context": "from-trunk", "Channel": format!("PJSIP/{leg}-0000"),
+            "UniqueID": format!("{call}.{leg}"), "LinkedID": format!("{call}.1"),
+        })
+    };
+    let caller = format!("03090182{call}");
+    let mut told = vec![event("CHAN_START", 0, 1, &caller), event("CHAN_START", 1, 2, "201")];
+    if answered {
+        told.push(event("ANSWER", 5, 2, "201"));
+        told.push(event("BRIDGE_ENTER", 5, 2, "201"));
+        told.push(event("BRIDGE_ENTER", 5, 1, &caller));
+    }
+    told.push(event("CHAN_END", 30, 2, "201"));
+    told.push(event("CHAN_END", 30, 1, &caller));
+    told.push(event("LINKEDID_END", 30, 1, &caller));
+    told
+}
+
+/// Legs of two calls, posted by themselves, doubled and against their order.
+#[tokio::test]
+async fn legs_that_are_posted_one_by_one_become_calls() {
+    let log = tempfile::tempdir().unwrap();
+    let house = House::new(&with_phones(&log.path().join("Master.csv")));
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    let headers = [("content-type".to_owned(), "application/json".to_owned())];
+    let path = format!("/v1/channels/legs/events?token={WORD}");
+    let (mut told, missed) = (legs(1, true), legs(2, false));
+    told.reverse();
+    for leg in told.iter().chain(&missed).chain(&missed) {
+        let answer = client.send("POST", &path, &headers, leg.to_string().as_bytes()).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+    }
+    let waiting = async {
+        let mut again = again();
+        loop {
+            again.tick().await;
+            let found = client.get_json("/v1/conversations?limit=50", &admin).await.json();
+            let items = found["items"].as_array().unwrap().clone();
+            if items.iter().any(|item| item["status"] == "open") && items.len() > 1 {
+                return items;
+            }
+        }
+    };
+    let found = tokio::time::timeout(WAIT, waiting).await.unwrap();
+    let shown = |status: &str| {
+        let mut those = found.iter().filter(|item| item["status"] == status);
+        let subject = those.next().unwrap()["subject"].as_str().unwrap().to_owned();
+        (subject, those.count())
+    };
+    assert_eq!(shown("open"), ("Missed call from +4930901822".to_owned(), 0));
+    // Its end was told first, so it waited until its answer was.
+    assert_eq!(shown("resolved"), ("Missed call from +4930901821".to_owned(), 0));
+    server.stop().await;
+    house.verify().await;
+}
+
+/// The missed call of the day that the demo plays, as the records show it afterwards.
+#[tokio::test]
+async fn demo_takes_a_missed_call_from_the_queue_and_closes_it_by_a_logged_call_back() {
+    let log = tempfile::tempdir().unwrap();
+    let phones = with_phones(&log.path().join("Master.csv"));
+    let house = House::new(&phones);
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    // The demo goes to where the configuration says that the server listens.
+    let listens = server.address.trim_start_matches("http://");
+    let config = format!("[server]\nlisten = \"{listens}\"\n{phones}");
+    let demo = house.path().join("demo.toml");
+    fs::write(&demo, config).unwrap();
+    let said = house.ok_with(&demo, 3 * WAIT, &["demo", "--json"]).await;
+    let played: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(played["totals"]["unaccounted"], 0);
+    let mut day = played["day"].as_array().unwrap().iter();
+    let missed = day.find(|line| line["said"] == "(a missed call)").unwrap();
+    assert_eq!((&missed["queue"], &missed["answer"]), (&json!("billing"), &json!("called back")));
+    assert_eq!(missed["agent"], "bob");
+
+    let done = client.get_json("/v1/conversations?view=resolved&channel=line", &admin).await.json();
+    let done = &done["items"][0];
+    assert_eq!(done["status"], "resolved");
+    let path = format!("/v1/conversations/{}/timeline", done["id"].as_str().unwrap());
+    let timeline = client.get_json(&path, &admin).await.json();
+    let items = timeline["items"].as_array().unwrap();
+    let at = |found: &dyn Fn(&Value) -> bool| {
+        items.iter().position(found).unwrap_or_else(|| panic!("{timeline:#}"))
+    };
+    let waits = at(&|item| item["details"]["waits"] == true);
+    let taken = at(&|item| item["type"] == "conversation.assigned");
+    let back = at(&|item| item["call"]["direction"] == "out" && item["by"]["agent"] == "bob");
+    let closed = at(&|item| item["type"] == "conversation.resolved");
+    assert!(waits < taken && taken < back && back < closed, "{timeline:#}");
     server.stop().await;
     house.verify().await;
 }

@@ -6,7 +6,7 @@ use postroom_channel::signature::{Secret, verify};
 use postroom_model::{Clock as _, SystemClock};
 use postroom_testkit::{NatsSetup, find_tool};
 use postroom_tests::engines::Engines;
-use postroom_tests::process::{Callback, Client, House, SECRET, WAIT, config};
+use postroom_tests::process::{Callback, Client, House, SECRET, WAIT, again, config};
 use serde_json::{Value, json};
 
 /// A customer writes; gives the conversation once Bob has it.
@@ -181,4 +181,51 @@ async fn bench_measures_the_clustered_form_beside_its_raw_parts() {
     }
     let left = std::fs::read_dir(house.data()).unwrap().count();
     assert_eq!(left, 0, "the folder of the bench is deleted");
+}
+
+/// A router and a channel host tell how they are, on an address of their own, and which router decides.
+#[tokio::test]
+async fn roles_without_a_gateway_tell_how_they_are() {
+    let (mut engines, callback) = (Engines::start().await, Callback::start().await);
+    let listens = "health_listen = \"127.0.0.1:0\"\n".to_owned();
+    let house = House::new(&(listens + &engines.config(&callback.url)));
+    let (router, channels) = (house.role("router").await, house.role("channels").await);
+    let (of_router, of_channels) = (router.health(), channels.health());
+    let is = |wanted: &'static str| move |told: &Value| told["status"] == wanted;
+    of_router.until("/readyz", "", is("active")).await;
+    of_channels.until("/readyz", "", is("ready")).await;
+    for (client, metric) in
+        [(&of_router, "postroom_router_active 1"), (&of_channels, "postroom_delivery_queue_length")]
+    {
+        assert_eq!(client.get("/healthz", "").await.status, 200);
+        client.until_text("/metrics", metric).await;
+        let metrics = client.get("/metrics", "").await;
+        assert!(metrics.header("content-type").unwrap().contains("openmetrics"));
+        assert_eq!(client.get("/v1/events", "").await.status, 404);
+        assert_eq!(client.post("/readyz", "", &json!({})).await.status, 405);
+    }
+    // Another router that decides leaves this one standing by.
+    let second = house.role("router").await;
+    let of_second = second.health();
+    let gateway = house.gateway().await;
+    gateway.client().says("m1", "m1", "I want a refund").await;
+    let both = async {
+        let mut again = again();
+        loop {
+            let told = [&of_router, &of_second].map(async |client| client.get("/readyz", "").await);
+            let [one, other] = told;
+            let (one, other) = (one.await.json(), other.await.json());
+            let mut states = [one["status"].clone(), other["status"].clone()];
+            states.sort_by_key(ToString::to_string);
+            if states == ["active", "standby"] {
+                return;
+            }
+            again.tick().await;
+        }
+    };
+    tokio::time::timeout(WAIT, both).await.unwrap();
+    gateway.stop().await;
+    engines.nats.kill();
+    let away = |told: &Value| told["code"] == "not_ready";
+    of_channels.until("/readyz", "", away).await;
 }

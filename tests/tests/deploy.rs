@@ -121,6 +121,7 @@ fn manifests_are_read_by_kubectl_and_start_every_role() {
     for role in ["gateway", "router", "channels"] {
         assert!(text.contains(&format!("name: postroom-{role}")), "{role}");
     }
+    assert_eq!(text.matches("path: /readyz").count(), 3, "each role is asked whether it is ready");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn simulation_reaches_what_it_is_for() {
 }
 
 /// What must have happened at least once, by its name in the tally.
-const WANTED: [&str; 33] = [
+const WANTED: [&str; 35] = [
     "crashed",
     "crashed for good",
     "stepped down",
@@ -122,6 +122,8 @@ const WANTED: [&str; 33] = [
     "parked",
     "rejected",
     "brought by time",
+    "call.recorded",
+    "call.leg",
     "contact.merged",
     "conversation.reopened",
     "conversation.woken",

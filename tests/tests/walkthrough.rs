@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use postroom_tests::engines::Engines;
 use postroom_tests::process::{WAIT, again, binary};
 use tokio::process::{Child, Command};
 
@@ -41,14 +42,57 @@ fn free_ports(page: &str) -> String {
         .replace("(\"127.0.0.1\", 9000)", &format!("(\"127.0.0.1\", {callback})"))
 }
 
+fn page() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/walkthrough.md");
+    free_ports(&std::fs::read_to_string(page).unwrap())
+}
+
+/// The blocks that begin so, such as what the clustered form has in place of `postroom serve`.
+fn blocks_of(page: &str, head: &str) -> Vec<String> {
+    let mut lines = page.lines();
+    let mut blocks = Vec::new();
+    while lines.by_ref().any(|line| line == head) {
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        blocks.push(block.join("\n"));
+    }
+    blocks
+}
+
 #[tokio::test]
 async fn commands_of_the_walkthrough_work_as_they_stand() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/walkthrough.md");
-    let page = free_ports(&std::fs::read_to_string(page).unwrap());
+    let page = page();
+    walk(&page, blocks(&page)).await;
+}
+
+/// The same words, with a process for each role over real engines.
+#[tokio::test]
+async fn commands_of_the_walkthrough_work_on_the_clustered_form() {
+    let engines = Engines::start().await;
+    let page = page()
+        .replace("nats://127.0.0.1:4222", &engines.nats.url())
+        .replace("http://127.0.0.1:8222", &engines.nats.monitor_url())
+        .replace("redis://127.0.0.1:6379", &engines.redis.url());
+    let [settings] = <[String; 1]>::try_from(blocks_of(&page, "```toml clustered")).unwrap();
+    let roles = blocks_of(&page, "```bash clustered");
+    assert_eq!(roles.len(), 3);
+    let mut clustered = Vec::new();
+    for (stays, block) in blocks(&page) {
+        if !block.starts_with("postroom serve") {
+            clustered.push((stays, block));
+            continue;
+        }
+        let add = format!("cat >> walk/postroom.toml <<'TOML'\n\n{settings}\nTOML");
+        clustered.push((false, add));
+        clustered.extend(roles.iter().map(|role| (true, role.clone())));
+    }
+    walk(&page, clustered).await;
+}
+
+async fn walk(page: &str, blocks: Vec<(bool, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let mut running: Vec<Child> = Vec::new();
     let mut script = String::new();
-    for (stays, block) in blocks(&page) {
+    for (stays, block) in blocks {
         if !stays {
             script.push_str(&block);
             script.push('\n');
@@ -60,7 +104,7 @@ async fn commands_of_the_walkthrough_work_as_they_stand() {
         let block = format!("exec {block}");
         running.push(bash(&block, folder.path()).spawn().unwrap());
     }
-    wait_for(&page).await;
+    wait_for(page).await;
     let said = run(&script, folder.path()).await;
     assert!(said.contains("accepted"), "{said}");
     assert!(said.contains("Billing"), "{said}");
@@ -85,6 +129,8 @@ async fn run(script: &str, folder: &Path) -> String {
 
 /// Until both programs listen.
 async fn wait_for(page: &str) {
+    // The last section is about another form.
+    let page = page.split("## 8.").next().unwrap();
     let mut ports: Vec<&str> = page.split("http://127.0.0.1:").skip(1).collect();
     for port in &mut ports {
         *port = port.split(|c: char| !c.is_ascii_digit()).next().unwrap();

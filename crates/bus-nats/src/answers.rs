@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postroom_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
@@ -113,6 +114,7 @@ pub(crate) struct MessageAnswer {
 pub(crate) struct RawMessage {
     pub(crate) subject: String,
     pub(crate) seq: u64,
+    pub(crate) time: Timestamp,
     #[serde(default)]
     pub(crate) hdrs: String,
     #[serde(default)]
@@ -149,7 +151,7 @@ pub(crate) struct CreateConsumer<'a> {
     pub(crate) config: ConsumerConfig<'a>,
 }
 
-/// A consumer that lives in memory, acknowledges nothing, and is forgotten when nobody asks.
+/// How a consumer delivers.
 #[derive(Debug, Serialize)]
 pub(crate) struct ConsumerConfig<'a> {
     pub(crate) name: &'a str,
@@ -158,6 +160,7 @@ pub(crate) struct ConsumerConfig<'a> {
     pub(crate) opt_start_seq: Option<u64>,
     pub(crate) ack_policy: &'static str,
     pub(crate) replay_policy: &'static str,
+    #[serde(skip_serializing_if = "is_zero")]
     pub(crate) inactive_threshold: u64,
     pub(crate) mem_storage: bool,
     pub(crate) num_replicas: u8,
@@ -168,6 +171,16 @@ pub(crate) struct ConsumerConfig<'a> {
     pub(crate) idle_heartbeat: Option<u64>,
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) headers_only: bool,
+    /// Set where the server keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_subject: Option<&'a str>,
+    /// Nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ack_wait: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_ack_pending: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]

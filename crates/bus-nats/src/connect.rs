@@ -69,11 +69,18 @@ async fn connect_once(options: &NatsOptions, servers: &Servers) -> Result<Connec
                 ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                     NatsError::Denied { servers, detail }
                 }
+                _ if is_about_certificates(&error) => NatsError::Untrusted { servers, detail },
                 ConnectErrorKind::ServerParse => NatsError::Options(detail),
                 _ => NatsError::Unreachable { servers, detail },
             })
         }
     }
+}
+
+/// The library hands the words of TLS on as those of a broken connection.
+fn is_about_certificates(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).any(|words| words.contains("certificate"))
 }
 
 fn client_options(options: &NatsOptions, servers: &Servers) -> Result<ConnectOptions, NatsError> {

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use postroom_bus::Entry;
+use postroom_model::Timestamp;
 
 use crate::answers::RawMessage;
 use crate::refusal::Failure;
@@ -14,10 +15,14 @@ pub(crate) const FIRST_EVENT: &str = "Postroom-First-Event";
 pub(crate) const LAST_EVENT: &str = "Postroom-Last-Event";
 pub(crate) const KV_OPERATION: &str = "KV-Operation";
 
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
 /// A message of a stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) seq: u64,
+    /// When the server stored it.
+    pub(crate) at: Timestamp,
     pub(crate) subject: String,
     pub(crate) headers: Headers,
     pub(crate) bytes: Bytes,
@@ -31,7 +36,8 @@ impl Stored {
             place.ok_or_else(|| Failure::Unreadable("a message that names no sequence".into()))?;
         let headers = message.headers.map_or(Headers::None, Headers::Delivered);
         let (subject, bytes) = (message.subject.to_string(), message.payload);
-        Ok((Self { seq: place.stream_seq, subject, headers, bytes }, place.consumer_seq))
+        let (seq, at) = (place.stream_seq, place.at);
+        Ok((Self { seq, at, subject, headers, bytes }, place.consumer_seq))
     }
 
     /// A message that the API gave.
@@ -41,7 +47,8 @@ impl Stored {
         };
         let headers = String::from_utf8_lossy(&decode(&raw.hdrs)?).into_owned();
         let bytes = Bytes::from(decode(&raw.data)?);
-        Ok(Self { seq: raw.seq, subject: raw.subject, headers: Headers::Text(headers), bytes })
+        let (seq, at, subject) = (raw.seq, raw.time, raw.subject);
+        Ok(Self { seq, at, subject, headers: Headers::Text(headers), bytes })
     }
 
     /// The header as a number.
@@ -81,6 +88,7 @@ impl Headers {
 pub(crate) struct Place {
     pub(crate) stream_seq: u64,
     pub(crate) consumer_seq: u64,
+    pub(crate) at: Timestamp,
 }
 
 impl Place {
@@ -95,23 +103,24 @@ impl Place {
             _ => return None,
         };
         let number = |at: usize| parts.get(at)?.parse().ok();
-        Some(Self { stream_seq: number(from)?, consumer_seq: number(from + 1)? })
+        let nanos: i64 = parts.get(from + 2)?.parse().ok()?;
+        let at = Timestamp::from_millis(nanos.div_euclid(NANOS_PER_MILLI));
+        Some(Self { stream_seq: number(from)?, consumer_seq: number(from + 1)?, at })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{FIRST_EVENT, Headers, Place};
+    use postroom_model::Timestamp;
 
     #[test]
     fn place_is_read_from_both_forms_of_the_reply() {
-        let place = Some(Place { stream_seq: 12, consumer_seq: 10 });
+        let at = Timestamp::from_millis(1_795_823_237_892);
+        let place = || Some(Place { stream_seq: 12, consumer_seq: 10, at });
         for (reply, expected) in [
-            ("$JS.ACK.S_IN.c1.1.12.10.1795823237892511745.1", place),
-            (
-                "$JS.ACK.hub.ACCOUNT.S_IN.c1.1.12.10.1795823237892511745.1.token",
-                Some(Place { stream_seq: 12, consumer_seq: 10 }),
-            ),
+            ("$JS.ACK.S_IN.c1.1.12.10.1795823237892511745.1", place()),
+            ("$JS.ACK.hub.ACCOUNT.S_IN.c1.1.12.10.1795823237892511745.1.token", place()),
             ("$JS.ACK.S_IN.c1.1.x.10.1.1", None),
             ("$JS.ACK.S_IN", None),
             ("_INBOX.1", None),

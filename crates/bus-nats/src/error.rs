@@ -14,6 +14,12 @@ pub enum NatsError {
     /// The server does not let us in, or not do what we must.
     #[error("the NATS server at {servers} refuses us: {detail}")]
     Denied { servers: String, detail: String },
+    /// Who answers is not who was asked for, as far as the certificates tell.
+    #[error(
+        "the NATS server at {servers} is not trusted: {detail}; name the certificate of its authority \
+         in [bus] authorities_path, or the host as the certificate has it in url"
+    )]
+    Untrusted { servers: String, detail: String },
     /// The server cannot keep what the bus promises.
     #[error("the NATS server cannot be used: {}", listed(.0))]
     Unfit(Vec<Finding>),
@@ -26,6 +32,7 @@ impl NatsError {
             Self::Options(_) => "nats_options_invalid",
             Self::Unreachable { .. } => "nats_unreachable",
             Self::Denied { .. } => "nats_denied",
+            Self::Untrusted { .. } => "nats_untrusted",
             Self::Unfit(_) => "nats_unfit",
         }
     }

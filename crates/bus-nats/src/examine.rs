@@ -58,6 +58,9 @@ pub(crate) fn of_failure(options: &NatsOptions, failure: &Failure) -> NatsError 
     let servers = options.servers().map(|servers| servers.to_string()).unwrap_or_default();
     let detail = failure.to_string();
     match failure {
+        Failure::Refused(refusal) if refusal.is_full() => {
+            NatsError::Unfit(vec![Finding::NoRoom { detail: refusal.description.clone() }])
+        }
         // A cluster that has no leader yet says so.
         Failure::Refused(refusal) if refusal.code != 503 => NatsError::Denied { servers, detail },
         _ => NatsError::Unreachable { servers, detail },

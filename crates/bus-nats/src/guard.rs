@@ -5,8 +5,8 @@
 //! theirs to ask, is handed on so that the router sets it aside. Nothing is dropped here.
 
 use bytes::Bytes;
-use postroom_bus::Entry;
-use postroom_model::{Input, InputBody};
+use postroom_bus::{Entry, encode_refused};
+use postroom_channel::input_from_outside;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
@@ -16,7 +16,7 @@ use crate::names::Names;
 /// The entry as the router takes it.
 pub(crate) fn hand_on(names: &Names, stored: Stored) -> Entry {
     let bytes = match stored.subject.strip_prefix(&names.channel_prefix()) {
-        Some(channel) => of_channel(channel, &stored.bytes),
+        Some(channel) => of_channel(names, channel, &stored),
         None => as_batch(&stored.bytes),
     };
     Entry { seq: stored.seq, bytes: bytes.unwrap_or(stored.bytes) }
@@ -30,41 +30,24 @@ fn as_batch(bytes: &[u8]) -> Option<Bytes> {
     Some([&b"["[..], bytes, b"]"].concat().into())
 }
 
-fn of_channel(channel: &str, bytes: &[u8]) -> Option<Bytes> {
-    let batch = as_batch(bytes);
+/// Every element as the input that it asks for, or with the reason why it is set aside.
+fn of_channel(names: &Names, channel: &str, stored: &Stored) -> Option<Bytes> {
+    let batch = as_batch(&stored.bytes);
     let elements: Vec<Box<RawValue>> =
-        serde_json::from_slice(batch.as_deref().unwrap_or(bytes)).ok()?;
-    if elements.iter().all(|element| may_ask(channel, element)) {
-        return batch;
-    }
+        serde_json::from_slice(batch.as_deref().unwrap_or(&stored.bytes)).ok()?;
     let guarded: Vec<Box<RawValue>> = elements
         .into_iter()
-        .map(|element| if may_ask(channel, &element) { element } else { refused(channel, element) })
+        .map(|element| {
+            let words = element.get();
+            let taken = input_from_outside(names.workspace(), channel, stored.at, words);
+            let encoded = match taken {
+                Ok(input) => serde_json::value::to_raw_value(&input),
+                Err(reason) => encode_refused(words, &reason),
+            };
+            encoded.unwrap_or(element)
+        })
         .collect();
     serde_json::to_vec(&guarded).ok().map(Bytes::from)
-}
-
-/// What is no input at all passes: the router says what is wrong with it.
-fn may_ask(channel: &str, element: &RawValue) -> bool {
-    let Ok(input) = serde_json::from_str::<Input>(element.get()) else {
-        return true;
-    };
-    let named = match &input.body {
-        InputBody::Inbound(inbound) => inbound.channel.as_str(),
-        InputBody::Receipt(receipt) => receipt.channel.as_str(),
-        InputBody::Call(call) => call.channel.as_str(),
-        InputBody::Cursor(cursor) => cursor.channel.as_str(),
-        InputBody::Unparsed(unparsed) => unparsed.channel.as_str(),
-        InputBody::Command(_) | InputBody::Settings(_) | InputBody::Delivery(_) => return false,
-    };
-    named == channel
-}
-
-/// The element inside of an object that is no input, with the reason beside it.
-fn refused(channel: &str, element: Box<RawValue>) -> Box<RawValue> {
-    let refused = format!("published for channel {channel}, which may not ask for this");
-    let wrapped = serde_json::json!({ "refused": refused, "raw": element.get() });
-    serde_json::value::to_raw_value(&wrapped).unwrap_or(element)
 }
 
 fn first(bytes: &[u8]) -> Option<u8> {
@@ -86,6 +69,7 @@ mod tests {
     fn handed(subject: &str, bytes: &[u8]) -> Bytes {
         let stored = Stored {
             seq: 1,
+            at: Timestamp::from_millis(7),
             subject: subject.to_owned(),
             headers: Headers::None,
             bytes: Bytes::copy_from_slice(bytes),
@@ -116,7 +100,7 @@ mod tests {
     fn single_input_of_its_channel_is_a_batch_of_one() {
         let batch = decode_batch(&handed("postroom.main.in.site", &of_site()));
         assert_eq!(batch.len(), 1);
-        assert!(batch[0].is_ok(), "{batch:?}");
+        assert_eq!(batch[0].as_ref().unwrap().at, Timestamp::from_millis(7), "{batch:?}");
     }
 
     #[test]
@@ -132,7 +116,7 @@ mod tests {
             let found: Vec<bool> = batch.iter().map(Result::is_ok).collect();
             assert_eq!(found, taken, "{subject}");
             for refused in batch.iter().filter_map(|input| input.as_ref().err()) {
-                assert!(refused.raw.contains("may not ask"), "{}", refused.raw);
+                assert!(refused.cause.contains("published for"), "{}", refused.cause);
             }
         }
     }
@@ -146,6 +130,8 @@ mod tests {
         }
         let object = decode_batch(&handed("postroom.main.in.site", b" {\"a\":1}"));
         assert_eq!(object.len(), 1, "an object that is no input is one to set aside");
-        assert_eq!(object[0].as_ref().unwrap_err().raw, "{\"a\":1}");
+        let refused = object[0].as_ref().unwrap_err();
+        assert_eq!(refused.raw, "{\"a\":1}");
+        assert!(refused.cause.contains("docs/schema/input.json"), "{}", refused.cause);
     }
 }

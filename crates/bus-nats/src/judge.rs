@@ -79,6 +79,11 @@ pub enum Finding {
         wanted: String,
         remedy: String,
     },
+    #[error(
+        "there is no room for the streams ({detail}); give JetStream a larger `max_file_store`, or set \
+         smaller inlet_bytes_max and ledger_bytes_max in [bus]"
+    )]
+    NoRoom { detail: String },
 }
 
 impl Finding {
@@ -92,6 +97,7 @@ impl Finding {
             Self::SyncNotAlways { .. } => "nats_sync_not_always",
             Self::SyncUnknown { .. } => "nats_sync_unknown",
             Self::StreamDiffers { .. } => "nats_stream_differs",
+            Self::NoRoom { .. } => "nats_no_room",
         }
     }
 

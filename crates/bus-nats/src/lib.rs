@@ -1,7 +1,7 @@
 //! Bus and access store over NATS JetStream, for the clustered form.
 //!
-//! Three streams of a workspace: the inlet, the ledger, and a key-value bucket of credentials. What
-//! is read is read by sequence, and consumers are only a way to read fast: what they acknowledge
+//! Four streams of a workspace: the inlet, the ledger, the outlet for adapters of other processes, and
+//! a key-value bucket of credentials. What is read is read by sequence, and consumers are only a way to read fast: what they acknowledge
 //! decides nothing. An answer that did not come is told as such and never repaired by a silent retry.
 //!
 //! This crate uses the core of the client library and speaks the JetStream API itself, because every
@@ -25,6 +25,7 @@ mod monitor;
 mod names;
 mod nats;
 mod options;
+mod outlet;
 pub mod raw;
 mod reader;
 mod refusal;
@@ -37,3 +38,4 @@ pub use limits::{ENTRY_BYTES_MAX, PAYLOAD_BYTES_MIN};
 pub use monitor::MonitorUrl;
 pub use nats::Nats;
 pub use options::{NatsAuth, NatsOptions, NatsTls};
+pub use outlet::{Handover, Outlet, OutletError};

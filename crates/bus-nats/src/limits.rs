@@ -57,6 +57,19 @@ pub(crate) const CLUSTER_LOOKS: u32 = 50;
 /// repetitions are found by the ids of the inputs.
 pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
+/// For how long a reply waits for an adapter outside to fetch it.
+pub(crate) const OUTLET_KEPT: Duration = Duration::from_hours(14 * 24);
+
+/// For how long a reply is handed over again after an answer that did not come. Far less than
+/// [`DUPLICATE_WINDOW`], so that the server takes it once.
+pub(crate) const HANDOVER_WAIT: Duration = Duration::from_secs(20);
+
+/// Replies that an adapter outside may hold without having acknowledged them.
+pub(crate) const HANDED_OUT_MAX: i64 = 1_000;
+
+/// After this time without an acknowledgement a reply is given to an adapter outside once more.
+pub(crate) const HANDED_OUT_WAIT: Duration = Duration::from_mins(1);
+
 /// Bytes of the answer of a monitoring endpoint.
 pub(crate) const MONITOR_BYTES_MAX: usize = 1024 * 1024;
 

@@ -1,4 +1,4 @@
-//! The opened bus: one connection, and the three stores on it.
+//! The opened bus: one connection, and the stores on it.
 
 use std::sync::Arc;
 
@@ -16,15 +16,16 @@ use crate::hints::Hints;
 use crate::inlet::NatsInlet;
 use crate::ledger::NatsLedger;
 use crate::names::Names;
-use crate::{NatsError, NatsOptions, streams};
+use crate::{NatsError, NatsOptions, Outlet, streams};
 
-/// Inlet, ledger and access store of one workspace. Cheap to clone; what it looks out for ends when
+/// Inlet, ledger, access store and outlet of one workspace. Cheap to clone; what it looks out for ends when
 /// the last store is dropped.
 #[derive(Debug, Clone)]
 pub struct Nats {
     inlet: Arc<NatsInlet>,
     ledger: Arc<NatsLedger>,
     access: Arc<NatsAccess>,
+    outlet: Outlet,
 }
 
 impl Nats {
@@ -44,13 +45,14 @@ impl Nats {
             let made = streams::make(&api, config).await;
             refuse(made.map_err(|failure| of_failure(options, &failure))?, &[])?;
         }
-        let [inlet, ledger, _] = &wanted;
+        let [inlet, ledger, ..] = &wanted;
         let looked = Looked { api: &api, connected: &connected, options, tasks };
         let (inlet, ledger) = (looked.hints(inlet).await?, looked.hints(ledger).await?);
         let of_clock = || Arc::clone(&clock);
         Ok(Self {
             inlet: Arc::new(NatsInlet::new(api.clone(), names.clone(), of_clock(), inlet)),
             ledger: Arc::new(NatsLedger::new(api.clone(), names.clone(), of_clock(), ledger)),
+            outlet: Outlet::new(api.clone(), names.clone(), of_clock()),
             access: Arc::new(NatsAccess::new(api, names, clock)),
         })
     }
@@ -61,6 +63,10 @@ impl Nats {
 
     pub fn ledger(&self) -> Arc<dyn Ledger> {
         Arc::<NatsLedger>::clone(&self.ledger)
+    }
+
+    pub fn outlet(&self) -> Outlet {
+        self.outlet.clone()
     }
 
     pub fn access(&self) -> Arc<dyn AccessStore> {

@@ -31,6 +31,7 @@ pub struct NatsOptions {
     pub inlet_bytes_max: i64,
     pub ledger_bytes_max: i64,
     pub access_bytes_max: i64,
+    pub outlet_bytes_max: i64,
     /// For how long a server that does not answer is asked again at the start.
     pub connect_wait: Duration,
 }
@@ -76,6 +77,7 @@ impl NatsOptions {
             inlet_bytes_max: 4 << 30,
             ledger_bytes_max: 8 << 30,
             access_bytes_max: 64 << 20,
+            outlet_bytes_max: 512 << 20,
             connect_wait: Duration::from_secs(30),
         }
     }

@@ -333,6 +333,10 @@ impl ConsumerConfig<'_> {
             deliver_subject: None,
             idle_heartbeat: None,
             headers_only: false,
+            durable_name: None,
+            filter_subject: None,
+            ack_wait: None,
+            max_ack_pending: None,
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) mod numbers {
     pub(crate) const MESSAGE_TOO_LARGE: u32 = 10054;
     pub(crate) const HEADERS_TOO_LARGE: u32 = 10097;
     pub(crate) const SEALED: u32 = 10109;
+    pub(crate) const CONSUMER_EXISTS: u32 = 10148;
     pub(crate) const ACCOUNT_EXCEEDED: u32 = 10002;
     pub(crate) const INSUFFICIENT: u32 = 10023;
     pub(crate) const STORAGE_EXCEEDED: u32 = 10047;
@@ -44,7 +45,7 @@ impl Refusal {
     }
 
     /// The store failed for want of room. Other failures of the store may have left the entry.
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         match self.err_code {
             numbers::ACCOUNT_EXCEEDED | numbers::INSUFFICIENT | numbers::STORAGE_EXCEEDED => true,
             numbers::STORE_FAILED => {

@@ -1,18 +1,19 @@
-//! The three streams: what they must be, and whether what is there is that. A stream that differs is
+//! The streams of a workspace: what they must be, and whether what is there is that. A stream that differs is
 //! left as it is.
 
 use crate::NatsOptions;
 use std::fmt::Display;
+use std::time::Duration;
 
 use crate::answers::{StreamConfig, StreamInfo};
 use crate::api::Api;
 use crate::judge::Finding;
-use crate::limits::DUPLICATE_WINDOW;
+use crate::limits::{DUPLICATE_WINDOW, OUTLET_KEPT};
 use crate::names::Names;
 use crate::refusal::{Failure, numbers};
 
-/// What the three streams of a workspace must be.
-pub(crate) fn wanted(names: &Names, options: &NatsOptions) -> [StreamConfig; 3] {
+/// What the streams of a workspace must be.
+pub(crate) fn wanted(names: &Names, options: &NatsOptions) -> [StreamConfig; 4] {
     let replicas = options.replicas.max(1);
     let plain = |name: &str, subjects: Vec<String>, max_bytes: i64| StreamConfig {
         name: name.to_owned(),
@@ -25,7 +26,7 @@ pub(crate) fn wanted(names: &Names, options: &NatsOptions) -> [StreamConfig; 3] 
         max_msgs_per_subject: -1,
         max_msg_size: -1,
         max_age: 0,
-        duplicate_window: i64::try_from(DUPLICATE_WINDOW.as_nanos()).unwrap_or(i64::MAX),
+        duplicate_window: nanos(DUPLICATE_WINDOW),
         num_replicas: replicas,
         deny_delete: true,
         deny_purge: false,
@@ -53,7 +54,16 @@ pub(crate) fn wanted(names: &Names, options: &NatsOptions) -> [StreamConfig; 3] 
         allow_msg_ttl: true,
         ..plain(&names.access, vec![names.access_subjects()], options.access_bytes_max)
     };
-    [inlet, ledger, access]
+    // Whoever sends is somebody else, who may come late but not never.
+    let outlet = StreamConfig {
+        max_age: nanos(OUTLET_KEPT),
+        ..plain(&names.outlet, vec![names.outlet_subjects()], options.outlet_bytes_max)
+    };
+    [inlet, ledger, access, outlet]
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// In what a stream that is there differs from what it must be, in what matters.
@@ -74,7 +84,13 @@ pub(crate) fn differences(found: &StreamConfig, wanted: &StreamConfig) -> Vec<Fi
         &unlimited(per_subject),
     );
     differing.equal("max_msg_size", &unlimited(found.max_msg_size), &"-1");
-    differing.equal("max_age", &found.max_age, &0);
+    if found.max_age != wanted.max_age && (wanted.max_age == 0 || found.max_age < wanted.max_age) {
+        differing.say(
+            "max_age",
+            &format!("{} ns", found.max_age),
+            &format!("{} ns", wanted.max_age),
+        );
+    }
     differing.equal("deny_delete", &found.deny_delete, &wanted.deny_delete);
     differing.equal("deny_purge", &found.deny_purge, &wanted.deny_purge);
     differing.equal("allow_direct", &found.allow_direct, &wanted.allow_direct);
@@ -174,7 +190,7 @@ mod tests {
 
     fn ledger() -> StreamConfig {
         let options = NatsOptions::new("nats://a", WorkspaceId::main());
-        let [_, ledger, _] = wanted(&Names::of(&WorkspaceId::main()), &options);
+        let [_, ledger, ..] = wanted(&Names::of(&WorkspaceId::main()), &options);
         ledger
     }
 

@@ -1,8 +1,11 @@
 //! How inputs travel: each as JSON, a batch as an array of them. One that cannot be read does not
 //! take its neighbours with it (P9).
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use postroom_model::Input;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// One element of a batch that is not an input this program knows.
@@ -15,6 +18,28 @@ pub struct Undecodable {
 /// One input as it stands in a batch.
 pub fn encode_input(input: &Input) -> Result<Bytes, serde_json::Error> {
     serde_json::to_vec(input).map(Bytes::from)
+}
+
+/// What stands in a batch in place of an element that is not to be decided, with the reason.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused<'a> {
+    refused: Cow<'a, str>,
+    raw: Cow<'a, str>,
+}
+
+/// An element that [`decode_batch`] gives as undecodable for this reason, with these bytes.
+pub fn encode_refused(raw: &str, reason: &str) -> Result<Box<RawValue>, serde_json::Error> {
+    serde_json::value::to_raw_value(&Refused { refused: reason.into(), raw: raw.into() })
+}
+
+fn undecodable(element: &RawValue, error: &serde_json::Error) -> Undecodable {
+    match serde_json::from_str::<Refused<'_>>(element.get()) {
+        Ok(refused) => {
+            Undecodable { raw: refused.raw.into_owned(), cause: refused.refused.into_owned() }
+        }
+        Err(_) => Undecodable { raw: element.get().to_owned(), cause: error.to_string() },
+    }
 }
 
 /// Puts encoded inputs into one batch.
@@ -41,10 +66,7 @@ pub fn decode_batch(batch: &[u8]) -> Vec<Result<Input, Undecodable>> {
         Ok(elements) => elements
             .into_iter()
             .map(|element| {
-                serde_json::from_str(element.get()).map_err(|error| Undecodable {
-                    raw: element.get().to_owned(),
-                    cause: error.to_string(),
-                })
+                serde_json::from_str(element.get()).map_err(|error| undecodable(&element, &error))
             })
             .collect(),
         Err(error) => vec![Err(Undecodable {
@@ -61,7 +83,7 @@ pub fn count_inputs(batch: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{count_inputs, decode_batch, encode_batch, encode_input};
+    use super::{count_inputs, decode_batch, encode_batch, encode_input, encode_refused};
     use bytes::Bytes;
     use postroom_model::{ChannelId, DeliveryInput, HostId, Input, InputBody, InputId, Timestamp};
 
@@ -82,6 +104,15 @@ mod tests {
         let decoded = decode_batch(&encode_batch(&encoded));
         assert_eq!(decoded, (0..3).map(|n| Ok(input(n))).collect::<Vec<_>>());
         assert!(decode_batch(&encode_batch::<Bytes>(&[])).is_empty());
+    }
+
+    #[test]
+    fn refused_element_is_told_with_its_reason_and_its_own_bytes() {
+        let refused = encode_refused("{\"a\": \"\u{e9}\\n\"}", "not yours to ask").unwrap();
+        let batch = encode_batch(&[refused.get()]);
+        let decoded = decode_batch(&batch).remove(0).unwrap_err();
+        assert_eq!(decoded.raw, "{\"a\": \"\u{e9}\\n\"}");
+        assert_eq!(decoded.cause, "not yours to ask");
     }
 
     #[test]

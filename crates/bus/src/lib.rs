@@ -13,7 +13,9 @@ mod intake;
 mod memory;
 mod ports;
 
-pub use batch::{Undecodable, count_inputs, decode_batch, encode_batch, encode_input};
+pub use batch::{
+    Undecodable, count_inputs, decode_batch, encode_batch, encode_input, encode_refused,
+};
 pub use blobs::{BLOB_BYTES_MAX, BlobError, Blobs, SNAPSHOT_BYTES_MAX, SnapshotName};
 pub use error::BusError;
 pub use intake::{Intake, IntakeLimits, Submission};

@@ -1,4 +1,4 @@
-//! Limits on what is read of one mail. Each has a name (P12).
+//! Limits on what is read of one mail, and on how it is taken and sent. Each has a name (P12).
 //!
 //! What is over a limit that guards the program (nesting, parts, header fields) is refused, and the
 //! mail is set aside whole. What is over a limit that guards the reader (recipients, files, text) is
@@ -38,3 +38,46 @@ pub const DIAGNOSTIC_CHARS_MAX: usize = 1_000;
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// Characters of a display name.
 pub const NAME_CHARS_MAX: usize = 200;
+
+/// Bytes before the @ of an address (RFC 5321, 4.5.3.1.1).
+pub const ADDRESS_LOCAL_BYTES_MAX: usize = 64;
+/// Bytes of an address in an envelope, with the angle brackets (RFC 5321, 4.5.3.1.3).
+pub const PATH_BYTES_MAX: usize = 256;
+/// Further addresses of one channel.
+pub const ALIASES_MAX: usize = 100;
+/// Bytes of the secret that reply addresses are signed with.
+pub const TOKEN_SECRET_BYTES_MIN: usize = 16;
+
+/// Bytes of one mail that the listener takes, where the configuration says nothing else.
+pub const LISTEN_BYTES_DEFAULT: usize = 25 * 1024 * 1024;
+/// Recipients of one mail.
+pub const RECIPIENTS_DEFAULT: usize = 100;
+pub const RECIPIENTS_MAX: usize = 1_000;
+/// Connections at once.
+pub const CONNECTIONS_DEFAULT: usize = 50;
+pub const CONNECTIONS_MAX: usize = 1_000;
+/// How long the other side may be silent, in seconds.
+pub const IDLE_S_DEFAULT: u64 = 60;
+/// Bytes of one command.
+pub const COMMAND_BYTES_MAX: usize = 2_048;
+/// Commands of one connection.
+pub const COMMANDS_MAX: usize = 1_000;
+/// Commands of one connection that were refused.
+pub const MISTAKES_MAX: usize = 20;
+/// Bytes of one line of a mail. RFC 5322 allows 998; real ones have more.
+pub const DATA_LINE_BYTES_MAX: usize = 1024 * 1024;
+/// How long one mail may take to come, in seconds.
+pub const DATA_S_MAX: u64 = 600;
+
+/// How long it may take until the server is ready for an answer, in seconds. With the server's own
+/// answer it has to fit into the deadline of an attempt.
+pub const SMTP_TIMEOUT_S_DEFAULT: u64 = 15;
+pub const SMTP_TIMEOUT_S_MAX: u64 = 25;
+/// How long an idle connection is kept for the next answer, in seconds.
+pub const SMTP_IDLE_S_MAX: u64 = 30;
+/// Idle connections that are kept.
+pub const SMTP_IDLE_MAX: usize = 4;
+/// Bytes of all files of one answer.
+pub const SENT_FILES_BYTES_MAX: u64 = 20 * 1024 * 1024;
+/// Recipients of one answer.
+pub const SENT_RECIPIENTS_MAX: usize = 50;

@@ -83,7 +83,7 @@ fn main() -> Result<(), Refusal> {
     let log = log();
     let setting = Setting {
         zone: Zone::parse("Europe/Berlin").unwrap_or_default(),
-        region: Region::parse("DE"),
+        region: Region::parse("DE").map(Region::prepared),
         ..Setting::default()
     };
     let (mut csv_best, mut rows_best, mut ours_best) = (0.0_f64, 0.0_f64, 0.0_f64);

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_channel::{
-    AcceptError, Adapter, Files, Inlet, Push, PushRequest, PushResponse, Received, Refusal,
-    SendError, SendReceipt,
+    AcceptError, Adapter, Fetched, Files, Guard, Inlet, Push, PushRequest, PushResponse, Received,
+    Refusal, SendError, SendReceipt,
 };
 use postroom_model::{ChannelId, Outbound, Timestamp};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::fetch::{Folder, Follower, Login, Manager};
 use crate::fold::Calls;
+use crate::limits::RECORDINGS_AT_ONCE_MAX;
 use crate::options::{PhoneOptions, Source};
-use crate::verify;
+use crate::{recording, verify};
 
 /// One configured phone channel.
 #[derive(Debug)]
@@ -24,12 +26,22 @@ pub struct PhoneAdapter {
     options: PhoneOptions,
     /// What stands before path and query where the provider calls; Twilio signs it.
     public_url: String,
+    /// Fetches recordings; none where nothing is fetched.
+    guard: Option<Guard>,
+    fetching: Semaphore,
 }
 
 impl PhoneAdapter {
     pub fn new(channel: ChannelId, options: PhoneOptions, public_url: &str) -> Self {
         let public_url = public_url.trim_end_matches('/').to_owned();
-        Self { channel, options, public_url }
+        let fetching = Semaphore::new(RECORDINGS_AT_ONCE_MAX);
+        Self { channel, options, public_url, guard: None, fetching }
+    }
+
+    /// Recordings are fetched through this guard.
+    #[must_use]
+    pub fn with_guard(self, guard: Guard) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     fn address(&self, request: &PushRequest<'_>) -> String {
@@ -50,15 +62,19 @@ impl Adapter for PhoneAdapter {
         (!manager && !self.options.secrets.is_empty()).then_some(self)
     }
 
+    fn fetches(&self) -> bool {
+        matches!(self.options.source, Some(Source::File(_) | Source::Manager { .. }))
+    }
+
     async fn run(
         &self,
         inlet: Arc<dyn Inlet>,
         shutdown: CancellationToken,
     ) -> Result<(), AcceptError> {
-        let PhoneOptions { setting, secrets, source, .. } = &self.options;
+        let PhoneOptions { dialect, setting, secrets, source, .. } = &self.options;
         match source {
             Some(Source::File(path)) => {
-                let follower = Follower::new(self.channel.clone(), setting, path);
+                let follower = Follower::new(self.channel.clone(), *dialect, setting, path);
                 follower.run(inlet.as_ref(), &shutdown).await
             }
             Some(Source::Manager { address, username }) => {
@@ -77,10 +93,10 @@ impl Adapter for PhoneAdapter {
         inlet: Arc<dyn Inlet>,
         since: Timestamp,
     ) -> Result<Option<u64>, AcceptError> {
-        let PhoneOptions { setting, source, .. } = &self.options;
+        let PhoneOptions { dialect, setting, source, .. } = &self.options;
         match source {
             Some(Source::File(path)) => {
-                let follower = Follower::new(self.channel.clone(), setting, path);
+                let follower = Follower::new(self.channel.clone(), *dialect, setting, path);
                 follower.backfill(inlet.as_ref(), since).await.map(Some)
             }
             Some(Source::Folder(path)) => {
@@ -89,6 +105,17 @@ impl Adapter for PhoneAdapter {
             }
             Some(Source::Manager { .. }) | None => Ok(None),
         }
+    }
+
+    async fn recording(&self, url: &str) -> Result<Fetched, SendError> {
+        let Some(guard) = &self.guard else {
+            return Err(SendError::permanent("recording_not_allowed", "nothing is fetched here"));
+        };
+        let Ok(_turn) = self.fetching.try_acquire() else {
+            let detail = "other recordings of the channel are being fetched";
+            return Err(SendError::retryable("recording_not_fetched", detail));
+        };
+        recording::fetch(url, &self.options.recording_hosts, guard).await
     }
 
     fn sends(&self) -> bool {
@@ -113,15 +140,19 @@ impl Push for PhoneAdapter {
         let request = PushRequest { uri: &address, ..*request };
         let PhoneOptions { dialect, setting, .. } = &self.options;
         let mut calls = Calls::default();
+        let mut legs = Vec::new();
         let desk = Desk::new(setting, None);
-        let held = dialect.parse(&request, &desk, &mut |event| {
-            calls.apply(event);
+        let held = dialect.parse(&request, &desk, &mut |mut event| match event.take_leg() {
+            Some(leg) => legs.push(leg),
+            None => {
+                calls.apply(event);
+            }
         })?;
-        if calls.is_empty() && held.unreadable.count > 0 {
+        if calls.is_empty() && legs.is_empty() && held.unreadable.count > 0 {
             return Err(Refusal::new(422, "log_records_unreadable", held.unreadable.detail()));
         }
         let calls = calls.all(&setting.places);
-        Ok(Received { calls, response: held.response, ..Received::default() })
+        Ok(Received { calls, legs, response: held.response, ..Received::default() })
     }
 
     fn challenge(&self, request: &PushRequest<'_>) -> Option<Result<PushResponse, Refusal>> {

@@ -70,6 +70,17 @@ impl Dialect {
         matches!(self, Self::AsteriskCdr | Self::AsteriskCel | Self::AsteriskAmi)
     }
 
+    /// Bytes of the line of names with which a log begins; 0 if it begins with a record.
+    pub(crate) fn head_bytes(self, log: &[u8]) -> usize {
+        let line = log.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let names = match self {
+            Self::AsteriskCdr => asterisk_cdr::names_columns(line),
+            Self::AsteriskCel => asterisk_cel::names_columns(line),
+            _ => false,
+        };
+        if names { line.len() } else { 0 }
+    }
+
     /// Reads a body and gives every event in it to `sink`. The signature is not looked at. Nothing
     /// is given of a post that is refused.
     pub fn parse(

@@ -1,14 +1,16 @@
 //! What one record, one post or one line says about a call. Plain data; dialects make it, the fold
 //! takes it.
 
-use postroom_model::{CallState, Direction, Disposition, Timestamp};
+use postroom_model::{CallLeg, CallState, Direction, Disposition, Timestamp};
+use smol_str::SmolStr;
 
-/// One thing that is known about one call. What it does not say is none.
+/// One thing that is known about one call. What it does not say is none. Its texts are mostly short
+/// and are held without memory of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallEvent {
-    pub call_id: String,
+    pub call_id: SmolStr,
     /// What several calls have in common that belong together (a transfer, a fork).
-    pub linked_id: Option<String>,
+    pub linked_id: Option<SmolStr>,
     /// How far the call has come; none if the event is about something else, such as a recording.
     pub stage: Option<Stage>,
     /// When it came so far, as the telephone system says.
@@ -16,24 +18,32 @@ pub struct CallEvent {
     /// When we heard of it; stands in where the system does not say.
     pub arrived_at: Option<Timestamp>,
     pub direction: Option<Direction>,
-    pub from: Option<String>,
-    pub from_name: Option<String>,
-    pub to: Option<String>,
-    pub to_name: Option<String>,
-    pub dialled: Option<String>,
+    pub from: Option<SmolStr>,
+    pub from_name: Option<SmolStr>,
+    pub to: Option<SmolStr>,
+    pub to_name: Option<SmolStr>,
+    pub dialled: Option<SmolStr>,
     pub started_at: Option<Timestamp>,
     pub answered_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub duration_s: Option<u64>,
     pub talk_s: Option<u64>,
     pub outcome: Option<Outcome>,
-    pub cause: Option<String>,
+    pub cause: Option<SmolStr>,
     /// Who of our side was called or, at an answer, who answered.
-    pub agents: Vec<String>,
-    pub queue: Option<String>,
-    pub recording_url: Option<String>,
+    pub agents: Vec<SmolStr>,
+    pub queue: Option<SmolStr>,
+    pub recording_url: Option<SmolStr>,
     /// What happened to one leg of the call; then the rest of the call is read from its legs.
-    pub leg: Option<Box<LegEvent>>,
+    pub leg: Option<Box<CallLeg>>,
+}
+
+impl CallEvent {
+    /// What happened to a leg, with the id of its call; none if the event is about the call.
+    pub(crate) fn take_leg(&mut self) -> Option<(String, CallLeg)> {
+        let leg = self.leg.take()?;
+        Some((self.call_id.to_string(), *leg))
+    }
 }
 
 /// How far a call has come.
@@ -42,6 +52,16 @@ pub enum Stage {
     Ringing,
     Answered,
     Ended,
+}
+
+impl From<CallState> for Stage {
+    fn from(state: CallState) -> Self {
+        match state {
+            CallState::Ringing => Self::Ringing,
+            CallState::Answered => Self::Answered,
+            CallState::Ended => Self::Ended,
+        }
+    }
 }
 
 impl From<Stage> for CallState {
@@ -80,70 +100,19 @@ impl Outcome {
         }
     }
 
+    /// The one that says no more than the disposition.
+    pub fn of(disposition: Disposition) -> Self {
+        match disposition {
+            Disposition::Failed => Self::Failed,
+            Disposition::Cancelled => Self::Cancelled,
+            Disposition::NoAnswer => Self::NoAnswer,
+            Disposition::Busy => Self::Busy,
+            Disposition::Voicemail => Self::Voicemail,
+            Disposition::Answered => Self::Answered,
+        }
+    }
+
     pub fn is_answered(self) -> bool {
         self >= Self::TalkEnded
     }
-}
-
-/// Something that happened to one leg: the line of one telephone or trunk within a call. The moment
-/// stands first, so that the order of such events is the order of time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct LegEvent {
-    pub at: Timestamp,
-    pub step: LegStep,
-    pub leg_id: String,
-    /// Name of the channel, such as `PJSIP/200-0000001d`.
-    pub channel: String,
-    /// Who is at the leg at this moment.
-    pub number: Option<String>,
-    pub name: Option<String>,
-    /// Where in the dialplan the leg is.
-    pub exten: Option<String>,
-    pub context: Option<String>,
-    pub note: Option<Note>,
-}
-
-/// In the order in which they follow each other within one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum LegStep {
-    Start,
-    App,
-    Answer,
-    BridgeExit,
-    BridgeEnter,
-    /// Something else, of which only the note and who is at the leg count.
-    #[default]
-    Other,
-    Hangup,
-    End,
-    /// The last leg of the call is gone.
-    CallEnd,
-}
-
-/// What an event of a leg says beside its step.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Note {
-    /// Why the leg was hung up (a cause of Q.850, 0 if unknown), and how its dialling ended.
-    Hangup {
-        cause: u16,
-        dial_status: String,
-    },
-    /// The call came from outside.
-    Incoming,
-    /// The call goes outside.
-    Outgoing,
-    /// Whom the call was meant for at this moment.
-    Target {
-        number: Option<String>,
-        name: Option<String>,
-    },
-    /// A conference or meeting.
-    Room {
-        name: String,
-    },
-    Queue {
-        name: String,
-    },
-    Voicemail,
-    Transfer,
 }

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use postroom_model::{Call, CallState, Direction, Disposition, Timestamp};
+use postroom_model::{Call, CallState, Direction, Disposition, Legs, Timestamp};
+use smol_str::SmolStr;
 
 use crate::event::{CallEvent, Outcome, Stage};
-use crate::legs::Legs;
 use crate::limits::AGENTS_MAX;
 use crate::place::Places;
 
@@ -17,7 +17,7 @@ use crate::place::Places;
 #[derive(Debug, Default)]
 pub struct Calls {
     known: Vec<Progress>,
-    places: HashMap<String, usize>,
+    places: HashMap<SmolStr, usize>,
 }
 
 impl Calls {
@@ -54,25 +54,25 @@ impl Calls {
 /// All that is known of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
-    call_id: String,
-    linked_id: Best<String>,
+    call_id: SmolStr,
+    linked_id: Best<SmolStr>,
     stage: Option<Stage>,
     direction: Best<Direction>,
-    from: Best<String>,
-    from_name: Best<String>,
-    to: Best<String>,
-    to_name: Best<String>,
-    dialled: Best<String>,
+    from: Best<SmolStr>,
+    from_name: Best<SmolStr>,
+    to: Best<SmolStr>,
+    to_name: Best<SmolStr>,
+    dialled: Best<SmolStr>,
     started: Moment,
     answered: Moment,
     ended: Moment,
     duration_s: Told,
     talk_s: Told,
     outcome: Option<Outcome>,
-    cause: Best<String>,
-    agents: BTreeMap<String, Agent>,
-    queue: Best<String>,
-    recording_url: Best<String>,
+    cause: Best<SmolStr>,
+    agents: BTreeMap<SmolStr, Agent>,
+    queue: Best<SmolStr>,
+    recording_url: Best<SmolStr>,
     legs: Legs,
 }
 
@@ -84,7 +84,7 @@ struct Agent {
 }
 
 impl Progress {
-    pub fn new(call_id: String) -> Self {
+    pub fn new(call_id: SmolStr) -> Self {
         Self { call_id, ..Self::default() }
     }
 
@@ -128,7 +128,7 @@ impl Progress {
         }
     }
 
-    fn take_agent(&mut self, name: String, agent: Agent) {
+    fn take_agent(&mut self, name: SmolStr, agent: Agent) {
         if let Some(known) = self.agents.get_mut(&name) {
             known.answered |= agent.answered;
             known.place = known.place.min(agent.place);
@@ -139,11 +139,11 @@ impl Progress {
 
     /// The call as all of this tells it.
     pub fn call(&self, places: &Places) -> Call {
-        let mut call = match self.legs.read(&self.call_id, places) {
+        let mut call = match self.legs.read(&self.call_id) {
             Some(read) => {
                 let mut whole = self.clone();
                 whole.legs = Legs::default();
-                whole.apply(read);
+                whole.apply(told_by_legs(read));
                 whole.settled()
             }
             None => self.settled(),
@@ -172,25 +172,25 @@ impl Progress {
         let talk_s = self.talk_s.agreed().or_else(|| spent(answered_at));
         let untalked = (state == CallState::Ended && !answered).then_some(0);
         Call {
-            call_id: self.call_id.clone(),
-            linked_id: self.linked_id.value(),
+            call_id: self.call_id.to_string(),
+            linked_id: self.linked_id.text(),
             state,
             direction: self.direction.value().unwrap_or(Direction::In),
-            from: self.from.value(),
-            from_name: self.from_name.value(),
-            to: self.to.value(),
-            to_name: self.to_name.value(),
-            dialled: self.dialled.value(),
+            from: self.from.text(),
+            from_name: self.from_name.text(),
+            to: self.to.text(),
+            to_name: self.to_name.text(),
+            dialled: self.dialled.text(),
             started_at,
             answered_at,
             ended_at,
             duration_s: self.duration_s.agreed().or_else(|| spent(started_at)),
             talk_s: talk_s.or(untalked),
             disposition: self.disposition(state, answered),
-            cause: self.cause.value(),
+            cause: self.cause.text(),
             agents: self.agents(),
-            queue: self.queue.value(),
-            recording_url: self.recording_url.value(),
+            queue: self.queue.text(),
+            recording_url: self.recording_url.text(),
         }
     }
 
@@ -212,10 +212,33 @@ impl Progress {
     fn agents(&self) -> Vec<String> {
         let any_answered = self.agents.values().any(|agent| agent.answered);
         let shown = self.agents.iter().filter(|(_, agent)| agent.answered || !any_answered);
-        let mut shown: Vec<(usize, &String)> =
+        let mut shown: Vec<(usize, &SmolStr)> =
             shown.map(|(name, agent)| (agent.place, name)).collect();
         shown.sort_unstable();
-        shown.into_iter().map(|(_, name)| name.clone()).collect()
+        shown.into_iter().map(|(_, name)| name.to_string()).collect()
+    }
+}
+
+/// The call that its legs tell of, as one more event.
+fn told_by_legs(call: Call) -> CallEvent {
+    CallEvent {
+        call_id: call.call_id.into(),
+        linked_id: call.linked_id.map(SmolStr::from),
+        stage: Some(call.state.into()),
+        direction: Some(call.direction),
+        from: call.from.map(SmolStr::from),
+        from_name: call.from_name.map(SmolStr::from),
+        to: call.to.map(SmolStr::from),
+        to_name: call.to_name.map(SmolStr::from),
+        dialled: call.dialled.map(SmolStr::from),
+        started_at: call.started_at,
+        answered_at: call.answered_at,
+        ended_at: call.ended_at,
+        outcome: call.disposition.map(Outcome::of),
+        cause: call.cause.map(SmolStr::from),
+        agents: call.agents.into_iter().map(SmolStr::from).collect(),
+        queue: call.queue.map(SmolStr::from),
+        ..CallEvent::default()
     }
 }
 
@@ -256,6 +279,12 @@ impl<T: Rank + Clone> Best<T> {
     }
 }
 
+impl Best<SmolStr> {
+    fn text(&self) -> Option<String> {
+        self.0.as_ref().map(|(_, text)| text.to_string())
+    }
+}
+
 /// Less is better.
 fn key<T: Rank>(weight: Weight, value: &T) -> (u8, i64, T::Key<'_>) {
     let at = weight.at.map_or(i64::MAX, Timestamp::millis);
@@ -270,7 +299,7 @@ trait Rank {
     fn rank(&self) -> Self::Key<'_>;
 }
 
-impl Rank for String {
+impl Rank for SmolStr {
     type Key<'a> = &'a str;
     fn rank(&self) -> &str {
         self

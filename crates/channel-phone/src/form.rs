@@ -5,6 +5,7 @@ use http::header::CONTENT_TYPE;
 use postroom_channel::json::{self, Mistakes, Pointer};
 use postroom_channel::{PushRequest, Refusal, limits};
 use serde_json::Value;
+use smol_str::SmolStr;
 use url::form_urlencoded;
 
 use crate::desk;
@@ -98,7 +99,7 @@ impl Form {
     }
 
     /// The id of the call, in the first of these fields that is there.
-    pub(crate) fn call_id(&self, names: &[&'static str]) -> Result<String, Refusal> {
+    pub(crate) fn call_id(&self, names: &[&'static str]) -> Result<SmolStr, Refusal> {
         match self.any(names) {
             Some(text) => desk::id(text)?.ok_or_else(|| self.missing(names)),
             None => Err(self.missing(names)),

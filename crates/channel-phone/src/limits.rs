@@ -14,17 +14,19 @@ pub const TEXT_CHARS_MAX: usize = 256;
 pub const URL_CHARS_MAX: usize = 2_048;
 /// Names of agents of one call; further ones are left out.
 pub const AGENTS_MAX: usize = 100;
-/// Events of legs that are remembered of one call; the earliest stay.
-pub const LEG_EVENTS_MAX: usize = 5_000;
 /// Calls in one post.
 pub const POST_CALLS_MAX: usize = 1_000;
 /// Records that could not be read and are told one by one; further ones are counted.
 pub const UNREADABLE_TOLD_MAX: usize = 20;
 /// Numbers whose reading is remembered while one log is read.
-pub const NUMBERS_REMEMBERED_MAX: usize = 20_000;
+pub const NUMBERS_REMEMBERED_MAX: usize = 16_384;
 /// Bytes of a followed log that are read, and accepted, at once.
 pub const FOLLOW_BYTES_MAX: u64 = 128 * 1024;
 /// Bytes of one file of posts that did not arrive.
 pub const POST_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Calls of the manager interface that are remembered; the oldest go first.
 pub const CALLS_REMEMBERED_MAX: usize = 10_000;
+/// Bytes of a recording that is fetched.
+pub const RECORDING_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Recordings of one channel that are fetched at the same time.
+pub const RECORDINGS_AT_ONCE_MAX: usize = 2;

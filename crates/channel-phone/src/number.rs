@@ -4,11 +4,14 @@
 //! feature codes and names stay as they are, and so does a number that is valid nowhere.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, PhoneNumber};
 use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
+
+use crate::plan::Plan;
 
 /// E.164 allows 15; fewer than 7 are no number of the public network.
 const DIGITS_MIN: usize = 7;
@@ -40,15 +43,33 @@ pub enum Style {
 }
 
 /// Whose numbers a bare number belongs to, such as `DE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Region(Id);
+#[derive(Debug, Clone)]
+pub struct Region {
+    id: Id,
+    plan: Option<Arc<Plan>>,
+}
+
+impl PartialEq for Region {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Region {}
 
 impl Region {
     /// Two letters of ISO 3166, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         let id: Id = text.trim().to_ascii_uppercase().parse().ok()?;
         // Some have a code and no telephones.
-        DATABASE.by_id(id.as_ref()).map(|_| Self(id))
+        DATABASE.by_id(id.as_ref()).map(|_| Self { id, plan: None })
+    }
+
+    /// Ready for many numbers; worth it where the region is kept.
+    #[must_use]
+    pub fn prepared(self) -> Self {
+        let plan = Plan::new(self.id.as_ref()).map(Arc::new);
+        Self { plan, ..self }
     }
 }
 
@@ -59,7 +80,7 @@ pub fn is_withheld(text: &str) -> bool {
 }
 
 /// The number, or the text as it was sent.
-pub fn read(text: &str, style: Style, region: Option<Region>, inside_digits_max: usize) -> String {
+pub fn read(text: &str, style: Style, region: Option<&Region>, inside_digits_max: usize) -> String {
     let text = text.trim();
     read_number(text, style, region, inside_digits_max).unwrap_or_else(|| text.to_owned())
 }
@@ -67,7 +88,7 @@ pub fn read(text: &str, style: Style, region: Option<Region>, inside_digits_max:
 fn read_number(
     text: &str,
     style: Style,
-    region: Option<Region>,
+    region: Option<&Region>,
     inside_digits_max: usize,
 ) -> Option<String> {
     if text.len() > WRITTEN_CHARS_MAX * 4 || is_withheld(text) {
@@ -90,6 +111,9 @@ fn read_number(
         return valid_with_country(digits);
     }
     let region = region?;
+    if let Some(number) = region.plan.as_ref().and_then(|plan| plan.read(digits)) {
+        return number.strip_prefix('+').is_some_and(in_range).then_some(number);
+    }
     match abroad(digits, region) {
         Some(rest) => valid_with_country(rest),
         None => valid_in(digits, region),
@@ -98,8 +122,8 @@ fn read_number(
 
 /// What follows the prefix with which one dials abroad in a region. The library is not left to find
 /// it: it takes for granted that enough digits follow.
-fn abroad(digits: &str, region: Region) -> Option<&str> {
-    let prefix = DATABASE.by_id(region.0.as_ref())?.international_prefix()?;
+fn abroad<'a>(digits: &'a str, region: &Region) -> Option<&'a str> {
+    let prefix = DATABASE.by_id(region.id.as_ref())?.international_prefix()?;
     let found = prefix.find(digits).filter(|found| found.start() == 0)?;
     digits.get(found.end()..).filter(|rest| !rest.starts_with('0'))
 }
@@ -149,11 +173,11 @@ fn valid_with_country(digits: &str) -> Option<String> {
 }
 
 /// A number as it is dialled inside a region.
-fn valid_in(digits: &str, region: Region) -> Option<String> {
+fn valid_in(digits: &str, region: &Region) -> Option<String> {
     if digits.len() > DIGITS_MAX + 5 {
         return None;
     }
-    let number = phonenumber::parse(Some(region.0), digits).ok()?;
+    let number = phonenumber::parse(Some(region.id), digits).ok()?;
     // Some plans take more digits than E.164 has room for.
     let number = number.is_valid().then(|| e164(&number))?;
     number.strip_prefix('+').is_some_and(in_range).then_some(number)
@@ -188,7 +212,10 @@ mod tests {
             ("whatsapp:+8613800138000", Style::Dialled, None, "+8613800138000"),
         ] {
             let region = region.map(|name| Region::parse(name).unwrap());
-            assert_eq!(read(text, style, region, 6), number, "{text}");
+            let prepared = region.clone().map(Region::prepared);
+            for region in [region.as_ref(), prepared.as_ref()] {
+                assert_eq!(read(text, style, region, 6), number, "{text}");
+            }
         }
     }
 
@@ -212,7 +239,7 @@ mod tests {
             "12345678901234567890123",
         ] {
             for style in [Style::Dialled, Style::International] {
-                assert_eq!(read(text, style, Region::parse("DE"), 6), text, "{text}");
+                assert_eq!(read(text, style, Region::parse("DE").as_ref(), 6), text, "{text}");
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::number::Region;
 use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "address",
     "attach",
     "close_after_s",
@@ -26,6 +26,7 @@ const KEYS: [&str; 16] = [
     "missed",
     "own_numbers",
     "previous_secret",
+    "recording_hosts",
     "region",
     "resolve",
     "secret",
@@ -49,6 +50,8 @@ pub struct PhoneOptions {
     pub calls: CallSettings,
     /// Where calls are fetched from, if they are.
     pub source: Option<Source>,
+    /// Hosts from which recordings may be fetched.
+    pub recording_hosts: Vec<String>,
 }
 
 /// What a channel fetches from.
@@ -87,8 +90,11 @@ impl PhoneOptions {
         let secrets = known.map(|dialect| secrets(dialect, table, &mut errors)).unwrap_or_default();
         let calls = calls(table, &mut errors);
         let source = known.and_then(|dialect| source(dialect, table, &mut errors));
+        let recording_hosts = hosts(table, &mut errors);
         match (known, errors.is_empty()) {
-            (Some(dialect), true) => Ok(Self { dialect, setting, secrets, calls, source }),
+            (Some(dialect), true) => {
+                Ok(Self { dialect, setting, secrets, calls, source, recording_hosts })
+            }
             _ => Err(errors),
         }
     }
@@ -124,25 +130,38 @@ fn calls(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> CallSetti
     calls
 }
 
+fn hosts(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Vec<String> {
+    let hosts = texts(table, "recording_hosts", errors);
+    if hosts.iter().any(|host| host.is_empty() || host.contains(['/', ':', '@', '*'])) {
+        let help = "write only the name, such as `api.twilio.com`, each host by itself";
+        errors.push(OptionError::new("recording_hosts", "names no host", help));
+    }
+    hosts
+}
+
 /// Each dialect is fetched in one way, if in any.
 fn source(
     dialect: Dialect,
     table: &Map<String, Value>,
     errors: &mut Vec<OptionError>,
 ) -> Option<Source> {
+    let followed: &[Dialect] = &[Dialect::AsteriskCdr, Dialect::AsteriskCel];
     for (key, fetched) in [
-        ("file", Dialect::AsteriskCdr),
-        ("folder", Dialect::FreeswitchCdr),
-        ("address", Dialect::AsteriskAmi),
-        ("username", Dialect::AsteriskAmi),
+        ("file", followed),
+        ("folder", &[Dialect::FreeswitchCdr]),
+        ("address", &[Dialect::AsteriskAmi]),
+        ("username", &[Dialect::AsteriskAmi]),
     ] {
-        if table.contains_key(key) && dialect != fetched {
-            let message = format!("only a channel of dialect {} has it", fetched.name());
+        if table.contains_key(key) && !fetched.contains(&dialect) {
+            let names: Vec<&str> = fetched.iter().map(|dialect| dialect.name()).collect();
+            let message = format!("only a channel of dialect {} has it", names.join(" or "));
             errors.push(OptionError::new(key, message, "leave it out"));
         }
     }
     match dialect {
-        Dialect::AsteriskCdr => text(table, "file", errors).map(PathBuf::from).map(Source::File),
+        Dialect::AsteriskCdr | Dialect::AsteriskCel => {
+            text(table, "file", errors).map(PathBuf::from).map(Source::File)
+        }
         Dialect::FreeswitchCdr => {
             text(table, "folder", errors).map(PathBuf::from).map(Source::Folder)
         }
@@ -187,7 +206,7 @@ fn setting(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Setting
         }
     }
     if let Some(name) = text(table, "region", errors) {
-        setting.region = Region::parse(name);
+        setting.region = Region::parse(name).map(Region::prepared);
         if setting.region.is_none() {
             let message = format!("there is no country `{name}`");
             errors.push(OptionError::new("region", message, "write two letters such as `DE`"));
@@ -347,6 +366,12 @@ mod tests {
             ("asterix-cdr", json!({}), "dialect", "no dialect"),
             ("asterisk-cdr", json!({"close_after_s": 5}), "close_after_s", "60 to"),
             ("asterisk-cdr", json!({"attach": "yes"}), "attach", "true or false"),
+            (
+                "asterisk-cdr",
+                json!({"recording_hosts": ["https://x"]}),
+                "recording_hosts",
+                "no host",
+            ),
             ("asterisk-cdr", json!({"own_numbers": ["030"]}), "own_numbers", "begins with +"),
             ("placetel", json!({"secret": good, "file": "x"}), "file", "only a channel of dialect"),
             (

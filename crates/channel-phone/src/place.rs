@@ -1,6 +1,6 @@
 //! What is inside and what is outside of a telephone system: extensions, contexts, endpoints.
 
-use postroom_model::Direction;
+use postroom_model::{Direction, Side, legs};
 
 use crate::number::is_withheld;
 
@@ -79,38 +79,29 @@ impl Places {
         any_own && from.is_some_and(ours) && to.is_some_and(ours)
     }
 
+    /// On which side of the telephone system a number is.
+    pub fn side(&self, number: &str) -> Side {
+        if self.is_own(number) {
+            Side::Own
+        } else if self.is_inside(number) {
+            Side::Inside
+        } else {
+            Side::Outside
+        }
+    }
+
     /// The direction of a call by its context and, where that says nothing, its two numbers.
     pub fn direction(&self, context: &str, from: Option<&str>, to: Option<&str>) -> Direction {
-        if self.stays_inside(from, to) {
-            return Direction::Internal;
-        }
-        let from_inside = from.is_some_and(|from| self.is_inside(from));
-        if self.comes_from_outside(context) || !from_inside {
-            return Direction::In;
-        }
-        match to {
-            Some(to) if !self.is_inside(to) => Direction::Out,
-            _ => Direction::Internal,
-        }
+        let side = |number: Option<&str>| number.map(|number| self.side(number));
+        legs::direction(self.comes_from_outside(context), side(from), side(to))
     }
-}
-
-/// The telephone that a channel of Asterisk is: `200` of `PJSIP/200-0000001d`.
-pub(crate) fn endpoint(channel: &str) -> Option<&str> {
-    let (technology, rest) = channel.split_once('/')?;
-    if technology.eq_ignore_ascii_case("local") {
-        return None;
-    }
-    let name = rest.rsplit_once('-').map_or(rest, |(name, _)| name);
-    let name = name.split_once('@').map_or(name, |(name, _)| name);
-    Some(name).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use postroom_model::Direction;
 
-    use super::{Places, endpoint};
+    use super::Places;
 
     #[test]
     fn direction_follows_the_context_and_then_the_numbers() {
@@ -132,19 +123,5 @@ mod tests {
         }
         assert_eq!(places.direction("internal", None, Some("201")), Direction::In);
         assert_eq!(places.direction("internal", Some("201"), None), Direction::Internal);
-    }
-
-    #[test]
-    fn endpoint_is_the_telephone_of_a_channel() {
-        for (channel, name) in [
-            ("PJSIP/200-0000001d", Some("200")),
-            ("SIP/north-trunk-0000001d", Some("north-trunk")),
-            ("IAX2/box@site-77", Some("box")),
-            ("Local/200@queue-0001;1", None),
-            ("PJSIP/", None),
-            ("", None),
-        ] {
-            assert_eq!(endpoint(channel), name, "{channel}");
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter, memchr3};
 use postroom_channel::Refusal;
 
 use crate::desk::decoded;
@@ -119,7 +120,7 @@ impl<'a> Table<'a> {
         if end >= self.log.len() && self.fields.len() < self.columns && breaks_off(raw) {
             return Ok(None);
         }
-        self.line += raw.iter().fold(0, |count, byte| count + u64::from(*byte == b'\n'));
+        self.line += memchr_iter(b'\n', raw).count() as u64;
         self.columns = self.fields.len();
         self.whole_bytes = end;
         let text = std::str::from_utf8(raw).ok().map(|text| (text, begin));
@@ -199,7 +200,7 @@ impl<'a> Table<'a> {
 
     fn to_delimiter(&self, from: usize) -> usize {
         let rest = self.log.get(from..).unwrap_or_default();
-        let found = rest.iter().position(|byte| matches!(byte, b',' | b'\n' | b'\r'));
+        let found = memchr3(b',', b'\n', b'\r', rest);
         found.map_or(self.log.len(), |length| from + length)
     }
 
@@ -207,7 +208,7 @@ impl<'a> Table<'a> {
         let rest = self.log.get(from..).unwrap_or_default();
         // One that is never closed need not be followed to the end of the log.
         let rest = rest.get(..RECORD_BYTES_MAX + 1).unwrap_or(rest);
-        let found = rest.iter().position(|byte| *byte == b'"');
+        let found = memchr(b'"', rest);
         found.map_or(from + rest.len(), |length| from + length)
     }
 }

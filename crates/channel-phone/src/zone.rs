@@ -11,6 +11,8 @@ use postroom_model::Timestamp;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
+/// Bytes of `2026-03-01 17`.
+const HEAD: usize = 13;
 
 /// A time zone by its name in the IANA database, such as `Europe/Berlin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +36,13 @@ pub struct Clockwork<'a> {
     zone: &'a Zone,
     /// An hour of local time in which nothing changes, and its offset.
     hour: Cell<Option<(i64, i64)>>,
+    /// Day and hour as they were written, and when that hour began.
+    head: Cell<Option<([u8; HEAD], i64)>>,
 }
 
 impl<'a> Clockwork<'a> {
     pub fn new(zone: &'a Zone) -> Self {
-        Self { zone, hour: Cell::new(None) }
+        Self { zone, hour: Cell::new(None), head: Cell::new(None) }
     }
 
     /// A moment; none if the text is empty, all zeros, or no time.
@@ -50,13 +54,36 @@ impl<'a> Clockwork<'a> {
     /// first that fits.
     pub fn read_after(&self, text: &str, not_before: Option<Timestamp>) -> Option<Timestamp> {
         let bytes = text.trim_ascii().as_bytes();
+        if let Some(at) = self.in_known_hour(bytes) {
+            return Some(at);
+        }
         let Some(written) = Written::read(bytes) else {
             return read_epoch(bytes);
         };
-        match written.offset_ms {
-            Some(offset) => Some(Timestamp::from_millis(written.local_ms - offset)),
-            None => self.local(written.local_ms, not_before),
+        if let Some(offset) = written.offset_ms {
+            return Some(Timestamp::from_millis(written.local_ms - offset));
         }
+        let at = self.local(written.local_ms, not_before);
+        let hour = written.local_ms.div_euclid(HOUR_MS);
+        if let (Some((head, _)), Some((known, offset))) =
+            (bytes.split_first_chunk(), self.hour.get())
+            && known == hour
+        {
+            self.head.set(Some((*head, hour * HOUR_MS - offset)));
+        }
+        at
+    }
+
+    /// Minute and second of the hour that was read last.
+    fn in_known_hour(&self, bytes: &[u8]) -> Option<Timestamp> {
+        let (head, began_ms) = self.head.get()?;
+        let (written, rest) = bytes.split_first_chunk::<HEAD>()?;
+        let [b':', m, n, b':', s, t] = rest else {
+            return None;
+        };
+        let (minute, second) = (two(*m, *n)?, two(*s, *t)?);
+        let good = *written == head && minute < 60 && second <= 60;
+        good.then(|| Timestamp::from_millis(began_ms + (minute * 60 + second.min(59)) * 1_000))
     }
 
     fn local(&self, local_ms: i64, not_before: Option<Timestamp>) -> Option<Timestamp> {

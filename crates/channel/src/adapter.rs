@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
-use postroom_model::{BlobRef, Call, ChannelId, Message, Outbound, Receipt, Timestamp};
+use postroom_model::{BlobRef, Call, CallLeg, ChannelId, Message, Outbound, Receipt, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{AcceptError, Inlet, Refusal, SendError};
@@ -39,11 +39,56 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
+    /// Whether [`Self::run`] fetches from a source, which has one owner among several hosts. What listens
+    /// runs on each of them.
+    fn fetches(&self) -> bool {
+        false
+    }
+
+    /// Compares what is still at the source with what was ever accepted, one report for each part of it;
+    /// none if there is nothing to compare.
+    async fn audit(&self, _inlet: Arc<dyn Inlet>) -> Result<Option<Vec<Audit>>, AcceptError> {
+        Ok(None)
+    }
+
+    /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
+    async fn examine(&self) -> Vec<Examined> {
+        Vec::new()
+    }
+
+    /// Fetches the recording of a call from where its report says that it lies.
+    async fn recording(&self, _url: &str) -> Result<Fetched, SendError> {
+        Err(SendError::permanent("recording_not_allowed", "the channel has no recordings"))
+    }
+
     /// Whether replies can leave through it.
     fn sends(&self) -> bool;
 
     /// Makes one attempt to send. `outbound.id` is the delivery id, the same at every attempt.
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
+}
+
+/// What an audit found in one part of a source, such as a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Audit {
+    pub part: String,
+    /// Items that are there.
+    pub there: u64,
+    /// Those of them that were accepted once.
+    pub stored: u64,
+    /// Some of those that were not, as the source names them.
+    pub missing: Vec<String>,
+    /// Why this part could not be looked at: a code and words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<(&'static str, String)>,
+}
+
+/// What one part of a source is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    pub part: String,
+    /// What is the matter: a code and words, without secrets; else words for what is good.
+    pub found: Result<String, (&'static str, String)>,
 }
 
 /// Takes what is posted. Both functions are pure: the same request, the same answer.
@@ -76,6 +121,8 @@ pub struct Received {
     pub arrivals: Vec<Arrival>,
     pub receipts: Vec<Receipt>,
     pub calls: Vec<Call>,
+    /// What happened to legs, each with the id of its call, where a system tells leg by leg.
+    pub legs: Vec<(String, CallLeg)>,
     /// How far what is fetched has been read with this, if it is.
     pub reached: Option<Reached>,
     /// What the provider wants to hear; the gateway has its own answer otherwise.
@@ -111,6 +158,14 @@ pub struct PushResponse {
     pub status: u16,
     pub media_type: &'static str,
     pub body: String,
+}
+
+/// Something that was fetched from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    pub bytes: Bytes,
+    /// As the other side calls it.
+    pub media_type: Option<String>,
 }
 
 /// What the channel said when it took a reply.

@@ -110,6 +110,8 @@ impl AcceptError {
 pub enum GuardError {
     #[error("the address {0} is private, and the operator has not allowed it")]
     PrivateAddress(String),
+    #[error("the name of the server is not known: {0}")]
+    UnknownHost(String),
     #[error("the URL is not one that may be called: {0}")]
     BadUrl(String),
     #[error("outgoing requests cannot be made at all: {0}")]
@@ -121,15 +123,25 @@ impl GuardError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::PrivateAddress(_) => "address_not_allowed",
+            Self::UnknownHost(_) => "host_unknown",
             Self::BadUrl(_) => "url_not_allowed",
             Self::Client(_) => "http_client_unavailable",
         }
     }
 
-    /// The operator has to change something first.
+    /// The operator has to change something first, but for a name that cannot be resolved now.
     pub fn retryable(&self) -> bool {
-        false
+        matches!(self, Self::UnknownHost(_))
     }
+}
+
+/// Why there is no connection to a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    #[error(transparent)]
+    Refused(#[from] GuardError),
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// A mistake in a channel's own options, for `postroom check`.

@@ -7,6 +7,7 @@
 //! second attempts and no connection kept open between requests.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -15,10 +16,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::TcpStream;
 use url::{Host, Url};
 
-use crate::GuardError;
 use crate::address::{AllowList, is_public};
+use crate::{ConnectError, GuardError};
 
 /// To have a connection, with name and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,11 +45,18 @@ impl Default for Deadlines {
     }
 }
 
-/// Makes every outgoing request over HTTP. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Makes every outgoing request over HTTP, and says where others may go. Cheap to clone.
+#[derive(Clone)]
 pub struct Guard {
     client: reqwest::Client,
     allow: Arc<AllowList>,
+    lookup: Resolver,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("allow", &self.allow).finish_non_exhaustive()
+    }
 }
 
 impl Guard {
@@ -67,7 +76,7 @@ impl Guard {
     fn build(allow: AllowList, deadlines: Deadlines, lookup: Resolver) -> Result<Self, GuardError> {
         install_crypto();
         let allow = Arc::new(allow);
-        let resolver = GuardedResolver { allow: Arc::clone(&allow), lookup };
+        let resolver = GuardedResolver { allow: Arc::clone(&allow), lookup: Arc::clone(&lookup) };
         // A kept connection that the other side closes just now looks like a request that broke off
         // halfway, and a reply that may have left is never sent again: so none is kept.
         let client = reqwest::Client::builder()
@@ -82,7 +91,7 @@ impl Guard {
             .dns_resolver(Arc::new(resolver))
             .build()
             .map_err(|error| GuardError::Client(innermost(&error)))?;
-        Ok(Self { client, allow })
+        Ok(Self { client, allow, lookup })
     }
 
     /// A request to `url`, once that was found to be one that may be called.
@@ -93,6 +102,30 @@ impl Guard {
     ) -> Result<reqwest::RequestBuilder, GuardError> {
         let url = self.check(url)?;
         Ok(self.client.request(method, url))
+    }
+
+    /// Where `host` can be reached, for what is no HTTP: those of its addresses that may be connected
+    /// to, resolved now. Whoever connects connects to these.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, GuardError> {
+        let unknown = |cause: String| GuardError::UnknownHost(format!("{host}: {cause}"));
+        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => {
+                let found = (self.lookup)(host.to_owned()).await;
+                let found = found.map_err(|error| unknown(error.to_string()))?;
+                found.into_iter().map(|one| SocketAddr::new(one.ip(), port)).collect()
+            }
+        };
+        let private = found.iter().find(|one| !may_reach(&self.allow, one.ip())).copied();
+        let good = found.into_iter().filter(|one| may_reach(&self.allow, one.ip()));
+        let good: Vec<SocketAddr> = good.collect();
+        match (good.is_empty(), private) {
+            (false, _) => Ok(good),
+            (true, Some(address)) => {
+                Err(GuardError::PrivateAddress(format!("{} of {host}", address.ip())))
+            }
+            (true, None) => Err(unknown("the name has no address".to_owned())),
+        }
     }
 
     /// Whether `url` may be called, as far as can be said without resolving its name.
@@ -109,6 +142,35 @@ impl Guard {
             }
             _ => Ok(url),
         }
+    }
+}
+
+impl Guard {
+    /// A connection to a host, for what is not HTTP. Its name is judged where it is resolved, as that of a
+    /// URL is. No wait of its own: whoever asks has one.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        let failed = |error: io::Error| ConnectError::Failed(error.to_string());
+        let found = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => (self.lookup)(host.to_owned()).await.map_err(failed)?,
+        };
+        let mut last = ConnectError::Failed("the name has no address".to_owned());
+        for address in found {
+            if !may_reach(&self.allow, address.ip()) {
+                let refused = if host.parse::<IpAddr>().is_ok() {
+                    host.to_owned()
+                } else {
+                    format!("{} of {host}", address.ip())
+                };
+                last = ConnectError::Refused(GuardError::PrivateAddress(refused));
+                continue;
+            }
+            match TcpStream::connect((address.ip(), port)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = failed(error),
+            }
+        }
+        Err(last)
     }
 }
 
@@ -254,7 +316,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::{Deadlines, Guard, Lookup, ReadError, read_bounded, refused_by_guard};
-    use crate::{AllowList, GuardError};
+    use crate::{AllowList, ConnectError, GuardError};
 
     /// A guard whose names all have these addresses.
     fn guard(allow: &[&str], addresses: Vec<SocketAddr>) -> Guard {
@@ -264,6 +326,23 @@ mod tests {
         };
         let allow = AllowList::parse(allow).unwrap();
         Guard::build(allow, Deadlines::default(), Arc::new(lookup)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn connection_to_a_private_address_is_made_only_where_it_is_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let strict = guard(&[], vec![address]);
+        for host in ["127.0.0.1", "mail.example.com", "::1"] {
+            let refused = strict.connect(host, address.port()).await.unwrap_err();
+            assert!(matches!(refused, ConnectError::Refused(_)), "{host}: {refused}");
+        }
+        let open = guard(&["127.0.0.1/32"], vec![address]);
+        for host in ["127.0.0.1", "mail.example.com"] {
+            open.connect(host, address.port()).await.unwrap();
+        }
+        let nowhere = guard(&[], vec![]).connect("mail.example.com", 993).await.unwrap_err();
+        assert!(matches!(nowhere, ConnectError::Failed(_)), "{nowhere}");
     }
 
     #[test]

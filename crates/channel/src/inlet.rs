@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use postroom_model::{ChannelId, MessageId};
 
-use crate::{AcceptError, Received};
+use crate::{AcceptError, Known, Received};
 
 /// Takes what came in. Implemented over the bus by the program, and by the contract suite.
 #[async_trait]
@@ -20,6 +20,10 @@ pub trait Inlet: Send + Sync + std::fmt::Debug {
     /// was accepted a moment ago may not be known yet.
     async fn reached(&self, channel: &ChannelId, name: &str)
     -> Result<Option<String>, AcceptError>;
+
+    /// What was ever accepted, as far as it is decided. Reads the whole ledger, so it is for what happens
+    /// rarely; ids that came in the last days are known without it.
+    async fn known(&self) -> Result<std::sync::Arc<Known>, AcceptError>;
 
     /// Keeps something that could not be read, raw, so that the next can go on (P9).
     async fn accept_unparsed(

@@ -83,7 +83,8 @@ impl Inspection {
     pub fn of_received(received: Received) -> Self {
         let empty = received.arrivals.is_empty()
             && received.receipts.is_empty()
-            && received.calls.is_empty();
+            && received.calls.is_empty()
+            && received.legs.is_empty();
         let outcome = if empty { InspectionOutcome::Nothing } else { InspectionOutcome::Accepted };
         let messages = received.arrivals.into_iter();
         Self {

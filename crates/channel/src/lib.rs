@@ -15,18 +15,24 @@ pub mod html;
 mod inlet;
 mod inspection;
 pub mod json;
+mod known;
 pub mod limits;
+mod outside;
 pub mod signature;
 
 pub use adapter::{
-    Adapter, Arrival, Content, Files, Push, PushRequest, PushResponse, Reached, Received,
-    SendReceipt,
+    Adapter, Arrival, Audit, Content, Examined, Fetched, Files, Push, PushRequest, PushResponse,
+    Reached, Received, SendReceipt,
 };
 pub use address::{AllowList, Cidr, NotACidr, is_public};
-pub use errors::{AcceptError, GuardError, OptionError, Refusal, SendError, SendErrorKind};
+pub use errors::{
+    AcceptError, ConnectError, GuardError, OptionError, Refusal, SendError, SendErrorKind,
+};
 pub use guard::{
     CONNECT_TIMEOUT, Deadlines, Guard, ReadError, TOTAL_TIMEOUT, URL_CHARS_MAX, check_url,
     innermost, install_crypto, read_bounded, refused_by_guard,
 };
 pub use inlet::{Accepted, Inlet};
 pub use inspection::{Inspection, InspectionOutcome, Mistake, Problem, Response};
+pub use known::Known;
+pub use outside::{OUTSIDE_INPUT_BYTES_MAX, input_from_outside};

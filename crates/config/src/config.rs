@@ -8,7 +8,7 @@ use std::sync::Arc;
 use postroom_model::digest::Digest;
 use postroom_model::{
     AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, DeskSettings, QueueSettings,
-    Rule, Settings, WorkspaceId,
+    Rule, Settings, Timing, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub calendars: Vec<CalendarSettings>,
     /// What holds for all agents.
     pub desk: DeskSettings,
+    /// What time alone brings.
+    pub timing: Timing,
     pub(crate) source: Arc<Source>,
     pub(crate) notes: Vec<Diagnostic>,
     pub(crate) secret_files: Vec<(PathBuf, Digest)>,
@@ -73,6 +75,7 @@ impl Config {
         }
         Settings {
             workspace: self.workspace.clone(),
+            timing: self.timing.clone(),
             channels,
             queues: self.queues.clone(),
             rules: self.rules.clone(),
@@ -140,6 +143,7 @@ impl Config {
             "workspace": self.workspace,
             "server": {
                 "listen": self.server.listen.to_string(),
+                "health_listen": self.server.health_listen.map(|listen| listen.to_string()),
                 "public_url": self.server.public_url,
                 "data_dir": self.server.data_dir.display().to_string(),
                 "command_wait_ms": self.server.command_wait_ms,
@@ -154,6 +158,7 @@ impl Config {
             "queues": self.queues,
             "rules": self.rules,
             "calendars": self.calendars,
+            "timing": self.timing,
             "agents": self.agents,
         })
     }
@@ -174,6 +179,9 @@ fn public_bus(bus: &Bus) -> Value {
         "login": login,
         "monitor_urls": monitors,
         "replicas": bus.replicas,
+        "inlet_keep_days": bus.inlet_keep_days,
+        "inlet_bytes_max": bus.inlet_bytes_max,
+        "ledger_bytes_max": bus.ledger_bytes_max,
         "accept": bus.accept,
     })
 }

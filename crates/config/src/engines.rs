@@ -11,6 +11,10 @@ use crate::schema::keys_of;
 use crate::secret_files::SecretFiles;
 use crate::types::{Bus, BusLogin, BusTls, RecordsConfig, ServiceUrl};
 
+/// Days for which the inlet keeps what was decided. Redelivery is told by the records, not by the inlet.
+const KEEP_DAYS: std::ops::RangeInclusive<u64> = 1..=3_650;
+/// Bytes that a stream may be limited to: at least 64 MiB, at most 1 PiB.
+const STREAM_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 50;
 /// Copies of a stream: a cluster keeps at most five.
 const REPLICAS: std::ops::RangeInclusive<u64> = 1..=5;
 
@@ -26,12 +30,18 @@ pub(crate) fn bus(
         reader.checked("bus.url", good);
     }
     let replicas = reader.number(&table, "replicas", &REPLICAS);
+    let keep = reader.number(&table, "inlet_keep_days", &KEEP_DAYS);
+    let inlet = reader.number(&table, "inlet_bytes_max", &STREAM_BYTES);
+    let ledger = reader.number(&table, "ledger_bytes_max", &STREAM_BYTES);
     Bus {
         url: ServiceUrl::new(url),
         login: login(reader, &table),
         tls: tls(reader, files, &table),
         monitor_urls: monitor_urls(reader, &table),
         replicas: replicas.and_then(|replicas| u8::try_from(replicas).ok()).unwrap_or(1),
+        inlet_keep_days: keep.unwrap_or_default(),
+        inlet_bytes_max: inlet.unwrap_or_default(),
+        ledger_bytes_max: ledger.unwrap_or_default(),
         accept: accept(reader, &table),
     }
 }
@@ -48,7 +58,11 @@ pub(crate) fn records(
         let good = checks::engine_url(&url, &schemes, "redis://127.0.0.1:6379");
         reader.checked("records.url", good);
     }
-    RecordsConfig { url: ServiceUrl::new(url), accept: accept(reader, &table) }
+    RecordsConfig {
+        url: ServiceUrl::new(url),
+        authorities: path(reader, files, &table, "authorities_path"),
+        accept: accept(reader, &table),
+    }
 }
 
 /// With what stands in secret files in its place.
@@ -94,16 +108,9 @@ fn login(reader: &mut Reader<'_>, table: &Table) -> BusLogin {
 
 /// Relative paths start from the folder of the configuration file, as those of secret files do.
 fn tls(reader: &mut Reader<'_>, files: &SecretFiles<'_>, table: &Table) -> BusTls {
-    let mut path = |key: &str| -> Option<PathBuf> {
-        let file = files.locate(&reader.text(table, key)?);
-        if !file.is_file() {
-            let message = format!("there is no file {}", file.display());
-            reader.mistake(&table.key(key), message, None);
-        }
-        Some(file)
-    };
-    let authorities = path("authorities_path");
-    let (certificate, key) = (path("certificate_path"), path("private_key_path"));
+    let authorities = path(reader, files, table, "authorities_path");
+    let certificate = path(reader, files, table, "certificate_path");
+    let key = path(reader, files, table, "private_key_path");
     let together = "a certificate and its key go together";
     match (&certificate, &key) {
         (Some(_), None) => reader.require(table, "private_key_path", together),
@@ -111,6 +118,21 @@ fn tls(reader: &mut Reader<'_>, files: &SecretFiles<'_>, table: &Table) -> BusTl
         _ => {}
     }
     BusTls { authorities, identity: certificate.zip(key) }
+}
+
+/// A file that must be there.
+fn path(
+    reader: &mut Reader<'_>,
+    files: &SecretFiles<'_>,
+    table: &Table,
+    key: &str,
+) -> Option<PathBuf> {
+    let file = files.locate(&reader.text(table, key)?);
+    if !file.is_file() {
+        let message = format!("there is no file {}", file.display());
+        reader.mistake(&table.key(key), message, None);
+    }
+    Some(file)
 }
 
 fn monitor_urls(reader: &mut Reader<'_>, table: &Table) -> Vec<ServiceUrl> {

@@ -20,7 +20,7 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, work};
+use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, timing, work};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -169,10 +169,12 @@ impl Loader {
         let calendars = calendars::calendars(&mut reader, root);
         let (queues, queue_names) = routes::queues(&mut reader, root);
         let channels = routes::channels(&mut reader, &mut files, root, &queue_names);
-        let rules = routes::rules(&mut reader, root, &queue_names);
+        let policies = timing::policies(&mut reader, root, &calendars);
+        let rules = routes::rules(&mut reader, root, &queue_names, &policies);
         let agents = routes::agents(&mut reader, root, &queue_names);
         work::skills(&mut reader, &rules, &agents);
         let desk = work::desk(&mut reader, root);
+        let timing = timing::timing(&mut reader, root, policies);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
         let config = Config {
@@ -189,6 +191,7 @@ impl Loader {
             costs,
             calendars,
             desk,
+            timing,
             source,
             notes,
             secret_files,

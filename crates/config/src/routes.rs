@@ -15,11 +15,17 @@ use crate::reader::{Reader, Table};
 use crate::schema::{AGENT_CAPACITY, keys_of};
 use crate::secret_files::SecretFiles;
 use crate::sections::kind_name;
+use crate::timing::{Policies, targets_ref};
 use crate::types::ChannelConfig;
 use crate::work;
 
-const KINDS: [ChannelKind; 4] =
-    [ChannelKind::Email, ChannelKind::Imap, ChannelKind::Webhook, ChannelKind::Phone];
+const KINDS: [ChannelKind; 5] = [
+    ChannelKind::Email,
+    ChannelKind::Imap,
+    ChannelKind::Webhook,
+    ChannelKind::Phone,
+    ChannelKind::External,
+];
 /// The level of a skill.
 const LEVELS: std::ops::RangeInclusive<u64> = 1..=100;
 const AGENT_CAPACITY_MAX: u64 = 1_000_000;
@@ -31,6 +37,11 @@ const AGENT_LIMIT_MAX: u64 = 10_000;
 pub(crate) struct Seen(BTreeMap<String, String>);
 
 impl Seen {
+    /// All that was seen.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.0.into_keys().collect()
+    }
+
     pub(crate) fn once(&mut self, reader: &mut Reader<'_>, path: &str, text: &str, what: &str) {
         match self.0.get(text) {
             Some(first) => {
@@ -116,7 +127,8 @@ pub(crate) fn channels(
         for key in ["id", "kind", "dialect", "queue"] {
             table.map.remove(key);
         }
-        files.resolve(reader, &table.path, &mut table.map, &[]);
+        // Certificates are no secrets, but long, and stand in files of their own as well.
+        files.resolve(reader, &table.path, &mut table.map, &["certificate", "ca"]);
         if let (Some(id), Some(kind)) = (id, kind) {
             channels.push(ChannelConfig { id, kind, dialect, queue, options: table.map, index });
         }
@@ -126,7 +138,7 @@ pub(crate) fn channels(
 
 fn kind(reader: &mut Reader<'_>, table: &Table) -> Option<ChannelKind> {
     let names = KINDS.map(|kind| kind_name(kind).to_owned());
-    reader.require(table, "kind", "one of `email`, `imap`, `webhook`, `phone`");
+    reader.require(table, "kind", "one of `email`, `imap`, `webhook`, `phone`, `external`");
     let text = reader.text(table, "kind")?;
     let kind = KINDS.into_iter().find(|kind| kind_name(*kind) == text);
     if kind.is_none() {
@@ -140,6 +152,7 @@ pub(crate) fn rules(
     reader: &mut Reader<'_>,
     root: &Map<String, Value>,
     queues: &[String],
+    policies: &Policies,
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
     for table in reader.tables(root, "rules") {
@@ -155,6 +168,7 @@ pub(crate) fn rules(
             skills: reader.levels(&table, "skills", &LEVELS),
             prefer: reader.levels(&table, "prefer", &LEVELS),
             tags: tags(reader, &table),
+            targets: targets_ref(reader, &table, policies),
         });
     }
     rules

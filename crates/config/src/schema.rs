@@ -30,7 +30,7 @@ const SECTIONS: &[Section] = &[
     section(
         "server",
         Shape::Table,
-        &["listen", "public_url", "data_dir", "command_wait_ms", "body_bytes_max"],
+        &["listen", "health_listen", "public_url", "data_dir", "command_wait_ms", "body_bytes_max"],
     ),
     section(
         "bus",
@@ -52,13 +52,16 @@ const SECTIONS: &[Section] = &[
             "private_key_path",
             "monitor_urls",
             "replicas",
+            "inlet_keep_days",
+            "inlet_bytes_max",
+            "ledger_bytes_max",
             "accept",
         ],
     ),
-    section("records", Shape::Table, &["url", "url_file", "accept"]),
+    section("records", Shape::Table, &["url", "url_file", "authorities_path", "accept"]),
     section("blobs", Shape::Table, &["url", "url_file"]),
     section("outgoing", Shape::Table, &["allow"]),
-    section("capacity", Shape::Table, &["email", "imap", "webhook", "phone"]),
+    section("capacity", Shape::Table, &["email", "imap", "webhook", "phone", "external"]),
     // A channel has the options of its adapter beside these.
     section(
         "channels",
@@ -66,6 +69,11 @@ const SECTIONS: &[Section] = &[
         &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
     ),
     section("calendars", Shape::Named, &["id", "time_zone", "hours", "holidays", "overrides"]),
+    section(
+        "targets",
+        Shape::Named,
+        &["id", "first_response", "next_response", "resolution", "warn_before", "calendar"],
+    ),
     section(
         "queues",
         Shape::Named,
@@ -83,9 +91,14 @@ const SECTIONS: &[Section] = &[
             "idle_frees_percent",
             "offline",
             "costs",
+            "targets",
         ],
     ),
-    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "prefer", "tags"]),
+    section(
+        "rules",
+        Shape::Numbered,
+        &["when", "queue", "priority", "skills", "prefer", "tags", "targets"],
+    ),
     section(
         "agents",
         Shape::Named,
@@ -131,6 +144,9 @@ pub fn defaults() -> Vec<(String, Value)> {
         ("bus.url", json!("embedded")),
         ("bus.monitor_urls", json!([])),
         ("bus.replicas", json!(1)),
+        ("bus.inlet_keep_days", json!(14)),
+        ("bus.inlet_bytes_max", json!(4_u64 << 30)),
+        ("bus.ledger_bytes_max", json!(8_u64 << 30)),
         ("bus.accept", json!([])),
         ("records.url", json!("embedded")),
         ("records.accept", json!([])),

@@ -39,6 +39,13 @@ pub(crate) fn server(
     let listen = reader.text(&table, "listen");
     let listen = listen.and_then(|text| reader.checked("server.listen", checks::listen(&text)));
     let listen = listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
+    let health = reader.text(&table, "health_listen");
+    let health_listen =
+        health.and_then(|text| reader.checked("server.health_listen", checks::listen(&text)));
+    if health_listen.is_some_and(|health| health == listen && health.port() != 0) {
+        let help = "take another port: `postroom gateway` listens on this one".to_owned();
+        reader.mistake("server.health_listen", "this is the address of `listen`", Some(help));
+    }
     let given = reader.text(&table, "public_url");
     let public_url_given = given.is_some();
     let public_url = given
@@ -49,6 +56,7 @@ pub(crate) fn server(
     let body = reader.number(&table, "body_bytes_max", &BODY_BYTES);
     Server {
         listen,
+        health_listen,
         public_url,
         public_url_given,
         data_dir: data_dir.map(Path::to_owned).or(configured).unwrap_or_default(),
@@ -121,5 +129,6 @@ pub(crate) const fn kind_name(kind: ChannelKind) -> &'static str {
         ChannelKind::Imap => "imap",
         ChannelKind::Webhook => "webhook",
         ChannelKind::Phone => "phone",
+        ChannelKind::External => "external",
     }
 }

@@ -14,6 +14,8 @@ use crate::redact::{redact_table, redact_urls};
 #[derive(Debug, Clone)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// Where the roles without a gateway tell how they are, if anywhere.
+    pub health_listen: Option<SocketAddr>,
     /// Where people and providers reach the server; without a slash at its end.
     pub public_url: String,
     /// Whether `public_url` was configured. Otherwise it follows `listen`, whose port may be 0.
@@ -36,6 +38,11 @@ pub struct Bus {
     pub monitor_urls: Vec<ServiceUrl>,
     /// Copies of each stream in a cluster.
     pub replicas: u8,
+    /// For how long the inlet keeps what was decided.
+    pub inlet_keep_days: u64,
+    /// What the streams may hold, where they are made.
+    pub inlet_bytes_max: u64,
+    pub ledger_bytes_max: u64,
     /// Codes of findings that the operator accepts.
     pub accept: Vec<String>,
 }
@@ -68,6 +75,8 @@ pub struct BusTls {
 #[derive(Debug, Clone)]
 pub struct RecordsConfig {
     pub url: ServiceUrl,
+    /// Certificates of authorities, in place of those of the system.
+    pub authorities: Option<PathBuf>,
     /// Codes of findings that the operator accepts.
     pub accept: Vec<String>,
 }

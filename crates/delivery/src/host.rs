@@ -8,8 +8,8 @@ use std::time::Duration;
 use postroom_bus::{Blobs, Intake, Ledger, ReadLimits};
 use postroom_channel::Adapter;
 use postroom_model::{
-    ChannelId, Clock, DeliveryInput, Envelope, HostId, IdSource, Input, InputBody, InputId,
-    MessageId, Outbound, Random,
+    ChannelId, Clock, DeliveryInput, HostId, IdSource, Input, InputBody, InputId, MessageId,
+    Outbound, Random,
 };
 use postroom_records::{Records, RecordsError};
 use tokio::sync::watch;
@@ -46,7 +46,8 @@ pub struct DeliveryParts {
     pub metrics: Metrics,
 }
 
-/// One run of a process that sends. Owns the channels whose adapters send until another host comes.
+/// One run of a process that sends. Owns the channels whose adapters send or fetch until another host
+/// comes.
 #[derive(Debug)]
 pub struct DeliveryHost {
     parts: Arc<DeliveryParts>,
@@ -58,6 +59,7 @@ pub struct DeliveryHost {
     tasks: JoinSet<Done>,
     /// Cancelled when the channel is lost.
     superseded: BTreeMap<ChannelId, CancellationToken>,
+    owned: watch::Sender<BTreeSet<ChannelId>>,
     reading: Backoff,
     /// Not before then is the ledger read again after a failure.
     read_at: Instant,
@@ -83,6 +85,7 @@ impl DeliveryHost {
             outbox: Outbox::restore(host, 0, Vec::new()),
             tasks: JoinSet::new(),
             superseded: BTreeMap::new(),
+            owned: watch::Sender::default(),
             reading: Backoff::new(),
             read_at: Instant::now(),
             parts: Arc::new(parts),
@@ -92,6 +95,11 @@ impl DeliveryHost {
     /// By which the router tells this run from all others.
     pub fn id(&self) -> HostId {
         self.host
+    }
+
+    /// The channels that are this host's now. Who fetches from a channel is its owner, too.
+    pub fn owned(&self) -> watch::Receiver<BTreeSet<ChannelId>> {
+        self.owned.subscribe()
     }
 
     /// Sends until `shutdown`, then waits for what runs, up to [`STOP_LIMIT`]. The router must still
@@ -149,8 +157,8 @@ impl DeliveryHost {
 
     fn take_adapters(&mut self) {
         let adapters = Arc::clone(&self.adapters.borrow_and_update());
-        let sending = adapters.iter().filter(|(_, adapter)| adapter.sends());
-        let channels: BTreeSet<ChannelId> = sending.map(|(channel, _)| channel.clone()).collect();
+        let wanted = adapters.iter().filter(|(_, adapter)| adapter.sends() || adapter.fetches());
+        let channels: BTreeSet<ChannelId> = wanted.map(|(channel, _)| channel.clone()).collect();
         self.outbox.set_channels(&channels);
     }
 
@@ -179,11 +187,9 @@ impl DeliveryHost {
                 let actual = entry.seq;
                 return Err(DeliveryError::Gap { expected, actual });
             }
-            let (envelope, _) = Envelope::decode(&entry.bytes).map_err(|cause| {
-                let seq = entry.seq;
-                DeliveryError::Envelope { seq, cause }
-            })?;
-            self.outbox.apply(entry.seq, &envelope, now);
+            let seq = entry.seq;
+            let taken = self.outbox.take(seq, &entry.bytes, now);
+            taken.map_err(|cause| DeliveryError::Envelope { seq, cause })?;
         }
         for channel in self.outbox.take_lost() {
             tracing::warn!(%channel, "another host sends for this channel now");
@@ -191,6 +197,12 @@ impl DeliveryHost {
                 superseded.cancel();
             }
         }
+        let owned = self.outbox.own_channels();
+        self.owned.send_if_modified(|known| {
+            let changed = *known != owned;
+            *known = owned;
+            changed
+        });
         Ok(!entries.is_empty())
     }
 

@@ -114,7 +114,7 @@ impl Outbox {
         self.overflowing
     }
 
-    /// The channels that have an adapter that sends. One that goes stays owned, without being used.
+    /// The channels that have an adapter that sends or fetches. One that goes stays owned, without being used.
     pub(crate) fn set_channels(&mut self, channels: &BTreeSet<ChannelId>) {
         for (channel, lane) in &mut self.shelf.lanes {
             lane.open = channels.contains(channel);
@@ -147,6 +147,13 @@ impl Outbox {
     /// Channels that another host took since this was last asked.
     pub(crate) fn take_lost(&mut self) -> Vec<ChannelId> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// The channels that this host owns, and that have an adapter.
+    pub(crate) fn own_channels(&self) -> BTreeSet<ChannelId> {
+        let lanes = self.shelf.lanes.iter();
+        let owned = lanes.filter(|(_, lane)| lane.open && matches!(lane.claim, Claim::Owned(_)));
+        owned.map(|(channel, _)| channel.clone()).collect()
     }
 
     /// What to do at `now`.

@@ -53,7 +53,7 @@ impl Records for EmbeddedRecords {
         &self,
         from: u64,
         to: Standing,
-        changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
         self.0.seen.add(&changes);
         Ok(write::write(&self.0.records.writer, from, to, changes).await?)

@@ -3,7 +3,7 @@
 //! The payloads are described by the types that are sent; the addresses stand here. Whoever changes an
 //! address changes it in `bus-nats` as well, whose tests name the published ones.
 
-use postroom_model::{Envelope, Input, Outbound};
+use postroom_model::{Envelope, Input, OutsideReply};
 use postroom_records::TimelineItem;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -82,7 +82,9 @@ fn channels() -> Value {
         },
         "inbound": on_nats("postroom.{workspace}.in.{channel}", &["workspace", "channel"], &["input"],
             "What comes in on one channel, published by an adapter outside of the process: messages, \
-             receipts and what it could not read, of that channel only. Everything else is set aside."),
+             receipts, calls and cursors, of that channel only. Everything else is set aside. `id` and `at` \
+             are ours here: the hash of where it came from, and the time at which it was stored; what \
+             stands there is passed over."),
         "commands": on_nats("postroom.{workspace}.cmd.{name}", &["workspace", "name"], &["input", "inputs"],
             "Everything else that asks for a decision. Gateways, routers and hosts publish what they have at \
              a moment as one batch, on `cmd.batch`: commands, settings, reports of deliveries, and what \
@@ -91,9 +93,10 @@ fn channels() -> Value {
             "What was decided, one envelope for a batch. Only the active router appends, with \
              Nats-Expected-Last-Sequence."),
         "outbound": on_nats("postroom.{workspace}.out.{channel}", &["workspace", "channel"], &["outbound"],
-            "Replies for an adapter outside of the process, which answers each with a receipt on \
-             in.{channel}. Reserved: this version sends through the adapters inside of the program only, \
-             and publishes nothing here.")
+            "Replies for an adapter outside of the process, of a channel of kind `external`. The consumer \
+             `{channel}` of the stream POSTROOM_<workspace>_OUT is kept for it: it asks for messages on \
+             $JS.API.CONSUMER.MSG.NEXT.POSTROOM_<workspace>_OUT.{channel}, sends, publishes a receipt on \
+             in.{channel} that names the reply's `id` as its `external_id`, and then acknowledges.")
     })
 }
 
@@ -113,7 +116,7 @@ fn operations() -> Value {
         "giveCommands": operation("send", "commands", &["inputs"], "Publishes what its own doors took in"),
         "appendLedger": operation("send", "ledger", &["envelope"], "Appends what was decided"),
         "followLedger": operation("receive", "ledger", &["envelope"], "Follows what was decided"),
-        "giveOutbound": operation("send", "outbound", &["outbound"], "Hands on what must leave (reserved)")
+        "giveOutbound": operation("send", "outbound", &["outbound"], "Hands on what must leave")
     })
 }
 
@@ -135,7 +138,7 @@ fn cloud_event() -> Value {
             "Nats-Msg-Id": text("The same as `ce-id`: the server takes it once in its window"),
             "ce-specversion": { "type": "string", "const": "1.0" },
             "ce-id": text("The same for the same content"),
-            "ce-type": text("postroom.inputs.v1, postroom.envelope.v1; an adapter outside names its own"),
+            "ce-type": text("postroom.inputs.v1, postroom.envelope.v1, postroom.reply.v1; an adapter outside names its own"),
             "ce-source": text("/postroom/<workspace>; an adapter outside names itself"),
             "ce-time": { "type": "string", "format": "date-time" }
         }
@@ -166,7 +169,7 @@ fn messages() -> Value {
             "payload": schema("Envelope"),
             "traits": [reference("/components/messageTraits/cloudEvent")]
         },
-        "outbound": on_bus("A reply to send", "application/json", schema("Outbound"))
+        "outbound": on_bus("A reply to send", "application/json", schema("OutsideReply"))
     })
 }
 
@@ -179,7 +182,7 @@ fn schemas() -> Map<String, Value> {
     let mut generator = settings.into_generator();
     generator.subschema_for::<Input>();
     generator.subschema_for::<Envelope>();
-    generator.subschema_for::<Outbound>();
+    generator.subschema_for::<OutsideReply>();
     generator.subschema_for::<TimelineItem>();
     generator.take_definitions(true)
 }

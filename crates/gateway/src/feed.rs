@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use postroom_bus::{BusError, Entry, Ledger, ReadLimits};
 use postroom_model::{
-    AgentId, ConversationId, Envelope, Event, EventBody, InputId, Outcome, Reason, Timestamp,
-    Transition,
+    AgentId, ChannelId, ConversationId, Envelope, Event, EventBody, InputId, Outcome, Reason,
+    Timestamp, Transition,
 };
 use postroom_records::TimelineItem;
 use tokio::sync::{OnceCell, oneshot, watch};
@@ -30,6 +30,8 @@ pub(crate) enum Audience {
     Conversation(ConversationId, Option<AgentId>),
     /// The agent, supervisors and admins.
     Agent(AgentId),
+    /// A call that has no conversation yet, or none at all: whoever would have it.
+    Channel(ChannelId),
     Supervisors,
     Admins,
 }
@@ -105,8 +107,10 @@ fn audience(event: &Event) -> Audience {
         EventBody::AgentStatusChanged { agent, .. }
         | EventBody::AgentPaused { agent, .. }
         | EventBody::AgentReady { agent } => Audience::Agent(agent.clone()),
+        EventBody::CallRecorded(recorded) => Audience::Channel(recorded.channel.clone()),
         EventBody::ConfigInstalled { .. }
         | EventBody::CursorMoved(_)
+        | EventBody::CallLeg(_)
         | EventBody::InputParked { .. }
         | EventBody::InputUnparked { .. } => Audience::Admins,
         _ => Audience::Supervisors,

@@ -32,6 +32,19 @@ pub(crate) fn own_queues(principal: &Principal, settings: &Settings) -> Vec<Queu
     agent.map(|agent| agent.queues.clone()).unwrap_or_default()
 }
 
+/// Whether an agent serves the queue into which what comes by this channel goes where no rule says
+/// anything else.
+pub(crate) fn takes_calls_of(
+    principal: &Principal,
+    settings: &Settings,
+    channel: &ChannelId,
+) -> bool {
+    let named = settings.channel(channel).and_then(|channel| channel.queue.as_ref());
+    let named = named.filter(|queue| settings.queue(queue).is_some());
+    let queue = named.or_else(|| settings.queues.first().map(|queue| &queue.id));
+    queue.is_some_and(|queue| own_queues(principal, settings).contains(queue))
+}
+
 pub(crate) fn may_see(principal: &Principal, settings: &Settings, at: &Whereabouts) -> bool {
     match principal.role {
         Role::Supervisor | Role::Admin => true,

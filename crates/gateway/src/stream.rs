@@ -260,6 +260,10 @@ fn sees(
             concerned
                 || whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }
+        (Role::Agent, Audience::Channel(channel)) => {
+            reach::takes_calls_of(principal, settings, channel)
+        }
+        (Role::Integrator, Audience::Channel(channel)) => principal.channels.contains(channel),
         (Role::Integrator, Audience::Conversation(id, _)) => {
             whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }
@@ -280,7 +284,10 @@ async fn whereabouts<'a>(
                 .iter()
                 .filter_map(|item| match &item.audience {
                     Audience::Conversation(id, _) => Some(*id),
-                    Audience::Agent(_) | Audience::Supervisors | Audience::Admins => None,
+                    Audience::Agent(_)
+                    | Audience::Channel(_)
+                    | Audience::Supervisors
+                    | Audience::Admins => None,
                 })
                 .collect();
             if ids.is_empty() {

@@ -2,13 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, Call, CallId, ChannelId, ContactId, ConversationId, Timestamp};
+use crate::{
+    Actor, Call, CallId, CallLeg, ChannelId, ContactId, ConversationId, Opened, Timestamp,
+};
 
 /// What a telephone system tells of a call: one report of several, in any order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InboundCall {
     pub channel: ChannelId,
+    /// As far as this report tells it; only its id, if it tells of one leg.
     pub call: Call,
+    /// What happened to one leg of the call, where a telephone system tells leg by leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<Box<CallLeg>>,
+}
+
+impl InboundCall {
+    pub fn new(channel: ChannelId, call: Call) -> Self {
+        Self { channel, call, leg: None }
+    }
+
+    /// What happened to one leg of the call with this id.
+    pub fn of_leg(channel: ChannelId, call_id: String, leg: CallLeg) -> Self {
+        Self { channel, call: Call::unknown(call_id), leg: Some(Box::new(leg)) }
+    }
 }
 
 /// How far something that is fetched has been read. It comes behind what was read.
@@ -33,6 +50,9 @@ pub struct CallRecorded {
     /// The report that came, if the call says anything else; none if nothing came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Box<Call>>,
+    /// What happened to one leg, if that is what came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<Box<CallLeg>>,
     /// The customer was not answered and waits to be called back.
     #[serde(default, skip_serializing_if = "is_false")]
     pub waits: bool,
@@ -45,6 +65,10 @@ pub struct CallRecorded {
     /// Where the calls of this number went before, as long as this one is not over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<ConversationId>,
+    /// What it would open if nothing more comes, as long as it is not over: rules read messages, and
+    /// time alone brings none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Box<Opened>>,
     /// Who logged it by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,

@@ -120,6 +120,9 @@ pub struct Contact {
     pub name: Option<String>,
     /// In the order in which they became known; none once it was merged.
     pub addresses: Vec<Address>,
+    /// Those of them to which mail came back because nobody is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead: Vec<Address>,
     pub created_at: Timestamp,
     /// The contact that has its addresses since the two were found to be one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]

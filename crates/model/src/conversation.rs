@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, ChannelId, ContactId, ConversationId, Offered, Party, QueueId, Reason, RuleTrace,
-    Timestamp,
+    AgentId, ChannelId, ContactId, ConversationId, Offered, Party, PolicyId, QueueId, Reason,
+    RuleTrace, Target, Timestamp,
 };
 
 #[derive(
@@ -36,16 +36,6 @@ pub enum Status {
     Resolved,
 }
 
-/// A time that was promised. Filled by the routing of targets; empty where none is configured.
-#[derive(
-    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
-)]
-pub struct Target {
-    pub kind: String,
-    pub due_at: Timestamp,
-    pub state: String,
-}
-
 /// A conversation as people read it: the row of the records and the answer of the API.
 #[derive(
     Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
@@ -63,6 +53,12 @@ pub struct Conversation {
     /// The customer as the first message named them; replies go there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Party>,
+    /// The conversation that its first message claimed to belong to, without being let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<ConversationId>,
+    /// Ids of the mails that an answer refers to, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mails: Vec<String>,
     /// 0 to 99; the higher is served first.
     pub priority: u8,
     /// Skills that an agent must have, with the lowest level that will do.
@@ -74,7 +70,11 @@ pub struct Conversation {
     /// What it takes of its owner's capacity while it is open or pending.
     pub cost: u16,
     pub tags: Vec<String>,
+    /// The times that were promised, the newest of each kind.
     pub targets: Vec<Target>,
+    /// What a rule said is promised; what the queue promises if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     pub opened_at: Timestamp,
     pub last_message_at: Timestamp,
     /// Since when the customer waits for us; null while we wait for the customer.

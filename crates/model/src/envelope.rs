@@ -170,11 +170,16 @@ impl Envelope {
         Ok(Encoded { bytes, head_hash })
     }
 
-    /// Reads an envelope and gives the hash of its head.
-    pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), EnvelopeError> {
+    /// The two JSON texts of an envelope, unread: head and bodies.
+    pub fn parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), EnvelopeError> {
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or(EnvelopeError::CutOff)?;
         let length = u32::from_be_bytes(*length) as usize;
-        let (head, bodies) = rest.split_at_checked(length).ok_or(EnvelopeError::CutOff)?;
+        rest.split_at_checked(length).ok_or(EnvelopeError::CutOff)
+    }
+
+    /// Reads an envelope and gives the hash of its head.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), EnvelopeError> {
+        let (head, bodies) = Self::parts(bytes)?;
         let mut envelope: Self = match serde_json::from_slice(head) {
             Ok(envelope) => envelope,
             Err(error) => match serde_json::from_slice::<Version>(head) {

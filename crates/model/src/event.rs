@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
-    ConversationId, Cursor, HostId, Input, Message, MessageId, NoteId, OfferClosed, OfferMade,
-    ParkedId, Party, Pause, QueueId, Reason, ReceiptStatus, RuleTrace, SendResult, Settings,
-    StatusId, Timestamp,
+    ConversationId, Cursor, HostId, Input, LegHeard, Message, MessageId, NoteId, OfferClosed,
+    OfferMade, ParkedId, Party, Pause, PolicyId, QueueId, Reason, ReceiptStatus, RuleTrace,
+    SendResult, Settings, StatusId, Target, TargetKind, Timestamp,
 };
 
 /// One thing that happened. Its position in the ledger is counted, not written.
@@ -59,6 +59,18 @@ pub enum EventBody {
         addresses: Vec<Address>,
         by: Actor,
     },
+
+    /// Mail to the address came back because nobody is there; no more is sent to it.
+    #[serde(rename = "contact.address_died")]
+    AddressDied {
+        contact: ContactId,
+        address: Address,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// Somebody wrote from it after all.
+    #[serde(rename = "contact.address_revived")]
+    AddressRevived { contact: ContactId, address: Address },
 
     #[serde(rename = "conversation.opened")]
     ConversationOpened(Box<Opened>),
@@ -133,6 +145,15 @@ pub enum EventBody {
     /// It goes on, and takes that share again.
     #[serde(rename = "conversation.roused")]
     ConversationRoused { agent: AgentId, cost: u16 },
+    /// What is promised from now on, all of it, and how far it is.
+    #[serde(rename = "targets.changed")]
+    TargetsChanged { targets: Vec<Target> },
+    /// A target will be due soon.
+    #[serde(rename = "target.warned")]
+    TargetWarned { kind: TargetKind, due_at: Timestamp },
+    /// A target was not kept.
+    #[serde(rename = "target.breached")]
+    TargetBreached { kind: TargetKind, due_at: Timestamp },
 
     #[serde(rename = "message.received")]
     MessageReceived {
@@ -140,9 +161,15 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         contact: Option<ContactId>,
         message: Box<Message>,
+        /// What is known of it if it is a mail.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mail: Option<ReceivedMail>,
     },
     #[serde(rename = "call.recorded")]
     CallRecorded(Box<CallRecorded>),
+    /// Something happened to a leg of a call, and the call is what it was.
+    #[serde(rename = "call.leg")]
+    CallLeg(Box<LegHeard>),
     #[serde(rename = "note.added")]
     NoteAdded { id: NoteId, by: Actor },
     #[serde(rename = "reply.queued")]
@@ -202,6 +229,17 @@ pub struct Freed {
     pub cost: u16,
 }
 
+/// How a mail stands in its conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReceivedMail {
+    pub channel: ChannelId,
+    /// The key under which what answers it finds the conversation.
+    pub key: String,
+    /// A program wrote it, and nobody waits for an answer: nothing is opened again for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
+}
+
 /// All that the fold needs to hold an open conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Opened {
@@ -215,6 +253,9 @@ pub struct Opened {
     pub customer: Option<Party>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The conversation that its first message claimed to belong to, without being let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<ConversationId>,
     pub queue: QueueId,
     #[serde(default)]
     pub priority: u8,
@@ -226,6 +267,8 @@ pub struct Opened {
     pub cost: u16,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     pub route: RuleTrace,
     /// The version and message version that it had before; 0 for a new one.
     #[serde(default)]

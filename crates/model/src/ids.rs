@@ -112,6 +112,8 @@ slug_ids! {
     ChannelId;
     /// When a team works.
     CalendarId;
+    /// What times are promised.
+    PolicyId;
     /// A queue of conversations.
     QueueId;
     /// A person who answers.
@@ -211,9 +213,30 @@ impl InputId {
         Self(hashed(b"call-report", &[workspace.as_str(), channel.as_str(), &content]))
     }
 
+    /// The id of what happened to one leg of a call: the same told twice is the same input.
+    pub fn of_leg(
+        workspace: &WorkspaceId,
+        channel: &ChannelId,
+        call_id: &str,
+        leg: &crate::CallLeg,
+    ) -> Self {
+        let content = serde_json::to_string(leg).unwrap_or_default();
+        Self(hashed(b"call-leg", &[workspace.as_str(), channel.as_str(), call_id, &content]))
+    }
+
     /// The id of a report from outside that is not a message (a receipt, an unreadable post).
     pub fn of_report(workspace: &WorkspaceId, channel: &ChannelId, content: &str) -> Self {
         Self(hashed(b"report", &[workspace.as_str(), channel.as_str(), content]))
+    }
+
+    /// The id of bytes that could not be read: the same bytes and reason, the same id.
+    pub fn of_unparsed(
+        workspace: &WorkspaceId,
+        channel: &ChannelId,
+        raw: &Digest,
+        code: &str,
+    ) -> Self {
+        Self::of_report(workspace, channel, &format!("{raw} {code}"))
     }
 }
 

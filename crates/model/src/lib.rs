@@ -2,7 +2,8 @@
 //!
 //! Types here are plain data with a JSON form. That form is the wire form of the inlet, the ledger
 //! and the API, so it is pinned by a snapshot (`tests/wire.rs`): whoever changes it sees the change
-//! in review. This crate does no I/O, reads no clock by itself and decides nothing.
+//! in review. Only `legs` reads something out of them, which adapters and core must read alike. This
+//! crate does no I/O, reads no clock by itself and decides nothing.
 
 pub mod agent;
 pub mod blob;
@@ -19,14 +20,20 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod input;
+pub mod leg;
+pub mod legs;
 pub mod limits;
+pub mod mail_thread;
 pub mod message;
 pub mod offer;
 pub mod outcome;
+pub mod outside;
 pub mod random;
 pub mod reason;
 pub mod settings;
+pub mod target;
 pub mod time;
+pub mod timing;
 
 pub use agent::{AgentStatus, Pause, PauseCause, Presence};
 pub use blob::BlobRef;
@@ -35,26 +42,31 @@ pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Action, Actor, Command, ReplyDraft, Role};
 pub use contact::{Address, Contact};
-pub use conversation::{Conversation, Status, Target};
+pub use conversation::{Conversation, Status};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use desk::{
     AgentChoice, DeskSettings, HandOut, IdleShare, OfflineAction, QueueOrder, QueueWork, RampIn,
     StatusSettings,
 };
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
-pub use event::{Event, EventBody, Freed, Opened};
+pub use event::{Event, EventBody, Freed, Opened, ReceivedMail};
 pub use ids::{
     AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
-    InputId, MessageId, NoteId, OfferId, ParkedId, QueueId, StatusId, WorkspaceId,
+    InputId, MessageId, NoteId, OfferId, ParkedId, PolicyId, QueueId, StatusId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
+pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
+pub use legs::Legs;
 pub use message::{
     Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
     Message, MessageKind, Party, Receipt, ReceiptStatus,
 };
 pub use offer::{Offer, OfferClosed, OfferEnd, OfferMade, Offered};
 pub use outcome::{Outcome, OutcomeKind};
+pub use outside::{OutsideFile, OutsideReply};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use reason::{PassedOver, PassedOverCause, Reason, RuleTrace};
 pub use settings::{AgentSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings};
+pub use target::{Target, TargetKind, TargetPolicy, TargetState, note_target};
 pub use time::Timestamp;
+pub use timing::{QueueTiming, Timing};

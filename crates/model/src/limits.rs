@@ -13,6 +13,9 @@ pub const EXTERNAL_ID_CHARS_MAX: usize = 512;
 /// Characters in a subject; longer ones are cut by the adapter.
 pub const SUBJECT_CHARS_MAX: usize = 1_000;
 
+/// Mails that an answer refers to.
+pub const MAILS_REFERRED_MAX: usize = 20;
+
 /// Tags on one conversation.
 pub const TAGS_MAX: usize = 50;
 

@@ -248,6 +248,9 @@ pub struct Receipt {
     pub at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The address, if it failed because nobody is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<Address>,
 }
 
 /// In the order in which they may follow each other; `failed` ends it.
@@ -298,6 +301,33 @@ pub struct Call {
     pub agents: Vec<String>,
     pub queue: Option<String>,
     pub recording_url: Option<String>,
+}
+
+impl Call {
+    /// A call of which nothing is known but its id.
+    pub fn unknown(call_id: String) -> Self {
+        Self {
+            call_id,
+            linked_id: None,
+            state: CallState::Ringing,
+            direction: Direction::In,
+            from: None,
+            from_name: None,
+            to: None,
+            to_name: None,
+            dialled: None,
+            started_at: None,
+            answered_at: None,
+            ended_at: None,
+            duration_s: None,
+            talk_s: None,
+            disposition: None,
+            cause: None,
+            agents: vec![],
+            queue: None,
+            recording_url: None,
+        }
+    }
 }
 
 #[derive(

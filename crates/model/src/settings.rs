@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::{
-    AgentId, CalendarSettings, CallSettings, ChannelId, DeskSettings, QueueId, QueueWork,
-    WorkspaceId,
+    AgentId, CalendarSettings, CallSettings, ChannelId, DeskSettings, PolicyId, QueueId, QueueWork,
+    Timing, WorkspaceId,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Settings {
     pub workspace: WorkspaceId,
+    /// What time alone brings.
+    #[serde(default, skip_serializing_if = "Timing::is_empty")]
+    pub timing: Timing,
     pub channels: Vec<ChannelSettings>,
     /// At least one; the first is the default.
     pub queues: Vec<QueueSettings>,
@@ -66,6 +69,7 @@ impl Settings {
             (ChannelKind::Imap, 5),
             (ChannelKind::Webhook, 20),
             (ChannelKind::Phone, 100),
+            (ChannelKind::External, 20),
         ])
     }
 }
@@ -90,10 +94,13 @@ pub enum ChannelKind {
     Imap,
     Webhook,
     Phone,
+    /// An adapter outside of the process, on the bus.
+    External,
 }
 
 impl ChannelKind {
-    pub const ALL: [Self; 4] = [Self::Email, Self::Imap, Self::Webhook, Self::Phone];
+    pub const ALL: [Self; 5] =
+        [Self::Email, Self::Imap, Self::Webhook, Self::Phone, Self::External];
 
     /// Its place in [`Self::ALL`].
     pub const fn index(self) -> usize {
@@ -149,6 +156,9 @@ pub struct Rule {
     pub prefer: BTreeMap<String, u8>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// What is promised; what the queue promises if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<PolicyId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -212,8 +212,11 @@ pub(crate) struct Backfill {
     /// Id of the channel
     pub(crate) channel: String,
     /// From when on: a date such as 2026-03-01, a moment, or 7d
-    #[arg(long, value_name = "DATE")]
-    pub(crate) since: String,
+    #[arg(long, value_name = "DATE", required_unless_present = "audit")]
+    pub(crate) since: Option<String>,
+    /// Fetch nothing: compare what the source still has with the ledger; exit 1 if anything is missing
+    #[arg(long, conflicts_with = "since")]
+    pub(crate) audit: bool,
 }
 
 #[derive(Debug, Args)]

@@ -22,12 +22,19 @@ pub(crate) fn nats(config: &Config) -> NatsOptions {
         monitor_urls: bus.monitor_urls.iter().map(|url| url.reveal().into()).collect(),
         accepted: bus.accept.clone(),
         replicas: bus.replicas,
+        inlet_bytes_max: i64::try_from(bus.inlet_bytes_max).unwrap_or(i64::MAX),
+        ledger_bytes_max: i64::try_from(bus.ledger_bytes_max).unwrap_or(i64::MAX),
         ..NatsOptions::new(bus.url.reveal(), config.workspace.clone())
     }
 }
 
 pub(crate) fn redis(config: &Config) -> RedisOptions {
-    RedisOptions { accepted: config.records.accept.clone(), ..RedisOptions::default() }
+    let records = &config.records;
+    RedisOptions {
+        accepted: records.accept.clone(),
+        authorities: records.authorities.clone(),
+        ..RedisOptions::default()
+    }
 }
 
 /// What is wrong with the choice of engines, before any of them is asked. Nothing is said of the

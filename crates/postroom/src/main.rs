@@ -16,6 +16,7 @@ mod door;
 mod engines;
 mod failure;
 mod output;
+mod outside;
 mod serve;
 mod setup;
 mod store;
@@ -77,7 +78,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Verify => commands::verify::run(shared).await,
         Command::Rebuild => commands::rebuild::run(shared).await,
         Command::Backfill(wanted) => commands::backfill::run(shared, wanted).await,
-        Command::Bench(wanted) => bench::run(shared, wanted).await,
+        Command::Bench(wanted) => Box::pin(bench::run(shared, wanted)).await,
         Command::BenchServer(wanted) => bench::server::run(shared, wanted).await,
         Command::Demo => commands::demo::run(shared).await,
         Command::Generate(wanted) => commands::generate::run(wanted),

@@ -11,6 +11,7 @@ use crate::adapters::{self, Adapters};
 use crate::cli::Shared;
 use crate::engines;
 use crate::failure::Failure;
+use crate::store::Store;
 
 /// A configuration that every room has accepted.
 #[derive(Debug)]
@@ -18,6 +19,13 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) adapters: Adapters,
     pub(crate) settings: Settings,
+}
+
+impl Setup {
+    /// Joins what needs an engine with it, once that is open.
+    pub(crate) fn connect(&mut self, store: &Store) {
+        adapters::connect(&mut self.adapters, &self.config, store.outlet.as_ref());
+    }
 }
 
 pub(crate) fn loader(shared: &Shared) -> Loader {

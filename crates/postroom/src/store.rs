@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use postroom_access::AccessStore;
 use postroom_bus::{Blobs, Inlet, Ledger};
-use postroom_bus_nats::Nats;
+use postroom_bus_nats::{Nats, Outlet};
 use postroom_config::Config;
 use postroom_embedded::{Embedded, EmbeddedOptions};
 use postroom_model::SystemClock;
@@ -25,6 +25,8 @@ pub(crate) struct Store {
     pub(crate) records: Arc<dyn Records>,
     pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) blobs: Blobs,
+    /// For adapters of other processes; the clustered form has it.
+    pub(crate) outlet: Option<Outlet>,
 }
 
 impl Store {
@@ -73,6 +75,7 @@ async fn connect(config: &Config, blobs: PathBuf) -> Result<Store, Failure> {
         records: Arc::new(records),
         access: nats.access(),
         blobs,
+        outlet: Some(nats.outlet()),
     })
 }
 
@@ -88,6 +91,7 @@ pub(crate) async fn open_in(folder: PathBuf, blobs: PathBuf) -> Result<Store, Fa
             records: embedded.records(),
             access: embedded.access(),
             blobs,
+            outlet: None,
         })
     });
     match opened.await {

@@ -141,7 +141,7 @@ impl Facts {
 
 /// Tries the connection and tells what is wrong with the server. For `postroom doctor`.
 pub async fn examine(url: &str, options: &RedisOptions) -> Result<Vec<Finding>, RedisError> {
-    look(&Link::new(options::client(url)?, options.connection())).await
+    look(&Link::new(options::client(url, options)?, options.connection())).await
 }
 
 pub(crate) async fn look(link: &Link) -> Result<Vec<Finding>, RedisError> {

@@ -13,8 +13,25 @@ pub(crate) fn of(error: &RedisError) -> RecordsError {
     }
     match error.kind() {
         ErrorKind::UnexpectedReturnType => RecordsError::Damaged(error.to_string()),
-        _ => RecordsError::Unavailable(error.to_string()),
+        _ => RecordsError::Unavailable(in_words(error)),
     }
+}
+
+/// With what to do, where the words of the library leave that open.
+fn in_words(error: &RedisError) -> String {
+    let words = error.to_string();
+    let remedy = match error.kind() {
+        _ if words.contains("certificate") => {
+            "name the certificate of its authority in [records] authorities_path, or the host as \
+             the certificate has it in url"
+        }
+        ErrorKind::AuthenticationFailed => "correct user and password in [records] url",
+        _ if words.contains("NOAUTH") || words.contains("WRONGPASS") => {
+            "correct user and password in [records] url"
+        }
+        _ => return words,
+    };
+    format!("{words}; {remedy}")
 }
 
 /// Whether the connection is of no use after this: broken, silent, or to a server that is no longer

@@ -1,11 +1,12 @@
 //! What may be set, and the limits that hold for every connection.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_model::{Random, SystemRandom};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, TlsCertificates};
 
 use crate::RedisError;
 
@@ -24,6 +25,8 @@ pub struct RedisOptions {
     pub look_every: Duration,
     /// Codes of findings with which the operator has agreed in writing; see [`crate::Finding::code`].
     pub accepted: Vec<String>,
+    /// A file of certificates of authorities, in place of those of the system.
+    pub authorities: Option<PathBuf>,
     /// Names the generations of the records.
     pub random: Arc<dyn Random>,
 }
@@ -35,6 +38,7 @@ impl Default for RedisOptions {
             connect_wait: Duration::from_secs(1),
             look_every: Duration::from_secs(2),
             accepted: Vec::new(),
+            authorities: None,
             random: Arc::new(SystemRandom::new()),
         }
     }
@@ -49,11 +53,18 @@ impl RedisOptions {
 }
 
 /// The server that `url` names; nothing is connected yet.
-pub(crate) fn client(url: &str) -> Result<Client, RedisError> {
+pub(crate) fn client(url: &str, options: &RedisOptions) -> Result<Client, RedisError> {
     // The library's words name what is wrong and leave the password out.
     let invalid = |error: redis::RedisError| RedisError::Url(error.to_string());
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     let info = url.into_connection_info().map_err(invalid)?.set_tcp_settings(tcp);
-    Client::open(info).map_err(invalid)
+    let Some(file) = &options.authorities else {
+        return Client::open(info).map_err(invalid);
+    };
+    let root_cert = std::fs::read(file).map_err(|error| {
+        RedisError::Url(format!("the authorities in {} cannot be read: {error}", file.display()))
+    })?;
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(root_cert) };
+    Client::build_with_tls(info, certificates).map_err(invalid)
 }

@@ -31,12 +31,12 @@ impl Plan {
     pub(crate) fn of(
         names: &Names,
         to: Standing,
-        changes: Vec<Change>,
+        changes: &[Change],
     ) -> Result<Self, RecordsError> {
         let (rows, forget) = settled(changes);
         let mut batch = Batch::new(names, to.seq);
         for (key, row) in &rows {
-            batch.change(key, row.as_ref())?;
+            batch.change(key, *row)?;
         }
         let seen = batch.order_seen();
         if batch.bytes > WRITE_BYTES_MAX {
@@ -50,8 +50,8 @@ impl Plan {
 }
 
 /// Each row once, as it stands in the end, and what is forgotten of the rows that were there before.
-fn settled(changes: Vec<Change>) -> (BTreeMap<Key, Option<Row>>, Option<Timestamp>) {
-    let mut rows: BTreeMap<Key, Option<Row>> = BTreeMap::new();
+fn settled(changes: &[Change]) -> (BTreeMap<&Key, Option<&Row>>, Option<Timestamp>) {
+    let mut rows: BTreeMap<&Key, Option<&Row>> = BTreeMap::new();
     let mut forget: Option<Timestamp> = None;
     for change in changes {
         match change {
@@ -62,9 +62,9 @@ fn settled(changes: Vec<Change>) -> (BTreeMap<Key, Option<Row>>, Option<Timestam
                 rows.insert(key, None);
             }
             Change::ForgetSeen { before } => {
-                forget = forget.max(Some(before));
+                forget = forget.max(Some(*before));
                 for row in rows.values_mut() {
-                    if matches!(row, Some(Row::Seen(seen)) if seen.at < before) {
+                    if matches!(row, Some(Row::Seen(seen)) if seen.at < *before) {
                         *row = None;
                     }
                 }

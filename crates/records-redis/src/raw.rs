@@ -21,7 +21,7 @@ pub struct RawRecords {
 
 impl RawRecords {
     pub fn new(url: &str, wanted: &RedisOptions) -> Result<Self, RedisError> {
-        Ok(Self { link: Link::new(options::client(url)?, wanted.connection()) })
+        Ok(Self { link: Link::new(options::client(url, wanted)?, wanted.connection()) })
     }
 
     /// Writes all rows, in one pipeline and without a condition.

@@ -40,7 +40,7 @@ impl RedisRecords {
         workspace: WorkspaceId,
         options: &RedisOptions,
     ) -> Result<Self, RedisError> {
-        let link = Arc::new(Link::new(options::client(url)?, options.connection()));
+        let link = Arc::new(Link::new(options::client(url, options)?, options.connection()));
         let findings = examine::look(&link).await?;
         let (accepted, refused): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|finding| finding.is_accepted(&options.accepted));
@@ -108,7 +108,7 @@ impl Records for RedisRecords {
         &self,
         from: u64,
         to: Standing,
-        changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
         self.writer.write(from, to, changes).await?;
         self.hints.told(to.seq);

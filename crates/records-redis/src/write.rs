@@ -61,12 +61,12 @@ impl Writer {
         &self,
         from: u64,
         to: Standing,
-        changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
         let names = &self.names;
         let planned = {
             let names = names.clone();
-            tokio::task::spawn_blocking(move || Plan::of(&names, to, changes))
+            tokio::task::spawn_blocking(move || Plan::of(&names, to, &changes))
         };
         let mut plan =
             planned.await.map_err(|error| RecordsError::Unavailable(error.to_string()))??;

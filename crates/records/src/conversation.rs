@@ -2,7 +2,8 @@
 //! say does not change.
 
 use postroom_model::{
-    Conversation, ConversationId, EventBody, Offered, Opened, Reason, Status, Timestamp,
+    Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
+    Timestamp, limits, note_target,
 };
 
 use crate::Row;
@@ -20,12 +21,15 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         assignee: None,
         contact: opened.contact,
         customer: opened.customer.clone(),
+        linked: opened.linked,
+        mails: Vec::new(),
         priority: opened.priority,
         skills: opened.skills.clone(),
         preferred: opened.preferred.clone(),
         cost: opened.cost,
         tags: opened.tags.clone(),
         targets: Vec::new(),
+        policy: opened.policy.clone(),
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -96,8 +100,12 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
 
 /// Messages, in and out. False if the event is none.
 fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
+    if let EventBody::MessageReceived { message, mail: Some(_), .. } = &fact.event.body {
+        refer(conversation, message);
+    }
     match &fact.event.body {
         EventBody::CallRecorded(recorded) if !recorded.waits => {}
+        EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {}
         EventBody::MessageReceived { .. } | EventBody::CallRecorded(_) => {
             if conversation.status == Status::Pending {
                 conversation.status = Status::Open;
@@ -117,6 +125,18 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
     conversation.last_message_at = fact.at;
     conversation.message_version = conversation.version;
     true
+}
+
+/// What an answer to this mail refers to (RFC 5322, 3.6.4).
+fn refer(conversation: &mut Conversation, message: &Message) {
+    // One that we made up is known to nobody else.
+    if message.external_id.starts_with("generated:") {
+        return;
+    }
+    let own = std::iter::once(&message.external_id);
+    let ids: Vec<&String> = message.references.iter().chain(own).collect();
+    let older = ids.len().saturating_sub(limits::MAILS_REFERRED_MAX);
+    conversation.mails = ids.into_iter().skip(older).cloned().collect();
 }
 
 fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
@@ -157,6 +177,13 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
+        EventBody::TargetWarned { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Warned);
+        }
+        EventBody::TargetBreached { kind, .. } => {
+            note_target(&mut conversation.targets, *kind, TargetState::Breached);
+        }
         _ => {}
     }
 }
@@ -187,6 +214,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.thread.clone_from(&opened.thread);
     conversation.contact = opened.contact;
     conversation.customer.clone_from(&opened.customer);
+    conversation.linked = opened.linked;
     conversation.subject.clone_from(&opened.subject);
     conversation.queue = Some(opened.queue.clone());
     conversation.priority = opened.priority;
@@ -194,5 +222,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.preferred.clone_from(&opened.preferred);
     conversation.cost = opened.cost;
     conversation.tags.clone_from(&opened.tags);
+    conversation.policy.clone_from(&opened.policy);
+    conversation.targets.clear();
     conversation.route.clone_from(&opened.route);
 }

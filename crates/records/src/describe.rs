@@ -4,7 +4,8 @@
 //! were set aside, only their names.
 
 use postroom_model::{
-    Actor, Bodies, DeliveryState, Event, EventBody, Freed, Opened, Reason, SendResult, Timestamp,
+    Actor, Bodies, DeliveryState, Event, EventBody, Freed, Opened, Reason, SendResult, Target,
+    TargetKind, Timestamp,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -51,6 +52,8 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ContactCreated { .. } => "contact.created",
         EventBody::ContactUpdated { .. } => "contact.updated",
         EventBody::ContactMerged { .. } => "contact.merged",
+        EventBody::AddressDied { .. } => "contact.address_died",
+        EventBody::AddressRevived { .. } => "contact.address_revived",
         EventBody::ConversationOpened(_) => "conversation.opened",
         EventBody::ConversationReopened { .. } => "conversation.reopened",
         EventBody::ConversationWoken { .. } => "conversation.woken",
@@ -68,8 +71,12 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::OfferForgotten { .. } => "offer.forgotten",
         EventBody::ConversationIdled { .. } => "conversation.idled",
         EventBody::ConversationRoused { .. } => "conversation.roused",
+        EventBody::TargetsChanged { .. } => "targets.changed",
+        EventBody::TargetWarned { .. } => "target.warned",
+        EventBody::TargetBreached { .. } => "target.breached",
         EventBody::MessageReceived { .. } => "message.received",
         EventBody::CallRecorded(_) => "call.recorded",
+        EventBody::CallLeg(_) => "call.leg",
         EventBody::NoteAdded { .. } => "note.added",
         EventBody::ReplyQueued { .. } => "reply.queued",
         EventBody::DeliveryOwned { .. } => "delivery.owned",
@@ -125,10 +132,11 @@ fn set(item: &mut TimelineItem, name: &str, value: impl Serialize) {
 /// Messages and notes. False if the event is none.
 fn words(item: &mut TimelineItem, body: &EventBody, bodies: &Bodies) -> bool {
     match body {
-        EventBody::MessageReceived { id, contact, message } => {
+        EventBody::MessageReceived { id, contact, message, mail } => {
             item.id = Some(id.0);
             item.message = Some(Box::new(whole(message, id.0, bodies)));
             set(item, "contact", contact);
+            set(item, "quiet", mail.as_ref().filter(|mail| mail.quiet).map(|_| true));
         }
         EventBody::CallRecorded(recorded) => {
             item.id = Some(recorded.id.0);
@@ -221,6 +229,7 @@ fn set_opened(item: &mut TimelineItem, opened: &Opened) {
     set(item, "thread", &opened.thread);
     set(item, "contact", opened.contact);
     set(item, "subject", &opened.subject);
+    set(item, "linked", opened.linked);
     set(item, "queue", &opened.queue);
     set(item, "priority", opened.priority);
     set(item, "cost", opened.cost);
@@ -269,9 +278,27 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
+        EventBody::TargetsChanged { targets } => set_targets(item, targets),
+        EventBody::TargetWarned { kind, due_at } | EventBody::TargetBreached { kind, due_at } => {
+            set(item, "target", kind);
+            set(item, "due_at", due_at);
+        }
         _ => return false,
     }
     true
+}
+
+/// Of each kind where it is and when it is due.
+fn set_targets(item: &mut TimelineItem, targets: &[Target]) {
+    for target in targets {
+        let (state, due_at) = match target.kind {
+            TargetKind::FirstResponse => ("first_response", "first_response_due_at"),
+            TargetKind::NextResponse => ("next_response", "next_response_due_at"),
+            TargetKind::Resolution => ("resolution", "resolution_due_at"),
+        };
+        set(item, state, target.state);
+        set(item, due_at, target.due_at);
+    }
 }
 
 /// A reply on its way out. False if the event is about something else.
@@ -340,6 +367,15 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "name", name);
             set(item, "addresses", addresses);
         }
+        EventBody::AddressDied { contact, address, code } => {
+            set(item, "contact", contact);
+            set(item, "address", address);
+            set(item, "code", code);
+        }
+        EventBody::AddressRevived { contact, address } => {
+            set(item, "contact", contact);
+            set(item, "address", address);
+        }
         EventBody::ContactMerged { contact, into, name, addresses, by } => {
             item.by = Some(by.clone());
             set(item, "contact", contact);
@@ -360,6 +396,10 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
         }
         EventBody::AgentReady { agent } => set(item, "agent", agent),
         EventBody::AgentsSeen { agents } => set(item, "agents", agents),
+        EventBody::CallLeg(heard) => {
+            set(item, "channel", &heard.channel);
+            set(item, "call_id", &heard.call_id);
+        }
         EventBody::CursorMoved(cursor) => {
             set(item, "channel", &cursor.channel);
             set(item, "name", &cursor.name);

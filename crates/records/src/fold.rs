@@ -78,6 +78,10 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             let key = Key::Thread(channel.clone(), thread.clone());
             put(key, Some(Row::Thread(*into)));
         }
+        (EventBody::MessageReceived { mail: Some(mail), .. }, Some(id)) => {
+            let key = Key::Thread(mail.channel.clone(), mail.key.clone());
+            put(key, Some(Row::Thread(id)));
+        }
         (EventBody::ReplyQueued { id, .. }, Some(conversation)) => {
             if let Some(row) = queued(fact, conversation, bodies) {
                 put(Key::Outbound(*id), Some(Row::Outbound(Box::new(row))));
@@ -152,7 +156,9 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
         visit(Key::Conversation(id));
     }
     match &event.body {
-        EventBody::ContactUpdated { contact, .. } => visit(Key::Contact(*contact)),
+        EventBody::ContactUpdated { contact, .. }
+        | EventBody::AddressDied { contact, .. }
+        | EventBody::AddressRevived { contact, .. } => visit(Key::Contact(*contact)),
         EventBody::ContactMerged { contact, into, .. } => {
             visit(Key::Contact(*contact));
             visit(Key::Contact(*into));
@@ -240,11 +246,18 @@ fn contact(id: ContactId, row: &mut Option<Row>, event: &Event) -> Effect {
         EventBody::ContactMerged { contact, into, .. } if *contact == id => {
             row.merged_into = Some(*into);
             row.addresses.clear();
+            row.dead.clear();
         }
         EventBody::ContactMerged { name, addresses, .. }
         | EventBody::ContactUpdated { name, addresses, .. } => {
             gather(row, name.as_deref(), addresses);
         }
+        EventBody::AddressDied { address, .. } => {
+            if !row.dead.contains(address) {
+                row.dead.push(address.clone());
+            }
+        }
+        EventBody::AddressRevived { address, .. } => row.dead.retain(|dead| dead != address),
         _ => return Effect::Nothing,
     }
     Effect::Changed

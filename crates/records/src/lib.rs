@@ -10,6 +10,7 @@ mod delivery;
 mod describe;
 mod error;
 mod fold;
+mod ground;
 mod memory;
 mod ports;
 mod project;
@@ -20,9 +21,10 @@ mod typed;
 
 pub use describe::{describe, event_type};
 pub use error::RecordsError;
+pub use ground::{Above, Ground};
 pub use memory::MemoryRecords;
 pub use ports::{ConversationQuery, ENTRIES_LOOKED_AT, Page, QueueCounts, Records, Standing, View};
-pub use project::{fold_envelope, keys_of, project, project_many, standing_after};
+pub use project::{fold_envelope, fold_many, keys_of, project, project_many, standing_after};
 pub use query::ListingCursor;
 pub use rows::{
     Change, DeliveryNote, Key, OutboundRow, Parked, Row, SCHEMA_VERSION, Seen, TimelineItem, Totals,

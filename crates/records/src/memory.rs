@@ -2,7 +2,7 @@
 //! with the process; no running server uses them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use postroom_model::{
@@ -91,14 +91,14 @@ impl Records for MemoryRecords {
         &self,
         from: u64,
         to: Standing,
-        changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
         let mut held = self.held();
         let actual = held.standing.seq;
         if actual != from {
             return Err(RecordsError::Moved { expected: from, actual });
         }
-        for change in changes {
+        for change in changes.iter().cloned() {
             held.change(change);
         }
         held.standing = to;

@@ -1,6 +1,7 @@
 //! The trait that a backend of the records implements.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_model::{
@@ -36,12 +37,13 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, RecordsError>;
 
     /// Writes all changes, in their order, and moves the standing from `from` to `to`, both or neither;
-    /// [`RecordsError::Moved`] if they do not stand at `from`.
+    /// [`RecordsError::Moved`] if they do not stand at `from`. The changes are shared with whoever goes on
+    /// with them while they are written.
     async fn write(
         &self,
         from: u64,
         to: Standing,
-        changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError>;
 
     /// Throws every row away; the records stand at 0 afterwards.

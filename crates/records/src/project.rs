@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use postroom_model::Envelope;
 
-use crate::{Key, Records, RecordsError, Row, Sheet, Standing, fold};
+use crate::{Change, Ground, Key, Records, RecordsError, Sheet, Standing, fold};
 
 /// The keys whose rows must be known before the envelope can be folded, as far as its events name
 /// them. Rows that it makes itself are not among them.
@@ -76,9 +76,33 @@ async fn project_all<'a, I>(
 where
     I: Iterator<Item = (u64, &'a Envelope)>,
 {
+    let ground = Ground { records, above: None, seq: from.seq };
+    let (standing, changes) = fold_all(ground, from, envelopes).await?;
+    records.write(from.seq, standing, changes.into()).await?;
+    Ok(standing)
+}
+
+/// What envelopes, one after the other, make of the records that stand at `from` once what is above them
+/// is written: where they then stand, and what changes. Writes nothing.
+pub async fn fold_many(
+    ground: Ground<'_>,
+    from: Standing,
+    envelopes: &[(u64, Envelope)],
+) -> Result<(Standing, Vec<Change>), RecordsError> {
+    fold_all(ground, from, || envelopes.iter().map(|(seq, envelope)| (*seq, envelope))).await
+}
+
+async fn fold_all<'a, I>(
+    ground: Ground<'_>,
+    from: Standing,
+    envelopes: impl Fn() -> I + Send,
+) -> Result<(Standing, Vec<Change>), RecordsError>
+where
+    I: Iterator<Item = (u64, &'a Envelope)>,
+{
     let mut sheet = Sheet::new();
     let keys = keys_of_all(envelopes().map(|(_, envelope)| envelope));
-    load(records, from, &mut sheet, keys).await?;
+    ground.load(&mut sheet, keys).await?;
     let mut standing = from;
     for (seq, envelope) in envelopes() {
         fold_envelope(&mut sheet, envelope, standing);
@@ -87,42 +111,9 @@ where
     loop {
         let keys = sheet.deferred_keys();
         if keys.is_empty() {
-            break;
+            return Ok((standing, sheet.into_changes()));
         }
-        load(records, from, &mut sheet, keys).await?;
+        ground.load(&mut sheet, keys).await?;
         sheet.settle();
     }
-    records.write(from.seq, standing, sheet.into_changes()).await?;
-    Ok(standing)
-}
-
-/// Loads rows as of `from`. Somebody may have cleared the records or set them back since they were
-/// asked where they stand, and may bring them forward again before the write: the totals, which come
-/// in the same answer as the rows, tell.
-async fn load(
-    records: &dyn Records,
-    from: Standing,
-    sheet: &mut Sheet,
-    mut keys: Vec<Key>,
-) -> Result<(), RecordsError> {
-    if !keys.contains(&Key::Totals) {
-        keys.push(Key::Totals);
-    }
-    let rows = records.load(&keys).await?;
-    if rows.len() != keys.len() {
-        let (asked, got) = (keys.len(), rows.len());
-        return Err(RecordsError::Damaged(format!("{got} rows came for {asked} keys")));
-    }
-    let mut stood_at = 0;
-    for (key, row) in keys.into_iter().zip(rows) {
-        if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
-            stood_at = totals.seq;
-        }
-        sheet.insert_loaded(key, row);
-    }
-    if stood_at == from.seq {
-        return Ok(());
-    }
-    let actual = records.standing().await?.seq;
-    Err(RecordsError::Moved { expected: from.seq, actual })
 }

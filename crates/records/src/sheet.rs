@@ -170,21 +170,6 @@ impl Sheet {
             .collect()
     }
 
-    /// As [`Sheet::into_changes`], but the rows stay, as loaded: for deciding on while the changes are
-    /// being written. Costs a copy of each changed row.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        let mut changes = Vec::new();
-        changes.extend(self.forget.take().map(|before| Change::ForgetSeen { before }));
-        for (key, slot) in self.rows.iter_mut().filter(|(_, slot)| slot.dirty) {
-            slot.dirty = false;
-            changes.push(match &slot.row {
-                Some(row) => Change::Put(key.clone(), row.clone()),
-                None => Change::Delete(key.clone()),
-            });
-        }
-        changes
-    }
-
     /// Whether an edit of `key` can be done now: the row is known and nothing older waits for it.
     fn ready(&self, key: &Key) -> bool {
         self.rows.contains_key(key) && !self.deferred.contains_key(key)

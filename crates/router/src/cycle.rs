@@ -1,4 +1,4 @@
-//! One cycle: look up, decide a batch, append one envelope, write the records.
+//! One cycle: look up, decide a batch, append one envelope, begin to write the records.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,13 +12,14 @@ use postroom_model::{
     Bodies, Envelope, Event, EventBody, Input, Outcome, OutcomeKind, ParkedId, Position, Timestamp,
     Transition, ids,
 };
-use postroom_records::{RecordsError, Sheet, Standing};
+use postroom_records::{Ground, RecordsError, Sheet, Standing};
 use postroom_routing::{RuleFacts, Rules, State, Step, step, step_due};
 use uuid::Uuid;
 
 use crate::batch::{Item, items};
+use crate::behind::Behind;
 use crate::codes::INPUT_POISONOUS;
-use crate::lookup::{Found, load, lookups, may_open, preload};
+use crate::lookup::{Found, lookups, may_open, preload};
 use crate::recover::{Recovered, Tail, catch_up_until_done, standing_of};
 use crate::{RouterError, RouterParts};
 
@@ -27,7 +28,9 @@ pub(crate) struct Active<'p> {
     parts: &'p RouterParts,
     pub(crate) state: State,
     pub(crate) tail: Tail,
+    /// Where the records stand once what is under way is written.
     standing: Standing,
+    behind: Option<Behind>,
     writer: Uuid,
     epoch: u64,
     rules: Option<Rules>,
@@ -75,6 +78,7 @@ impl<'p> Active<'p> {
             state: recovered.state,
             tail: recovered.tail,
             standing,
+            behind: None,
             writer: parts.ids.next(),
             rules: None,
             rules_of: None,
@@ -122,8 +126,7 @@ impl<'p> Active<'p> {
         inputs: impl Iterator<Item = &Input> + Clone,
     ) -> Result<(), RouterError> {
         loop {
-            let records = self.parts.records.as_ref();
-            match preload(records, self.tail, &self.state, sheet, inputs.clone()).await {
+            match preload(self.ground(self.tail.seq), &self.state, sheet, inputs.clone()).await {
                 Err(error) if error.retryable() => {
                     tracing::warn!(code = error.code(), "look-up failed; trying again");
                     *sheet = Sheet::new();
@@ -134,8 +137,30 @@ impl<'p> Active<'p> {
         }
     }
 
+    /// The records with what is being written above them, as of this envelope.
+    fn ground(&self, seq: u64) -> Ground<'_> {
+        let above = self.behind.as_ref().map(Behind::above);
+        Ground { records: self.parts.records.as_ref(), above, seq }
+    }
+
+    /// Waits until the records hold what was decided.
+    pub(crate) async fn settle(&mut self) -> Result<(), RouterError> {
+        let Some(behind) = self.behind.take() else { return Ok(()) };
+        match behind.ended().await {
+            Ok(()) => Ok(()),
+            // Another process rebuilds them, or projected this envelope already.
+            Err(RecordsError::Moved { .. }) => self.resync().await,
+            Err(error) if error.retryable() => {
+                tracing::warn!(code = error.code(), "the records were not written; catching up");
+                self.resync().await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Looks whether the records still stand at our tail: people read them also while nothing comes.
     pub(crate) async fn look(&mut self) -> Result<(), RouterError> {
+        self.settle().await?;
         match self.parts.records.standing().await {
             Ok(standing) if standing == self.standing => Ok(()),
             _ => self.resync().await,
@@ -144,6 +169,10 @@ impl<'p> Active<'p> {
 
     /// Brings the records to our tail and learns where they stand.
     async fn resync(&mut self) -> Result<(), RouterError> {
+        if let Some(behind) = self.behind.take() {
+            // Whatever came of it, where they stand is asked now.
+            drop(behind.ended().await);
+        }
         let parts = self.parts;
         let (ledger, records) = (parts.ledger.as_ref(), parts.records.as_ref());
         self.standing = catch_up_until_done(ledger, records, &parts.limits).await?;
@@ -237,7 +266,7 @@ impl<'p> Active<'p> {
         Ok(())
     }
 
-    /// Writes what the envelope makes of the records, which stand at `before`.
+    /// Begins to write what the envelope makes of the records, which stood at `before` without it.
     async fn project(
         &mut self,
         mut sheet: Sheet,
@@ -245,24 +274,26 @@ impl<'p> Active<'p> {
         seq: u64,
         envelope: &Envelope,
     ) -> Result<(), RouterError> {
-        let records = self.parts.records.as_ref();
         sheet.finish(envelope, self.standing);
         loop {
             let keys = sheet.deferred_keys();
             if keys.is_empty() {
                 break;
             }
-            load(records, before, &mut sheet, keys).await?;
+            self.ground(before.seq).load(&mut sheet, keys).await?;
             sheet.settle();
         }
-        let to = standing_of(seq, envelope);
-        match records.write(self.standing.seq, to, sheet.into_changes()).await {
-            Ok(()) => self.standing = to,
-            // Another process rebuilds them, or projected this envelope already.
-            Err(RecordsError::Moved { .. }) => self.resync().await?,
-            Err(error) => return Err(error.into()),
+        self.settle().await?;
+        if self.standing.seq != before.seq {
+            // They were brought to the ledger's tail, and hold this envelope too.
+            return Ok(());
         }
-        Ok(())
+        let (parts, to) = (self.parts, standing_of(seq, envelope));
+        let changes = sheet.into_changes().into();
+        let behind = Behind::begin(&parts.tasks, &parts.records, (before.seq, to), changes);
+        let tells_all = behind.above().tells_all();
+        (self.standing, self.behind) = (to, Some(behind));
+        if tells_all { Ok(()) } else { self.settle().await }
     }
 }
 

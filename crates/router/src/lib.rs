@@ -1,11 +1,12 @@
 //! The loop that decides: read the inlet, look up, ask the core, append one envelope, project it.
 //!
 //! One router is active for a workspace; the ledger itself is the fence (P4). It decides only while
-//! the records stand at its own ledger tail (P5). This crate does the I/O around the pure core and
+//! the records, with what it is writing above them, stand at its own ledger tail (P5). This crate does the I/O around the pure core and
 //! decides nothing itself; it knows no backend and no channel.
 
 mod append;
 mod batch;
+mod behind;
 mod codes;
 mod cycle;
 mod error;
@@ -15,6 +16,7 @@ mod metrics;
 mod recover;
 mod run;
 mod snapshot;
+mod trim;
 mod verify;
 
 pub use error::RouterError;

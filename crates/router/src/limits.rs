@@ -24,6 +24,8 @@ pub struct RouterLimits {
     pub snapshot_events: u64,
     /// Snapshots that are kept.
     pub snapshots_kept: usize,
+    /// For how long the inlet keeps what was decided.
+    pub inlet_keep: Duration,
     /// The first and the longest pause after a failure.
     pub retry_min: Duration,
     pub retry_max: Duration,
@@ -44,6 +46,7 @@ impl Default for RouterLimits {
             give_way_max: Duration::from_millis(100),
             snapshot_events: 50_000,
             snapshots_kept: 2,
+            inlet_keep: Duration::from_hours(14 * 24),
             retry_min: Duration::from_millis(20),
             retry_max: Duration::from_secs(2),
             takeover_after: Duration::from_secs(3),

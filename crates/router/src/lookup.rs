@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 
 use postroom_model::{
     Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall, Input,
-    InputBody, MessageId,
+    InputBody, MessageId, MessageKind, mail_thread,
 };
-use postroom_records::{Key, Records, RecordsError, Row, Sheet};
+use postroom_records::{Ground, Key, Sheet};
 use postroom_routing::{Lookups, Routed, State, as_message};
 
 use crate::RouterError;
-use crate::recover::Tail;
 
 /// Rows lead to rows: a parked input to its thread, that to a conversation, that to the one it was
 /// merged into, and so on. The limits of the model let no chain of merges come near.
 const ROUNDS_MAX: usize = 64;
+
+/// Mails that one answers which are looked for, the nearest first.
+const ANSWERED_MAX: usize = 20;
 
 /// The addresses of the sender: the one it wrote from, then others that the adapter knows. A user of a
 /// webhook channel is one within that channel only: two programs may both have a user 42.
@@ -40,10 +42,9 @@ pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
     addresses
 }
 
-/// Loads all that the inputs need into the sheet, as of `tail`.
+/// Loads all that the inputs need into the sheet.
 pub(crate) async fn preload(
-    records: &dyn Records,
-    tail: Tail,
+    ground: Ground<'_>,
     state: &State,
     sheet: &mut Sheet,
     inputs: impl Iterator<Item = &Input> + Clone,
@@ -57,38 +58,9 @@ pub(crate) async fn preload(
         if keys.is_empty() {
             break;
         }
-        load(records, tail, sheet, keys).await?;
+        ground.load(sheet, keys).await?;
     }
     Ok(())
-}
-
-/// Loads these rows into the sheet, as of `tail`: what is decided must never rest on records that
-/// were cleared, set back or brought forward by somebody else.
-///
-/// The totals come in the same answer as the rows and change with every envelope, so that they tell
-/// where the records stood at that moment.
-pub(crate) async fn load(
-    records: &dyn Records,
-    tail: Tail,
-    sheet: &mut Sheet,
-    mut keys: Vec<Key>,
-) -> Result<(), RouterError> {
-    if !keys.contains(&Key::Totals) {
-        keys.push(Key::Totals);
-    }
-    let rows = records.load(&keys).await?;
-    let mut stood_at = 0;
-    for (key, row) in keys.into_iter().zip(rows) {
-        if let (Key::Totals, Some(Row::Totals(totals))) = (&key, &row) {
-            stood_at = totals.seq;
-        }
-        sheet.insert_loaded(key, row);
-    }
-    if stood_at == tail.seq {
-        return Ok(());
-    }
-    let actual = records.standing().await?.seq;
-    Err(RecordsError::Moved { expected: tail.seq, actual }.into())
 }
 
 fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
@@ -108,6 +80,10 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
             if let Some(message) = sheet.sent(&inbound.channel, external) {
                 wanted.insert(Key::Outbound(message));
             }
+            if let Some(dead) = &inbound.receipt.dead {
+                wanted.insert(Key::Address(dead.clone()));
+                wanted.extend(sheet.address(dead).map(Key::Contact));
+            }
         }
         InputBody::Command(command) => {
             wanted.extend(command.action.conversation().map(Key::Conversation));
@@ -117,6 +93,11 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
                 }
                 Action::Resend { message, .. } => {
                     wanted.insert(Key::Outbound(*message));
+                }
+                Action::Reply { conversation, .. } => {
+                    let row = sheet.conversation(*conversation);
+                    let contact = row.and_then(|row| row.contact);
+                    wanted.extend(contact.map(|id| Key::Contact(end_of_contact(id, sheet))));
                 }
                 Action::MergeContact { contact, into } => {
                     wanted.insert(Key::Contact(*contact));
@@ -155,9 +136,14 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
 }
 
 fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
-    if let Some(thread) = &inbound.message.thread {
-        wanted.insert(Key::Thread(inbound.channel.clone(), thread.clone()));
-        wanted.extend(end_of_thread(inbound, sheet).map(Key::Conversation));
+    for thread in threads_of(inbound) {
+        let channel = &inbound.channel;
+        if let Some(id) = sheet.thread(channel, &thread).map(|id| end_of_merges(id, sheet)) {
+            wanted.insert(Key::Conversation(id));
+            let contact = sheet.conversation(id).and_then(|row| row.contact);
+            wanted.extend(contact.map(|id| Key::Contact(end_of_contact(id, sheet))));
+        }
+        wanted.insert(Key::Thread(channel.clone(), thread));
     }
     let mut known = None;
     for address in addresses_of(inbound) {
@@ -167,17 +153,53 @@ fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key
     wanted.extend(known.map(Key::Contact));
 }
 
-/// Where the message's thread leads, merges followed as far as they are loaded.
+/// The threads to which the message may belong, the likeliest first: the one that it names and, for a
+/// mail, those of the mails that it answers.
+fn threads_of(inbound: &Inbound) -> Vec<String> {
+    let message = &inbound.message;
+    let mut threads: Vec<String> = message.thread.iter().cloned().collect();
+    if message.kind == MessageKind::Email {
+        let nearest = message.in_reply_to.iter().chain(message.references.iter().rev());
+        let named = nearest.filter(|id| !id.is_empty()).take(ANSWERED_MAX);
+        for thread in named.map(|id| mail_thread::of(id)) {
+            if !threads.contains(&thread) {
+                threads.push(thread);
+            }
+        }
+    }
+    threads
+}
+
+/// Where the message's threads lead, merges followed as far as they are loaded: to the first
+/// conversation in which its sender takes part, else to the first.
 fn end_of_thread(inbound: &Inbound, sheet: &Sheet) -> Option<ConversationId> {
-    let thread = inbound.message.thread.as_ref()?;
-    let mut id = sheet.thread(&inbound.channel, thread)?;
+    let threads = threads_of(inbound);
+    let found = threads.iter().filter_map(|thread| sheet.thread(&inbound.channel, thread));
+    let found: Vec<ConversationId> = found.map(|id| end_of_merges(id, sheet)).collect();
+    if let [_, _, ..] = found.as_slice() {
+        let addresses = addresses_of(inbound);
+        let sender = addresses.first().and_then(|address| sheet.address(address));
+        let own = found.iter().find(|id| sender.is_some() && participant(**id, sheet) == sender);
+        return own.or(found.first()).copied();
+    }
+    found.first().copied()
+}
+
+/// The contact whose conversation it is.
+fn participant(id: ConversationId, sheet: &Sheet) -> Option<ContactId> {
+    let contact = sheet.conversation(id)?.contact?;
+    Some(end_of_contact(contact, sheet))
+}
+
+/// Where a conversation was merged into, as far as that is loaded.
+fn end_of_merges(mut id: ConversationId, sheet: &Sheet) -> ConversationId {
     for _ in 0..ROUNDS_MAX {
         match sheet.conversation(id).and_then(|row| row.merged_into) {
             Some(into) => id = into,
             None => break,
         }
     }
-    Some(id)
+    id
 }
 
 /// The contact that has the addresses now, merges followed as far as they are loaded.
@@ -253,8 +275,12 @@ fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
     }
 }
 
-/// Whether the message may open a conversation, so that the rules are to be asked.
+/// Whether the message may open a conversation, so that the rules are to be asked. A mail may open one
+/// whatever it claims.
 pub(crate) fn may_open(inbound: &Inbound, sheet: &Sheet) -> bool {
+    if inbound.message.kind == MessageKind::Email {
+        return true;
+    }
     let thread = inbound.message.thread.as_ref();
     thread.is_none_or(|thread| sheet.thread(&inbound.channel, thread).is_none())
 }
@@ -270,6 +296,7 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
     if let Some(inbound) = found.message(input, sheet) {
         lookups.thread = end_of_thread(inbound, sheet);
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
+        lookups.participant = lookups.thread.and_then(|id| participant(id, sheet));
         let known = found.addresses.iter().find_map(|(_, contact)| *contact);
         lookups.contact = known.and_then(|id| sheet.contact(id));
     }
@@ -279,6 +306,8 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
             let own = external.parse::<MessageId>().ok();
             let message = sheet.sent(&inbound.channel, external).or(own);
             lookups.outbound = message.and_then(|id| sheet.outbound(id)).map(|row| &row.outbound);
+            let dead = inbound.receipt.dead.as_ref().and_then(|address| sheet.address(address));
+            lookups.contact = dead.and_then(|id| sheet.contact(id));
         }
         InputBody::Command(command) => match &command.action {
             Action::RetryParked { parked } | Action::DropParked { parked } => {
@@ -287,6 +316,10 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
             action => {
                 lookups.conversation = action.conversation().and_then(|id| sheet.conversation(id));
                 match action {
+                    Action::Reply { conversation, .. } => {
+                        let contact = participant(*conversation, sheet);
+                        lookups.contact = contact.and_then(|id| sheet.contact(id));
+                    }
                     Action::Merge { into, .. } => lookups.into = sheet.conversation(*into),
                     Action::Resend { message, .. } => {
                         lookups.outbound = sheet.outbound(*message).map(|row| &row.outbound);

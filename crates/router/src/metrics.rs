@@ -23,6 +23,7 @@ pub struct RouterMetrics {
     cycle_seconds: Histogram,
     inlet_seq: Gauge,
     inlet_last: Gauge,
+    inlet_forgotten: Gauge,
     open: Gauge,
     waiting: Gauge,
     active: Gauge,
@@ -40,6 +41,7 @@ impl RouterMetrics {
             cycle_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             inlet_seq: Gauge::default(),
             inlet_last: Gauge::default(),
+            inlet_forgotten: Gauge::default(),
             open: Gauge::default(),
             waiting: Gauge::default(),
             active: Gauge::default(),
@@ -54,6 +56,8 @@ impl RouterMetrics {
         part.register("cycle_seconds", "From read to recorded", metrics.cycle_seconds.clone());
         part.register("inlet_decided_seq", "Publish decided last", metrics.inlet_seq.clone());
         part.register("inlet_last_seq", "Publish stored last", metrics.inlet_last.clone());
+        let forgotten = metrics.inlet_forgotten.clone();
+        part.register("inlet_forgotten_seq", "Publish forgotten last, if any", forgotten);
         part.register("open_conversations", "Not resolved", metrics.open.clone());
         part.register("waiting_conversations", "Open, nobody's", metrics.waiting.clone());
         part.register("active", "1 while this router decides", metrics.active.clone());
@@ -85,6 +89,10 @@ impl RouterMetrics {
         self.inlet_last.set(inlet_last.cast_signed());
         self.open.set(i64::try_from(open).unwrap_or(i64::MAX));
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn forgot(&self, through: u64) {
+        self.inlet_forgotten.set(through.cast_signed());
     }
 
     pub(crate) fn active(&self, active: bool) {

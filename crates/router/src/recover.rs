@@ -1,11 +1,15 @@
 //! From what is stored to a live state: the newest good snapshot, the ledger after it, and the
 //! records brought to the ledger's tail.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits};
 use postroom_model::Envelope;
 use postroom_model::digest::Digest;
-use postroom_records::{Records, RecordsError, Standing, project_many, standing_after};
+use postroom_records::{
+    Above, Change, Ground, Records, RecordsError, Standing, fold_many, standing_after,
+};
 use postroom_routing::State;
 
 use crate::{RouterError, RouterLimits};
@@ -195,26 +199,78 @@ pub async fn catch_up(
         records.clear().await?;
         standing = Standing::default();
     }
-    let limits = ReadLimits { entries_max: 256, bytes_max: CATCH_UP_BYTES_MAX };
+    let mut ahead: Option<Ahead> = None;
     loop {
         progress(standing.seq, last.max(standing.seq));
-        let entries = ledger.read(standing.seq, limits).await?;
-        if entries.is_empty() {
-            return Ok(standing);
-        }
-        let mut envelopes = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let (envelope, _) = Envelope::decode(&entry.bytes)
-                .map_err(|error| RouterError::damaged(entry.seq, &error))?;
-            envelopes.push((entry.seq, envelope));
-        }
-        standing = match project_many(records, standing, &envelopes).await {
-            Ok(standing) => standing,
-            // Somebody else brought them forward, or cleared them.
-            Err(RecordsError::Moved { .. }) => records.standing().await?,
-            Err(error) => return Err(error.into()),
+        let (written, next) = match &ahead {
+            // The next envelopes are read and folded while these are written.
+            Some(these) => tokio::join!(these.write(records), fold_next(ledger, records, these)),
+            None => (Ok(()), fold_next(ledger, records, &Ahead::nothing(standing)).await),
         };
+        let moved = |error: &RecordsError| matches!(error, RecordsError::Moved { .. });
+        let done = ahead.take().map_or(standing, |these| these.to);
+        match (written, next) {
+            (Ok(()), Ok(None)) => return Ok(done),
+            (Ok(()), Ok(Some(these))) => {
+                standing = done;
+                if these.above().tells_all() {
+                    ahead = Some(these);
+                } else {
+                    these.write(records).await?;
+                    standing = these.to;
+                }
+            }
+            // Somebody else brought them forward, or cleared them.
+            (Err(error), _) | (Ok(()), Err(RouterError::Records(error))) if moved(&error) => {
+                standing = records.standing().await?;
+            }
+            (Err(error), _) => return Err(error.into()),
+            (Ok(()), Err(error)) => return Err(error),
+        }
     }
+}
+
+/// What some envelopes make of the records, on its way into them.
+struct Ahead {
+    from: u64,
+    to: Standing,
+    changes: Arc<[Change]>,
+}
+
+impl Ahead {
+    fn nothing(standing: Standing) -> Self {
+        Self { from: standing.seq, to: standing, changes: Arc::default() }
+    }
+
+    fn above(&self) -> Above<'_> {
+        Above { from: self.from, changes: &self.changes }
+    }
+
+    async fn write(&self, records: &dyn Records) -> Result<(), RecordsError> {
+        records.write(self.from, self.to, Arc::clone(&self.changes)).await
+    }
+}
+
+/// Reads what the ledger holds after these envelopes, and folds it on what they make of the records.
+async fn fold_next(
+    ledger: &dyn Ledger,
+    records: &dyn Records,
+    these: &Ahead,
+) -> Result<Option<Ahead>, RouterError> {
+    let limits = ReadLimits { entries_max: 256, bytes_max: CATCH_UP_BYTES_MAX };
+    let entries = ledger.read(these.to.seq, limits).await?;
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let mut envelopes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (envelope, _) = Envelope::decode(&entry.bytes)
+            .map_err(|error| RouterError::damaged(entry.seq, &error))?;
+        envelopes.push((entry.seq, envelope));
+    }
+    let ground = Ground { records, above: Some(these.above()), seq: these.to.seq };
+    let (to, changes) = fold_many(ground, these.to, &envelopes).await?;
+    Ok(Some(Ahead { from: these.to.seq, to, changes: changes.into() }))
 }
 
 /// Whether the ledger holds the envelope at which the records say that they stand. It does not where

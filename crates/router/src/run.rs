@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_bus::{Blobs, Entry, Inlet, Intake, Ledger, ReadLimits};
+use postroom_bus::{Blobs, BusError, Entry, Inlet, Intake, Ledger, ReadLimits};
 use postroom_model::{Clock, Envelope, IdSource, Position};
 use postroom_records::Records;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cycle::Active;
 use crate::recover::{catch_up, catch_up_until_done, recover};
+use crate::trim::Trimmer;
 use crate::{RouterError, RouterLimits, RouterMetrics, append, snapshot};
 
 /// The longest sleep while nothing comes and nothing is due; then the records are looked at.
@@ -23,10 +25,6 @@ const STAND_BY_MAX: Duration = Duration::from_mins(5);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Batches that fit, after which larger ones are tried again.
 const GROW_AFTER: u32 = 1_000;
-/// Publishes that the inlet keeps after they were decided: for `verify` and for looking back.
-const INLET_KEPT: u64 = 200_000;
-/// Publishes that one trim forgets, so that storing never waits long.
-const TRIM_STEP: u64 = 2_000;
 
 /// What a router works with.
 #[derive(Debug)]
@@ -127,6 +125,7 @@ impl Router {
             return Err(RouterError::SteppedDown);
         }
         let mut keeper = Keeper::new(recovered.snapshot_at);
+        let mut trimmer = Trimmer::default();
         let mut active = Active::new(parts, recovered, standing, poisonous);
         parts.ready.send_replace(true);
         parts.metrics.active(true);
@@ -139,18 +138,21 @@ impl Router {
         let mut fitted = 0;
         loop {
             if shutdown.is_cancelled() {
+                active.settle().await?;
                 let kept = parts.limits.snapshots_kept;
                 snapshot::store_state(&parts.blobs, &active.state, &active.tail, kept).await?;
                 return Ok(());
             }
-            let entries = match waiting.next(&active, *halved, shutdown).await? {
+            let entries = match waiting.next(&mut active, *halved, shutdown).await? {
                 Next::Decide(entries) => entries,
                 Next::Look => {
                     active.look().await?;
+                    trimmer.look(parts, active.tail.seq);
                     continue;
                 }
                 Next::Again => continue,
             };
+            waiting.read_ahead(&entries, *halved);
             let started = tokio::time::Instant::now();
             let inputs = active.cycle(&entries).await?;
             waiting.decided(inputs);
@@ -161,6 +163,7 @@ impl Router {
             }
             waiting.tell(&active);
             keeper.look(parts, &active);
+            trimmer.look(parts, active.tail.seq);
         }
     }
 
@@ -259,6 +262,8 @@ struct Waiting<'p> {
     busy_at: tokio::time::Instant,
     /// The pause after the next read that fails.
     pause: Duration,
+    /// The read of what comes after this publish, while the batch before is decided.
+    ahead: Option<(u64, JoinHandle<Result<Vec<Entry>, BusError>>)>,
 }
 
 impl<'p> Waiting<'p> {
@@ -268,22 +273,44 @@ impl<'p> Waiting<'p> {
             changes: parts.inlet.changes(),
             busy_at: tokio::time::Instant::now(),
             pause: parts.limits.retry_min,
+            ahead: None,
         }
+    }
+
+    /// Begins to read what comes after a batch that is about to be decided, where it is so large that
+    /// there will be more.
+    fn read_ahead(&mut self, entries: &[Entry], halved: u32) {
+        let limits = limits_of(&self.parts.limits, halved);
+        let bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+        let full = entries.len() > limits.entries_max / 2 || bytes > limits.bytes_max / 2;
+        let Some(last) = entries.last().filter(|_| full) else { return };
+        let (after, inlet) = (last.seq, Arc::clone(&self.parts.inlet));
+        let read = self.parts.tasks.spawn(async move { inlet.read(after, limits).await });
+        self.ahead = Some((after, read));
+    }
+
+    /// What comes after a publish: what was read ahead, or what there is now.
+    async fn read(&mut self, after: u64, limits: ReadLimits) -> Result<Vec<Entry>, BusError> {
+        if let Some((ahead_of, read)) = self.ahead.take()
+            && ahead_of == after
+            && let Ok(Ok(entries)) = read.await
+            && !entries.is_empty()
+        {
+            return Ok(entries);
+        }
+        self.parts.inlet.read(after, limits).await
     }
 
     async fn next(
         &mut self,
-        active: &Active<'_>,
+        active: &mut Active<'_>,
         halved: u32,
         shutdown: &CancellationToken,
     ) -> Result<Next, RouterError> {
         let limits = &self.parts.limits;
-        let read = ReadLimits {
-            entries_max: (limits.batch_entries_max >> halved).max(1),
-            bytes_max: (limits.batch_bytes_max >> halved).max(1),
-        };
         self.changes.mark_unchanged();
-        let entries = match self.parts.inlet.read(active.tail.inlet_seq, read).await {
+        let read = self.read(active.tail.inlet_seq, limits_of(limits, halved)).await;
+        let entries = match read {
             Ok(entries) => entries,
             Err(error) if error.retryable() => {
                 tracing::warn!(code = error.code(), "the inlet was not read; trying again");
@@ -303,6 +330,8 @@ impl<'p> Waiting<'p> {
         if !entries.is_empty() || due.is_some_and(|at| at <= now) {
             return Ok(Next::Decide(entries));
         }
+        // Nothing is decided meanwhile, so what fails is made good at once.
+        active.settle().await?;
         let due_in = due.map(|at| Duration::from_millis(at.since(now).unsigned_abs()));
         Ok(self.wait(due_in.unwrap_or(SLEEP_MAX).min(SLEEP_MAX), shutdown).await)
     }
@@ -338,10 +367,10 @@ impl<'p> Waiting<'p> {
     }
 }
 
-/// Makes snapshots and trims the inlet beside the loop, one at a time.
+/// Makes snapshots beside the loop, one at a time.
 struct Keeper {
     snapshot_at: u64,
-    running: Option<tokio::task::JoinHandle<()>>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -357,29 +386,19 @@ impl Keeper {
         }
         self.snapshot_at = tail.last_event;
         let (ledger, blobs) = (Arc::clone(&parts.ledger), parts.blobs.clone());
-        let inlet = Arc::clone(&parts.inlet);
         let kept = parts.limits.snapshots_kept;
         self.running = Some(parts.tasks.spawn(async move {
             if let Err(error) = snapshot::make(ledger.as_ref(), &blobs, tail.seq, kept).await {
                 tracing::warn!(code = error.code(), "no snapshot was made");
-                return;
             }
-            trim(inlet.as_ref(), tail.inlet_seq.saturating_sub(INLET_KEPT)).await;
         }));
     }
 }
 
-async fn trim(inlet: &dyn Inlet, through: u64) {
-    let first = match inlet.read(0, ReadLimits { entries_max: 1, bytes_max: 1 }).await {
-        Ok(entries) => entries.first().map_or(through, |entry| entry.seq),
-        Err(_) => return,
-    };
-    let mut at = first;
-    while at < through {
-        at = (at + TRIM_STEP).min(through);
-        if let Err(error) = inlet.trim(at).await {
-            tracing::warn!(code = error.code(), "the inlet was not trimmed");
-            return;
-        }
+/// What one batch may be, after it was halved this often.
+fn limits_of(limits: &RouterLimits, halved: u32) -> ReadLimits {
+    ReadLimits {
+        entries_max: (limits.batch_entries_max >> halved).max(1),
+        bytes_max: (limits.batch_bytes_max >> halved).max(1),
     }
 }

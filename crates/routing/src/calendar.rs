@@ -1,6 +1,8 @@
 //! Whether a calendar is open at a moment. Hours begin and end at local times of its zone, daylight
 //! saving included; the zones are part of the program, so every process works them out alike.
 
+mod elapsed;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;

@@ -7,14 +7,14 @@ use postroom_model::{
 use serde_json::json;
 
 use crate::State;
-use crate::state::join;
+use crate::state::{ended_by_time, first};
 
-/// The call with everything that is known of it by `at`, as a message of its channel. Its thread is
+/// The call with everything that is known of it by `at`, as a message of its channel. One that is not
+/// over is told as it would be if nothing more came. Its thread is
 /// the number outside, so that all calls with one number stand together; none if that is withheld or
 /// there is nobody outside.
 pub fn as_message(state: &State, inbound: &InboundCall, at: Timestamp) -> Inbound {
-    let call = whole(state, inbound, at);
-    let message = message_of(&call);
+    let message = message_of(&if_nothing_comes(whole(state, inbound, at)));
     Inbound { channel: inbound.channel.clone(), message }
 }
 
@@ -23,14 +23,16 @@ pub(crate) fn id_of(state: &State, channel: &ChannelId, call_id: &str) -> Option
     Some(CallId::of_external(&settings.workspace, channel, call_id))
 }
 
+pub(crate) fn if_nothing_comes(call: Call) -> Call {
+    if call.state == CallState::Ended { call } else { ended_by_time(call) }
+}
+
 /// All reports and this one.
 pub(crate) fn whole(state: &State, inbound: &InboundCall, at: Timestamp) -> Call {
     let id = id_of(state, &inbound.channel, &inbound.call.call_id);
-    let known = id.and_then(|id| state.calls.get(id));
-    let more = (at, &inbound.call);
-    let joined = match known {
-        Some(known) => known.call(Some(more)),
-        None => join(std::iter::once(more)),
+    let joined = match id.and_then(|id| state.calls.get(id)) {
+        Some(known) => known.with(at, inbound),
+        None => first(at, inbound),
     };
     joined.unwrap_or_else(|| inbound.call.clone())
 }

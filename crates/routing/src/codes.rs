@@ -1,5 +1,6 @@
 //! Why the core refuses or sets aside an input: stable codes, each with a page in `docs/errors`.
 
+pub const ADDRESS_DEAD: &str = "address_dead";
 pub const AGENT_NOT_FOUND: &str = "agent_not_found";
 pub const AGENT_REQUIRED: &str = "agent_required";
 pub const ALREADY_CLAIMED: &str = "already_claimed";

@@ -2,43 +2,44 @@
 
 use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::{call, desk};
+use crate::decide::{call, desk, target};
 use crate::state::DeskDue;
 use crate::{State, matching};
 
 /// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
-/// What has come due at `now` and goes first: what the configuration left behind, then the snoozes
-/// that are over, the calls whose end never came and what waits at the desk, the earliest first. Fold
-/// it before asking for the next.
+/// What has come due at `now` and goes first: what the configuration left behind, then the earliest
+/// of the snoozes that are over, the calls whose end never came, the targets of which people must
+/// know, and what waits at the desk. Fold it before asking for the next.
 pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
     }
-    let woken = state.deadlines.first().map(|(at, id)| (*at, Due::Woken(*id)));
-    let closed = state.calls.next_deadline().map(|(at, call)| (at, Due::Closed(call)));
-    let desk = state.desk.next().map(|(at, due)| (at, Due::Desk(due)));
-    let all = [woken, closed, desk];
-    let (_, first) =
-        all.into_iter().flatten().filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at)?;
-    let events = match first {
-        Due::Woken(id) => woken_up(state, id),
-        Due::Closed(call) => call::closed(state, call, now),
-        Due::Desk(due) => desk::due(state, due),
+    let woken = state.deadlines.first().map(|(at, id)| (*at, Came::Woken(*id)));
+    let closed = state.calls.next_deadline().map(|(at, id)| (at, Came::Closed(id)));
+    let promised = state.targets.next().map(|(at, id)| (at, Came::Promised(id)));
+    let desk = state.desk.next().map(|(at, due)| (at, Came::Desk(due)));
+    let came = [woken, closed, promised, desk].into_iter().flatten().min_by_key(|(at, _)| *at);
+    let (_, came) = came.filter(|(at, _)| *at <= now)?;
+    let events = match came {
+        Came::Woken(id) => woken_at(state, id),
+        Came::Closed(call) => call::closed(state, call, now),
+        Came::Promised(id) => target::come(state, id, now),
+        Came::Desk(due) => desk::due(state, due),
     };
     Some(events).filter(|events| !events.is_empty())
 }
 
-/// What can come due.
-enum Due<'a> {
+/// What has come; of those of one moment the first goes first.
+enum Came<'a> {
     Woken(ConversationId),
     Closed(CallId),
+    Promised(ConversationId),
     Desk(DeskDue<'a>),
 }
 
-/// A snooze is over.
-fn woken_up(state: &State, id: ConversationId) -> Vec<Event> {
+fn woken_at(state: &State, id: ConversationId) -> Vec<Event> {
     let Some(open) = state.conversations.get(&id) else {
         return vec![];
     };

@@ -284,6 +284,7 @@ const fn kind_word(kind: ChannelKind) -> &'static str {
         ChannelKind::Imap => "imap",
         ChannelKind::Webhook => "webhook",
         ChannelKind::Phone => "phone",
+        ChannelKind::External => "external",
     }
 }
 

@@ -168,6 +168,7 @@ impl Load {
         let queue = |id: &QueueId| QueueSettings::new(id.clone(), id.to_string());
         Settings {
             workspace: WorkspaceId::main(),
+            timing: postroom_model::Timing::default(),
             channels: vec![channel(chat, ChannelKind::Webhook), channel(mail, ChannelKind::Email)],
             queues: self.queues.iter().map(queue).collect(),
             rules: vec![],
@@ -190,6 +191,7 @@ impl Load {
             skills: language.map(|&name| (name.to_owned(), 3)).into_iter().collect(),
             preferred: BTreeMap::new(),
             tags: vec![],
+            targets: None,
             trace: RuleTrace::default(),
         };
         Written {
@@ -233,6 +235,7 @@ impl Load {
         let lookups = Lookups {
             thread: written.thread,
             addresses: &addresses,
+            participant: known,
             routed: written.routed.as_ref(),
             ..Lookups::default()
         };
@@ -290,12 +293,15 @@ impl Load {
             assignee: Some(self.state.agents.get(agent)?.id.clone()),
             contact: None,
             customer: None,
+            linked: None,
+            mails: vec![],
             priority: open.priority,
             skills: BTreeMap::new(),
             preferred: BTreeMap::new(),
             cost: open.cost,
             tags: vec![],
             targets: vec![],
+            policy: None,
             opened_at: at,
             last_message_at: at,
             waiting_since: open.waiting_since,

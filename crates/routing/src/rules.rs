@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError, FunctionContext, Program, Value};
-use postroom_model::{ChannelSettings, Message, QueueId, Rule, RuleTrace, Settings, Timestamp};
+use postroom_model::{
+    ChannelSettings, Message, PolicyId, QueueId, Rule, RuleTrace, Settings, Timestamp,
+};
 
 use self::facts::{ChannelFacts, Facts};
 use self::opening::Calendars;
@@ -33,6 +35,7 @@ pub struct Routed {
     pub skills: BTreeMap<String, u8>,
     pub preferred: BTreeMap<String, u8>,
     pub tags: Vec<String>,
+    pub targets: Option<PolicyId>,
     pub trace: RuleTrace,
 }
 
@@ -157,6 +160,7 @@ impl Rules {
                         skills: rule.skills.clone(),
                         preferred: rule.prefer.clone(),
                         tags: rule.tags.clone(),
+                        targets: rule.targets.clone(),
                         trace,
                     };
                 }

@@ -9,6 +9,7 @@ use postroom_model::{
 use uuid::Uuid;
 
 use crate::decide::desk;
+use crate::decide::target::Promises;
 use crate::due::{DUE_MAX, due};
 use crate::state::{AgentIx, LineKey, Open, WaitKey, line_key};
 use crate::{Lookups, Made, State, decide, matching};
@@ -51,7 +52,9 @@ pub fn step_due(state: &mut State, now: Timestamp) -> Vec<Step> {
 fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
     desk::follow(state, at, events);
     let mut touched = Touched::default();
+    let mut promises = Promises::default();
     for event in &*events {
+        promises.follow(state, at, event);
         let waited = event
             .conversation
             .filter(|_| is_message(event))
@@ -60,6 +63,10 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
         if !waited {
             touched.note(state, event);
         }
+    }
+    for event in promises.changes(state) {
+        state.apply(at, &event);
+        events.push(event);
     }
     let mut pairs = touched.pairs(state);
     while let Some(event) = pairs.next(state, at) {

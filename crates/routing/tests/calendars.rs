@@ -180,6 +180,7 @@ fn calendar_that_cannot_be_is_refused() {
 fn settings(when: &str) -> Settings {
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![channel()],
         queues: vec![QueueSettings::new("support".parse().unwrap(), "Support".to_owned())],
         rules: vec![Rule { when: when.to_owned(), ..Rule::default() }],
@@ -237,5 +238,67 @@ fn rule_that_asks_no_calendar_is_refused_at_its_place() {
         let names = errors[0].unknown.as_ref().map(|unknown| unknown.known.clone());
         let named = known.is_none_or(|known| names.iter().flatten().any(|name| name == known));
         assert!(named, "{when}: {names:?}");
+    }
+}
+
+#[test]
+fn open_time_is_counted_over_nights_weekends_and_moved_clocks() {
+    let office = calendar("Europe/Berlin", &DAYS.map(|day| (day, hours((9, 0), (17, 0)))));
+    let night = calendar("Europe/Berlin", &[(5, hours((22, 0), (30, 0)))]);
+    let hour = 3_600_000;
+    for (settings, from, open_ms, expected) in [
+        // Friday at 16:00 and two hours more is Monday at 10:00.
+        (&office, "2026-01-09T15:00:00Z", 2 * hour, "2026-01-12T09:00:00Z"),
+        // What ends with the day ends on that day.
+        (&office, "2026-01-09T15:00:00Z", hour, "2026-01-09T16:00:00Z"),
+        // Before it opens, and while it is closed for the weekend over which clocks are moved.
+        (&office, "2026-01-09T02:00:00Z", 1, "2026-01-09T08:00:00.001Z"),
+        (&office, "2026-03-27T16:00:00Z", hour, "2026-03-30T08:00:00Z"),
+        (&office, "2026-10-23T15:00:00Z", hour, "2026-10-26T09:00:00Z"),
+        // The night in which clocks go forward has seven hours, the other one nine.
+        (&night, "2026-03-28T20:00:00Z", 7 * hour, "2026-03-29T04:00:00Z"),
+        (&night, "2026-10-24T19:00:00Z", 9 * hour, "2026-10-25T05:00:00Z"),
+    ] {
+        let calendar = Calendar::new(settings).unwrap();
+        let from: Timestamp = from.parse().unwrap();
+        let after = calendar.open_after(from, open_ms).unwrap();
+        assert_eq!(after, expected.parse().unwrap(), "{from} and {open_ms} ms");
+        assert_eq!(calendar.open_between(from, after), open_ms, "{from} to {after}");
+    }
+}
+
+#[test]
+fn calendar_that_never_opens_ends_nothing() {
+    let closed = Calendar::new(&calendar("UTC", &[])).unwrap();
+    let now: Timestamp = "2026-01-09T15:00:00Z".parse().unwrap();
+    assert_eq!(closed.open_after(now, 1), None);
+    assert!(!closed.opens_after(now));
+    assert_eq!(closed.open_between(now, now.plus_millis(1_000_000_000)), 0);
+}
+
+proptest::proptest! {
+    /// Minute by minute, what is open is what has gone by.
+    #[test]
+    fn open_time_is_the_sum_of_open_minutes(
+        begins in 0_i64..2_000_000,
+        minutes in 1_i64..6_000,
+        spans in proptest::collection::vec((0_usize..7, 0_u16..1_440, 1_u16..1_440), 0..6),
+    ) {
+        let mut settings = calendar("Europe/Berlin", &[]);
+        for (day, from, length) in spans {
+            settings.week[day].push(OpenHours { from_minute: from, to_minute: from + length });
+        }
+        let calendar = Calendar::new(&settings).unwrap();
+        // From the middle of March on, so that clocks are moved in some of them.
+        let from = Timestamp::from_millis(1_773_532_800_000 + begins * 60_000);
+        let at = |minute: i64| from.plus_millis(minute * 60_000);
+        let open = (0..minutes).filter(|minute| calendar.is_open(at(*minute))).count();
+        let open_ms = i64::try_from(open).unwrap() * 60_000;
+        proptest::prop_assert_eq!(calendar.open_between(from, at(minutes)), open_ms);
+        if open_ms > 0 {
+            let after = calendar.open_after(from, open_ms).unwrap();
+            proptest::prop_assert!(after <= at(minutes));
+            proptest::prop_assert_eq!(calendar.open_between(from, after), open_ms);
+        }
     }
 }

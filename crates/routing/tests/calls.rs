@@ -66,6 +66,46 @@ fn call_ends_the_same_in_whatever_order_it_is_told() {
 }
 
 #[test]
+fn call_is_told_leg_by_leg() {
+    check(
+        r"
+        queue support
+        agent ada queues=support capacity=200
+        ada online                                        -> ada online
+        leg k1 k1 start number=+4930901820 exten=200      -> call ringing
+        leg k1 201 start at=1 number=201                  -> heard of 201
+        again                                             -> duplicate
+        leg k1 201 answer at=4 number=201                 -> call answered answered
+        leg k1 k1 bridge_enter at=4                       -> heard of k1
+        leg k1 201 bridge_enter at=4                      -> heard of 201
+        leg k1 201 end at=9                               -> heard of 201
+        leg k1 k1 end at=9                                -> opened support, call ended answered, resolved
+        leg k1 k1 call_end at=9                           -> heard of k1
+        # Nobody takes the next one, and it is told from its end to its begin.
+        leg k2 k2 call_end at=99                          -> call ended no_answer
+        leg k2 k2 end at=99                               -> heard of k2
+        leg k2 202 start at=62 number=202                 -> call ended no_answer
+        leg k2 k2 start at=61 number=+4930901821 exten=200 -> opened support, call ended no_answer, waits, assigned ada
+        ",
+    );
+}
+
+#[test]
+fn call_whose_last_leg_is_never_told_is_closed() {
+    check(
+        r"
+        queue support
+        leg k1 k1 start number=+4930901820 exten=200      -> call ringing
+        leg k1 201 start at=1 number=201                  -> heard of 201
+        wait 14398                                        -> nothing
+        wait 10                                           -> c1 opened support, c1 call ended no_answer, waits, no end came
+        # A call that began before anybody listened is known by its number only.
+        leg k1 k1 end at=9                                -> c1 call ended no_answer
+        ",
+    );
+}
+
+#[test]
 fn end_that_comes_before_the_answer_is_put_right() {
     check(
         r"
@@ -135,6 +175,38 @@ fn rules_see_a_call_as_a_message() {
         call k1 ended from=+4930901820 how=voicemail      -> opened loud priority 7 by rule 1, call ended voicemail, waits
         call k2 ended from=+4930901821 how=no_answer      -> opened support, call ended no_answer, waits
         "#,
+    );
+}
+
+#[test]
+fn rules_are_asked_of_a_call_that_time_closes() {
+    check(
+        r#"
+        queue support
+        queue loud
+        rule when="message.kind == 'call' && message.attributes.disposition == 'no_answer'" queue=loud priority=7
+        call k1 ringing from=+4930901820                  -> call ringing
+        call k2 answered from=+4930901821 how=answered    -> call answered answered
+        wait 14410                                        -> c1 opened loud priority 7 by rule 1, c1 call ended no_answer, waits, no end came; c2 opened support, c2 call ended answered, no end came, c2 resolved
+        # A queue that has gone meanwhile.
+        call k3 ringing from=+4930901822                  -> call ringing
+        without loud
+        without rules
+        wait 14410                                        -> c3 opened support priority 7 by rule 1, c3 call ended no_answer, waits, no end came
+        "#,
+    );
+}
+
+#[test]
+fn calls_of_one_number_that_time_closes_stand_together() {
+    check(
+        r"
+        queue support
+        agent ada queues=support capacity=200
+        call k1 ringing from=+4930901820                  -> call ringing
+        call k2 ringing from=+4930901820                  -> call ringing
+        wait 14410                                        -> c1 opened support, c1 call ended no_answer, waits, no end came; c1 call ended no_answer, waits, no end came
+        ",
     );
 }
 

@@ -33,6 +33,7 @@ fn settings() -> Settings {
     elsewhere.queues = vec!["sales".parse().unwrap()];
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![ChannelSettings {
             id: "site".parse().unwrap(),
             kind: ChannelKind::Webhook,
@@ -86,12 +87,15 @@ fn conversation() -> Conversation {
         assignee: None,
         contact: None,
         customer: None,
+        linked: None,
+        mails: vec![],
         priority: 0,
         skills: [("german".to_owned(), 3)].into(),
         preferred: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec![],
         targets: vec![],
+        policy: None,
         opened_at: Timestamp::EPOCH,
         last_message_at: Timestamp::EPOCH,
         waiting_since: Some(Timestamp::EPOCH),

@@ -9,12 +9,12 @@ mod support {
 }
 
 use postroom_model::{
-    Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind,
-    ChannelSettings, Command, CommandId, ContactId, ConversationId, DeliveryInput, DeskSettings,
-    HandOut, HostId, IdleShare, Inbound, InboundReceipt, Input, InputBody, Message, MessageId,
-    NoteId, OfferId, OfflineAction, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings,
-    QueueWork, RampIn, Receipt, ReceiptStatus, ReplyDraft, Role, Rule, SendResult, Settings,
-    WorkspaceId,
+    Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, CalendarSettings, ChannelId,
+    ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, DeliveryInput,
+    DeskSettings, HandOut, HostId, IdleShare, Inbound, InboundReceipt, Input, InputBody, Message,
+    MessageId, NoteId, OfferId, OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder,
+    QueueSettings, QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus, ReplyDraft, Role, Rule,
+    SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;
@@ -290,16 +290,18 @@ fn settings(wanted: &Wanted) -> Settings {
         when: "message.text.contains('urgent')".to_owned(),
         queue: queues.last().map(|queue| queue.id.clone()),
         priority: Some(2),
+        targets: Some(id("gold")),
         ..Rule::default()
     };
     let kinds = [ChannelKind::Webhook, ChannelKind::Email, ChannelKind::Phone];
     Settings {
         workspace: WorkspaceId::main(),
+        timing: timing(&queues),
         channels: picked(wanted.channels, &names).map(channel).collect(),
         rules: if wanted.rules { vec![german, urgent] } else { vec![] },
         agents: agents.collect(),
         costs: kinds.into_iter().zip(wanted.costs).collect(),
-        calendars: vec![],
+        calendars: vec![always()],
         desk: DeskSettings {
             ramp_in: wanted.ramp.map(|new_max| RampIn {
                 new_max,
@@ -310,6 +312,41 @@ fn settings(wanted: &Wanted) -> Settings {
             ..DeskSettings::default()
         },
         queues,
+    }
+}
+
+/// The first queue promises something, and so does a rule.
+fn timing(queues: &[QueueSettings]) -> Timing {
+    let policy = |name: &str, calendar: Option<&str>, seconds: [i64; 3]| TargetPolicy {
+        id: id(name),
+        first_response_ms: Some(seconds[0] * 1_000),
+        next_response_ms: Some(seconds[1] * 1_000),
+        resolution_ms: Some(seconds[2] * 1_000),
+        warn_before_ms: Some(20_000),
+        calendar: calendar.map(id),
+    };
+    let first =
+        queues.first().map(|queue| (queue.id.clone(), QueueTiming { targets: Some(id("usual")) }));
+    Timing {
+        policies: vec![
+            policy("gold", None, [10, 60, 300]),
+            policy("usual", Some("always"), [60, 90, 600]),
+        ],
+        queues: first.into_iter().collect(),
+    }
+}
+
+/// Open but for one minute of each day.
+fn always() -> CalendarSettings {
+    let day = vec![
+        OpenHours { from_minute: 0, to_minute: 1 },
+        OpenHours { from_minute: 2, to_minute: 24 * 60 },
+    ];
+    CalendarSettings {
+        id: id("always"),
+        time_zone: "UTC".to_owned(),
+        week: std::array::from_fn(|_| day.clone()),
+        special: vec![],
     }
 }
 
@@ -499,6 +536,7 @@ impl Run {
                     status: statuses[usize::from(*status)],
                     at: None,
                     code: None,
+                    dead: None,
                 };
                 return InputBody::Receipt(InboundReceipt { channel: id("site"), receipt });
             }

@@ -13,6 +13,7 @@ use postroom_routing::{RuleError, RuleFacts, Rules};
 fn settings(rules: Vec<Rule>) -> Settings {
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![channel()],
         queues: vec![QueueSettings::new("support".parse().unwrap(), "Support".to_owned())],
         rules,

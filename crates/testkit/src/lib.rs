@@ -1,4 +1,4 @@
-//! Engines of the clustered form as real processes, started and ended by a test: on loopback, on
+//! Engines of the clustered form and mail servers as real processes, started and ended by a test: on loopback, on
 //! ports of their own, in a temporary folder, killed on drop.
 //!
 //! Only for tests: everything here panics where it cannot go on, and says what is missing. No crate
@@ -10,14 +10,20 @@
     reason = "what a test cannot do without fails by panicking"
 )]
 
+mod certificates;
 mod cluster;
+mod dovecot;
+mod imap;
 mod nats;
 mod proxy;
 mod redis;
 mod signal;
 mod tools;
 
+pub use certificates::Certificates;
 pub use cluster::NatsCluster;
+pub use dovecot::{DOVECOT_PASSWORD, Dovecot};
+pub use imap::{ImapMailbox, ScriptedImap, Trick};
 pub use nats::{NatsServer, NatsSetup};
 pub use proxy::Proxy;
 pub use redis::RedisServer;

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use crate::{again, find_tool, hold_process};
 
 /// How long a server may take to start.
 const START_WAIT: Duration = Duration::from_secs(30);
+
+/// Streams reserve what they may grow to; a test fills little of it, and this disk may be small.
+pub(crate) const ROOM: &str = "max_file_store: 64GB";
 
 /// How the server is set up; the default is what Postroom asks for.
 #[derive(Debug, Clone)]
@@ -36,7 +39,7 @@ impl Default for NatsSetup {
             jetstream: true,
             max_payload_bytes: 1024 * 1024,
             store: None,
-            jetstream_more: String::new(),
+            jetstream_more: ROOM.to_owned(),
             more: String::new(),
         }
     }
@@ -90,6 +93,38 @@ impl NatsServer {
     /// Where it stores.
     pub fn store(&self) -> PathBuf {
         self.setup.store.clone().unwrap_or_else(|| self.folder.path().join("store"))
+    }
+
+    /// Publishes as somebody who has a user here, and returns when the server has read all of it.
+    pub async fn publish_as(
+        &self,
+        (user, password): (&str, &str),
+        subject: &str,
+        bodies: &[&[u8]],
+    ) {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.ports.0)).await.unwrap();
+        let login = serde_json::json!({ "verbose": false, "user": user, "pass": password });
+        let mut words = format!("CONNECT {login}\r\n").into_bytes();
+        for body in bodies {
+            let head = format!("PUB {subject} {}\r\n", body.len());
+            words.extend([head.as_bytes(), body, b"\r\n"].concat());
+        }
+        words.extend(b"PING\r\n");
+        connection.write_all(&words).await.unwrap();
+        let mut lines = BufReader::new(connection).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            assert!(!line.starts_with("-ERR"), "{line}");
+            if line == "PONG" {
+                return;
+            }
+        }
+        panic!("the server hung up");
+    }
+
+    /// Starts it again where it was, with other lines in its configuration.
+    pub async fn start_again_with(&mut self, more: String) {
+        self.setup.more = more;
+        self.start_again().await;
     }
 
     /// Stops it where it is, or lets it go on.

@@ -79,6 +79,15 @@ impl RedisServer {
         line.trim_end().to_owned()
     }
 
+    /// The same, where a password is asked for first.
+    pub fn tell_as(&self, password: &str, command: &str) -> String {
+        let mut stream = UnixStream::connect(socket(self.folder.path())).unwrap();
+        stream.write_all(format!("AUTH {password}\r\n{command}\r\n").as_bytes()).unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "+OK");
+        lines.next().unwrap().unwrap()
+    }
+
     /// Keeps what it holds now aside; the one before is replaced.
     pub fn back_up(&self) {
         assert_eq!(self.tell("SAVE"), "+OK");

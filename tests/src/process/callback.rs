@@ -93,7 +93,9 @@ async fn answer(
         }
     };
     let headers = headers(&request[..end]);
-    let length: usize = headers.get("content-length")?.to_str().ok()?.parse().ok()?;
+    // What only asks says nothing of a length.
+    let length = headers.get("content-length").and_then(|length| length.to_str().ok());
+    let length: usize = length.map_or(Ok(0), str::parse).ok()?;
     while request.len() < end + 4 + length {
         if stream.read_buf(&mut request).await.ok()? == 0 {
             return None;

@@ -203,6 +203,18 @@ impl Client {
         tokio::time::timeout(WAIT, ask).await.unwrap_or_else(|_| panic!("{path} stays otherwise"))
     }
 
+    /// Asks until the words stand in the answer, whatever its form.
+    pub async fn until_text(&self, path: &str, words: &str) {
+        let ask = async {
+            let mut again = again();
+            while !self.get(path, "").await.text().contains(words) {
+                again.tick().await;
+            }
+        };
+        let asked = tokio::time::timeout(WAIT, ask).await;
+        assert!(asked.is_ok(), "{path} never says {words}");
+    }
+
     /// Opens the event stream.
     pub async fn stream(&self, query: &str, token: &str, last_event_id: Option<&str>) -> Stream {
         self.try_stream(query, token, last_event_id).await.expect("the server is there")

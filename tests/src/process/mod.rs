@@ -49,13 +49,20 @@ pub struct Server {
     pub log: PathBuf,
 }
 
-/// A running process of one role that listens nowhere.
+/// A running process of one role that has no doors.
 #[derive(Debug)]
 pub struct Role {
     child: Child,
+    /// Where it tells how it is, if it is configured to.
+    health: Option<String>,
 }
 
 impl Role {
+    /// Who asks how it is.
+    pub fn health(&self) -> Client {
+        Client::new(self.health.as_deref().expect("health_listen is configured"))
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
@@ -74,6 +81,13 @@ impl Role {
     pub async fn stop(mut self) {
         terminate(&mut self.child).await;
     }
+}
+
+fn succeeded(args: &[&str], output: &Output) -> String {
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{args:?}: {said}{words}");
+    said
 }
 
 async fn terminate(child: &mut Child) {
@@ -121,8 +135,12 @@ impl House {
     }
 
     fn command(&self, args: &[&str]) -> Command {
+        self.command_with(&self.path().join("postroom.toml"), args)
+    }
+
+    fn command_with(&self, config: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.args(args).arg("--config").arg(self.path().join("postroom.toml"));
+        command.args(args).arg("--config").arg(config);
         command.arg("--data").arg(self.data()).current_dir(self.path());
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -145,11 +163,14 @@ impl House {
 
     /// The same, where it may take longer.
     pub async fn ok_within(&self, wait: Duration, args: &[&str]) -> String {
-        let output = self.run_within(wait, args).await;
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{args:?}: {said}{words}");
-        said
+        succeeded(args, &self.run_within(wait, args).await)
+    }
+
+    /// The same with another configuration.
+    pub async fn ok_with(&self, config: &Path, wait: Duration, args: &[&str]) -> String {
+        let run = self.command_with(config, args).output();
+        let output = tokio::time::timeout(wait, run).await.expect("it ends in time");
+        succeeded(args, &output.expect("it starts"))
     }
 
     pub async fn token(&self, role: &str, agent: Option<&str>) -> String {
@@ -203,7 +224,15 @@ impl House {
         let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
         let line = tokio::time::timeout(WAIT, lines.next_line()).await.expect("it says something");
         assert_eq!(line.expect("a line"), Some(format!("Postroom runs as {name}")));
-        Role { child }
+        let config = std::fs::read_to_string(self.path().join("postroom.toml"));
+        let mut health = None;
+        if config.expect("it was written").contains("health_listen") {
+            let line = tokio::time::timeout(WAIT, lines.next_line()).await.expect("it says more");
+            let line = line.expect("a line").expect("where it tells how it is");
+            let (_, at) = line.split_once("http://").expect("an address");
+            health = Some(at.trim_end_matches("/readyz").to_owned());
+        }
+        Role { child, health }
     }
 
     /// Starts `serve` with a limit on what any of its files may hold, as on a full disk, where its log

@@ -46,7 +46,7 @@ pub(crate) async fn chaos(stage: Arc<Stage>) {
                 if let Some(old) = copy.take() {
                     stage.count("records set back");
                     drop(stage.records.clear().await);
-                    drop(stage.records.write(0, old.standing, old.rows).await);
+                    drop(stage.records.write(0, old.standing, old.rows.into()).await);
                 }
             }
         }

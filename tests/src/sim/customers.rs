@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postroom_bus::{encode_batch, encode_input};
 use postroom_model::{
-    Address, BlobRef, ChannelId, Inbound, Input, InputBody, InputId, Message, MessageId, Party,
-    Random as _, SeededRandom, Unparsed, WorkspaceId,
+    Address, BlobRef, Call, CallLeg, CallState, ChannelId, Disposition, Inbound, InboundCall,
+    Input, InputBody, InputId, LegStep, Message, MessageId, Party, Random as _, SeededRandom, Side,
+    Timestamp, Unparsed, WorkspaceId,
 };
 
 use super::dice::named;
@@ -18,6 +19,8 @@ use super::stage::Stage;
 
 const LANE: u64 = 5;
 const CUSTOMERS: u64 = 5;
+/// Calls of which there is something to tell.
+const CALLS: u64 = 8;
 const WORDS: [&str; 4] = ["refund please", "hello there", "where is it?", "你好"];
 
 /// All customers; one writes at a time, so that the order of a thread is known.
@@ -30,6 +33,7 @@ pub(crate) async fn customers(stage: Arc<Stage>) {
         match random.below(20) {
             0 => inlet.give_raw(unreadable(&random, &stage)).await,
             1 => inlet.give(&[unparsed(&random, &stage)]).await,
+            2..4 => inlet.give(&told(&random, &stage)).await,
             _ => {
                 let count = 1 + random.below(4) * random.below(2);
                 let inputs: Vec<Input> =
@@ -42,6 +46,63 @@ pub(crate) async fn customers(stage: Arc<Stage>) {
             }
         }
     }
+}
+
+/// What a telephone system tells at a moment: some of all that there is to tell of its calls, in any
+/// order, and often once more.
+fn told(random: &SeededRandom, stage: &Stage) -> Vec<Input> {
+    (0..=random.below(3)).map(|_| report(random, stage)).collect()
+}
+
+/// One of the reports of one of the calls, as a whole or of one leg.
+fn report(random: &SeededRandom, stage: &Stage) -> Input {
+    let number = random.below(CALLS);
+    // Each call is told in the same words however often it is told.
+    let fate = SeededRandom::new(named(stage.plan.seed, "call").wrapping_add(number));
+    let caller = format!("+4930{}", fate.below(CUSTOMERS));
+    let answered = fate.chance(50);
+    let step = random.below(3);
+    let (workspace, channel) = (WorkspaceId::main(), channel("calls"));
+    let call_id = format!("call-{number}");
+    let begins = 1_772_357_400 + i64::try_from(number).unwrap_or(0) * 60;
+    let at = Timestamp::from_seconds(begins + i64::try_from(step).unwrap_or(0) * 10);
+    let (id, told) = if fate.chance(40) {
+        let step = match step {
+            0 => LegStep::Start,
+            1 if answered => LegStep::Answer,
+            1 => LegStep::Other,
+            _ => LegStep::End,
+        };
+        let outside = step != LegStep::Answer;
+        let leg = CallLeg {
+            at,
+            step,
+            leg_id: if outside { call_id.clone() } else { "201".to_owned() },
+            number: Some(if outside { caller } else { "201".to_owned() }),
+            number_side: if outside { Side::Outside } else { Side::Inside },
+            ..CallLeg::default()
+        };
+        let id = InputId::of_leg(&workspace, &channel, &call_id, &leg);
+        (id, InboundCall::of_leg(channel, call_id, leg))
+    } else {
+        let mut call = Call::unknown(call_id);
+        call.from = Some(caller);
+        call.started_at = Some(Timestamp::from_seconds(begins));
+        call.state = match step {
+            0 => CallState::Ringing,
+            1 if answered => CallState::Answered,
+            _ => CallState::Ended,
+        };
+        call.answered_at = Some(at).filter(|_| call.state == CallState::Answered);
+        call.ended_at = Some(at).filter(|_| call.state == CallState::Ended);
+        call.disposition = match (call.state, answered) {
+            (CallState::Ringing, _) => None,
+            (_, true) => Some(Disposition::Answered),
+            (_, false) => Some(Disposition::NoAnswer),
+        };
+        (InputId::of_call(&workspace, &channel, &call), InboundCall::new(channel, call))
+    };
+    Input { id, at: stage.now(), body: InputBody::Call(Box::new(told)) }
 }
 
 fn note_spoken(stage: &Stage, input: &Input) {

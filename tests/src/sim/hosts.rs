@@ -167,7 +167,7 @@ impl Host {
             _ => ReceiptStatus::Failed,
         };
         let external_id = named.unwrap_or_else(|| "unknown".to_owned());
-        let receipt = Receipt { external_id, status, at: None, code: None };
+        let receipt = Receipt { external_id, status, at: None, code: None, dead: None };
         let body = InputBody::Receipt(InboundReceipt { channel: channel.clone(), receipt });
         self.ask(body).await;
     }

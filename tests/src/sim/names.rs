@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     AgentChoice, AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, DeskSettings,
-    HandOut, IdleShare, OfflineAction, QueueId, QueueOrder, QueueSettings, QueueWork, RampIn, Rule,
-    Settings, WorkspaceId,
+    HandOut, IdleShare, OfflineAction, PolicyId, QueueId, QueueOrder, QueueSettings, QueueTiming,
+    QueueWork, RampIn, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 
 /// Channels through which customers write.
@@ -56,6 +56,7 @@ pub(crate) fn settings(version: u64) -> Settings {
 fn first() -> Settings {
     Settings {
         workspace: WorkspaceId::main(),
+        timing: timing(),
         channels: vec![
             channel_settings("chat", ChannelKind::Webhook, true),
             channel_settings("mail", ChannelKind::Email, true),
@@ -114,6 +115,26 @@ fn queue_settings(name: &str) -> QueueSettings {
         },
     };
     QueueSettings { work, ..QueueSettings::new(queue(name), name) }
+}
+
+#[expect(clippy::expect_used, reason = "the names of this file are slugs")]
+fn policy_id(name: &str) -> PolicyId {
+    PolicyId::new(name).expect("a slug")
+}
+
+/// The first queue promises answers that are hard to keep.
+fn timing() -> Timing {
+    let usual = policy_id("usual");
+    let policy = TargetPolicy {
+        id: usual.clone(),
+        first_response_ms: Some(20_000),
+        next_response_ms: Some(10_000),
+        resolution_ms: Some(90_000),
+        warn_before_ms: Some(5_000),
+        calendar: None,
+    };
+    let of_queue = QueueTiming { targets: Some(usual) };
+    Timing { policies: vec![policy], queues: BTreeMap::from([(queue("support"), of_queue)]) }
 }
 
 fn channel_settings(name: &str, kind: ChannelKind, sends: bool) -> ChannelSettings {

@@ -119,6 +119,8 @@ impl Plan {
             linger_below: 8,
             snapshot_events: self.snapshot_events,
             snapshots_kept: 2,
+            // The judge reads all of it in the end.
+            inlet_keep: Duration::MAX,
             retry_min: Duration::from_millis(4),
             retry_max: Duration::from_millis(64),
             takeover_after: Duration::from_millis(150),

@@ -64,14 +64,17 @@ impl Records for LineRecords {
         &self,
         from: u64,
         to: Standing,
-        mut changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
         let (store, stage) = (self.store(), Arc::clone(&self.0.stage));
         let written = async move {
-            let mut from = from;
+            let (mut from, mut changes) = (from, changes);
             match stage.plan.sabotage {
                 Sabotage::RecordsWithoutFence => from = store.standing().await?.seq,
-                Sabotage::RecordsTorn if to.seq % 8 == 5 => drop(changes.pop()),
+                Sabotage::RecordsTorn if to.seq % 8 == 5 => {
+                    changes =
+                        changes.iter().take(changes.len().saturating_sub(1)).cloned().collect();
+                }
                 _ => {}
             }
             let written = store.write(from, to, changes).await;

@@ -38,6 +38,7 @@ async fn what_an_adapter_outside_publishes_is_read_in_its_place() {
     }
     inlet.publish(payload(2)).await.unwrap();
 
+    let mut times = Vec::new();
     for limits in [ReadLimits::default(), ReadLimits { entries_max: 1, bytes_max: 1 }] {
         let mut read = Vec::new();
         while let Some(last) = {
@@ -51,11 +52,19 @@ async fn what_an_adapter_outside_publishes_is_read_in_its_place() {
         }
         assert_eq!(read.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
         assert_eq!(read[0].bytes, payload(1));
-        assert_eq!(decode_batch(&read[1].bytes), [Ok(input())]);
+        let taken = decode_batch(&read[1].bytes).remove(0).unwrap();
+        assert_eq!(taken.body, input().body);
+        assert_ne!(
+            (taken.id, taken.at),
+            (input().id, input().at),
+            "they are not the adapter's to say"
+        );
+        times.push(taken.at);
         assert_eq!(&read[2].bytes[..], b"\xff no json");
         assert_eq!(decode_batch(&read[3].bytes).len(), 1);
         assert!(decode_batch(&read[3].bytes)[0].is_err(), "not the channel of its subject");
         assert_eq!(&read[4].bytes[..], b"");
         assert_eq!(read[5].bytes, payload(2));
     }
+    assert_eq!(times[0], times[1], "the same however it is read");
 }

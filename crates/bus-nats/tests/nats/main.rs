@@ -7,9 +7,11 @@ mod fence;
 mod foreign;
 mod full;
 mod hints;
+mod outlet;
 mod reading;
 mod refusals;
 mod restart;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

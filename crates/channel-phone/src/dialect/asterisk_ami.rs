@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 
 use postroom_channel::Refusal;
+use postroom_model::legs::endpoint;
+use postroom_model::{CallLeg, LegNote, LegStep};
 
 use crate::desk::{self, Desk, Held, Sink, decoded, short, web_address};
 use crate::dialect::asterisk_cdr::{caller, is_voicemail, outcome};
 use crate::dialect::asterisk_cel::{self, Texts};
-use crate::event::{CallEvent, LegEvent, LegStep, Note, Outcome, Stage};
+use crate::event::{CallEvent, Outcome, Stage};
 use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
-use crate::place::endpoint;
 
 /// One block.
 struct Block<'a> {
@@ -166,17 +167,18 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         "newstate" | "newcallerid" => (LegStep::Other, None),
         "bridgeenter" => (LegStep::BridgeEnter, None),
         "bridgeleave" => (LegStep::BridgeExit, None),
-        "blindtransfer" | "attendedtransfer" => (LegStep::Other, Some(Note::Transfer)),
-        "queuecallerjoin" => {
-            (LegStep::Other, short(block.get("Queue")).map(|name| Note::Queue { name }))
-        }
+        "blindtransfer" | "attendedtransfer" => (LegStep::Other, Some(LegNote::Transfer)),
+        "queuecallerjoin" => (
+            LegStep::Other,
+            short(block.get("Queue")).map(|name| LegNote::Queue { name: name.into() }),
+        ),
         "dialend" => {
-            let dial_status = short(block.get("DialStatus")).unwrap_or_default();
-            (LegStep::Other, Some(Note::Hangup { cause: 0, dial_status }))
+            let dial_status = short(block.get("DialStatus")).unwrap_or_default().into();
+            (LegStep::Other, Some(LegNote::Hangup { cause: 0, dial_status }))
         }
         "hangup" => {
             let cause = block.get("Cause").parse().unwrap_or_default();
-            (LegStep::End, Some(Note::Hangup { cause, dial_status: String::new() }))
+            (LegStep::End, Some(LegNote::Hangup { cause, dial_status: String::new() }))
         }
         _ => return Ok(None),
     };
@@ -189,15 +191,21 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         return Ok(None);
     };
     let known = |text: &str| short(text).filter(|text| text != "<unknown>");
-    let leg = LegEvent {
+    let places = &desk.setting.places;
+    let number = known(block.get("CallerIDNum")).and_then(|number| desk.dialled(&number));
+    let exten = desk.dialled(block.get("Exten"));
+    let side = |number: Option<&str>| number.map(|number| places.side(number)).unwrap_or_default();
+    let leg = CallLeg {
         at,
         step,
-        leg_id: unique_id.unwrap_or_default(),
-        channel: short(block.get("Channel")).unwrap_or_default(),
-        number: known(block.get("CallerIDNum")).and_then(|number| desk.dialled(&number)),
-        name: known(block.get("CallerIDName")),
-        exten: desk.dialled(block.get("Exten")),
-        context: short(block.get("Context")),
+        leg_id: unique_id.unwrap_or_default().into(),
+        channel: short(block.get("Channel")).unwrap_or_default().into(),
+        number_side: side(number.as_deref()),
+        number: number.map(String::from),
+        name: known(block.get("CallerIDName")).map(String::from),
+        exten_side: side(exten.as_deref()),
+        exten: exten.map(String::from),
+        from_outside: places.comes_from_outside(block.get("Context")),
         note,
     };
     Ok(Some(CallEvent { call_id, leg: Some(Box::new(leg)), ..CallEvent::default() }))

@@ -8,11 +8,12 @@ use std::borrow::Cow;
 
 use postroom_channel::Refusal;
 use postroom_model::digest::Digest;
+use postroom_model::legs::endpoint;
 use postroom_model::{Direction, Timestamp};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::desk::{Desk, Held, Sink, decoded, short, web_address};
 use crate::event::{CallEvent, Outcome, Stage};
-use crate::place::endpoint;
 use crate::table::{Record, Table};
 
 /// What a column holds.
@@ -194,18 +195,13 @@ impl<'a, 'd> Rows<'a, 'd> {
         let Some(record) = self.table.read()? else {
             return Ok(None);
         };
-        let layout = match (self.layout, self.guessed) {
-            (Some(layout), _) => layout,
-            (None, guessed) => {
+        let layout = match &self.layout {
+            Some(layout) => layout,
+            None => {
                 let shape = (record.columns(), is_unique_id(record.get(16)));
-                match guessed.filter(|(count, id, _)| (*count, *id) == shape) {
-                    Some((_, _, layout)) => layout,
-                    None => {
-                        let layout = Layout::of_record(&record);
-                        self.guessed = Some((shape.0, shape.1, layout));
-                        layout
-                    }
-                }
+                let known = self.guessed.take().filter(|(count, id, _)| (*count, *id) == shape);
+                let known = known.unwrap_or_else(|| (shape.0, shape.1, Layout::of_record(&record)));
+                &self.guessed.insert(known).2
             }
         };
         Ok(Some(Row::new(record, layout, self.desk)))
@@ -225,20 +221,16 @@ fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
     Ok((known >= NAMES_MIN).then(|| Layout::of_names(names.iter().map(String::as_str))))
 }
 
-/// Bytes of the line of names at the beginning of a log; 0 if it begins with a record.
-pub(crate) fn head_bytes(log: &[u8]) -> usize {
-    let line = log.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-    match named_columns(line) {
-        Ok(Some(_)) => line.len(),
-        Ok(None) | Err(_) => 0,
-    }
+/// Whether a line names the columns.
+pub(super) fn names_columns(line: &[u8]) -> bool {
+    matches!(named_columns(line), Ok(Some(_)))
 }
 
 /// One record, its times and its end read.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     record: Record<'a>,
-    layout: Layout,
+    layout: &'a Layout,
     pub started_at: Option<Timestamp>,
     pub answered_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -248,7 +240,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(record: Record<'a>, layout: Layout, desk: &Desk<'_>) -> Result<Self, BadLine> {
+    fn new(record: Record<'a>, layout: &'a Layout, desk: &Desk<'_>) -> Result<Self, BadLine> {
         let mut row = Self {
             record,
             layout,
@@ -355,13 +347,13 @@ impl<'a> Row<'a> {
     }
 
     /// The unique id of Asterisk or, where the log has none, a hash of the line.
-    fn call_id(&self) -> String {
+    fn call_id(&self) -> SmolStr {
         short(&self.text(Column::UniqueId))
-            .unwrap_or_else(|| format!("generated:{}", Digest::of(self.record.raw)))
+            .unwrap_or_else(|| format_smolstr!("generated:{}", Digest::of(self.record.raw)))
     }
 
     /// The telephone of our side: who was rung or, of a call outwards, who rang.
-    fn agent(&self, direction: Direction, from: Option<&str>) -> Option<String> {
+    fn agent(&self, direction: Direction, from: Option<&str>) -> Option<SmolStr> {
         let column = match direction {
             Direction::Out => Column::Channel,
             Direction::In | Direction::Internal => Column::DestinationChannel,
@@ -369,12 +361,12 @@ impl<'a> Row<'a> {
         let channel = self.text(column);
         let telephone = endpoint(&channel).and_then(short);
         match direction {
-            Direction::Out => telephone.or_else(|| from.map(str::to_owned)),
+            Direction::Out => telephone.or_else(|| from.map(SmolStr::new)),
             Direction::In | Direction::Internal => telephone,
         }
     }
 
-    fn queue(&self) -> Option<String> {
+    fn queue(&self) -> Option<SmolStr> {
         if !self.bytes(Column::Application).eq_ignore_ascii_case(b"queue") {
             return None;
         }

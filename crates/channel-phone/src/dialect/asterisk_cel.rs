@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 
 use postroom_channel::{Refusal, json};
+use postroom_model::{CallLeg, LegNote, LegStep};
 use serde_json::{Map, Value};
 
 use crate::desk::{self, Desk, Held, Sink, decoded, short};
 use crate::dialect::asterisk_cdr::is_voicemail;
-use crate::event::{CallEvent, LegEvent, LegStep, Note};
-use crate::table::Table;
+use crate::event::CallEvent;
+use crate::table::{Record, Table};
 
 /// What a column of the log, a member of an object or a line of a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +113,24 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     }
 }
 
+/// Fields that a line of names has at least.
+const NAMES_MIN: usize = 3;
+
+/// The fields that a record names, if it is the line of names.
+fn named(record: &Record<'_>) -> Option<Vec<Option<Field>>> {
+    let named: Vec<Option<Field>> = record.fields().map(|name| field(&decoded(name))).collect();
+    (named.iter().flatten().count() >= NAMES_MIN).then_some(named)
+}
+
+/// Whether a line names the columns.
+pub(super) fn names_columns(line: &[u8]) -> bool {
+    let Ok(mut table) = Table::new(line, 0) else {
+        return false;
+    };
+    matches!(table.read(), Ok(Some(record)) if named(&record).is_some())
+}
+
 fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
-    const NAMES_MIN: usize = 3;
     let mut held = Held::default();
     let configured = &desk.setting.columns;
     let mut columns: Vec<Option<Field>> = if configured.is_empty() {
@@ -124,13 +141,11 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
     let mut table = Table::new(log, columns.len())?;
     let mut first = true;
     while let Some(record) = table.read()? {
-        if std::mem::take(&mut first) {
-            let named: Vec<Option<Field>> =
-                record.fields().map(|name| field(&decoded(name))).collect();
-            if named.iter().flatten().count() >= NAMES_MIN {
-                columns = named;
-                continue;
-            }
+        if std::mem::take(&mut first)
+            && let Some(named) = named(&record)
+        {
+            columns = named;
+            continue;
         }
         let mut texts = Texts::default();
         for (column, bytes) in columns.iter().zip(record.fields()) {
@@ -226,15 +241,21 @@ pub(super) fn event(
         kind => kind,
     };
     let step = step(kind);
-    let leg = LegEvent {
+    let places = &desk.setting.places;
+    let number = desk.dialled(texts.get(Field::Number));
+    let exten = desk.dialled(texts.get(Field::Exten));
+    let side = |number: Option<&str>| number.map(|number| places.side(number)).unwrap_or_default();
+    let leg = CallLeg {
         at,
         step,
-        leg_id: unique_id.unwrap_or_default(),
-        channel: short(texts.get(Field::Channel)).unwrap_or_default(),
-        number: desk.dialled(texts.get(Field::Number)),
-        name: short(texts.get(Field::Name)),
-        exten: desk.dialled(texts.get(Field::Exten)),
-        context: short(texts.get(Field::Context)),
+        leg_id: unique_id.unwrap_or_default().into(),
+        channel: short(texts.get(Field::Channel)).unwrap_or_default().into(),
+        number_side: side(number.as_deref()),
+        number: number.map(String::from),
+        name: short(texts.get(Field::Name)).map(String::from),
+        exten_side: side(exten.as_deref()),
+        exten: exten.map(String::from),
+        from_outside: places.comes_from_outside(texts.get(Field::Context)),
         note: note(kind, step, texts, desk),
     };
     Ok(Ok(CallEvent { call_id, leg: Some(Box::new(leg)), ..CallEvent::default() }))
@@ -255,44 +276,48 @@ fn step(kind: &str) -> LegStep {
     }
 }
 
-fn note(kind: &str, step: LegStep, texts: &Texts<'_>, desk: &Desk<'_>) -> Option<Note> {
+fn note(kind: &str, step: LegStep, texts: &Texts<'_>, desk: &Desk<'_>) -> Option<LegNote> {
     if step == LegStep::App {
         return of_app(texts.get(Field::Application), texts.get(Field::Data));
     }
     let extra = texts.get(Field::Extra);
     match kind {
         "HANGUP" => of_hangup(extra),
-        "BLINDTRANSFER" | "ATTENDEDTRANSFER" => Some(Note::Transfer),
-        "XIVO_INCALL" => Some(Note::Incoming),
-        "XIVO_OUTCALL" => Some(Note::Outgoing),
+        "BLINDTRANSFER" | "ATTENDEDTRANSFER" => Some(LegNote::Transfer),
+        "XIVO_INCALL" => Some(LegNote::Incoming),
+        "XIVO_OUTCALL" => Some(LegNote::Outgoing),
         "XIVO_USER_FWD" => {
             let said = Said::new(extra);
             let number = said.get("NUM").and_then(|number| desk.dialled(number));
-            Some(Note::Target { number, name: said.get("NAME").and_then(short) })
+            let name = said.get("NAME").and_then(short).map(String::from);
+            Some(LegNote::Target { number: number.map(String::from), name })
         }
         "WAZO_CALL_LOG_DESTINATION" => {
             let said = Said::new(extra);
             let name = said.get("name").or_else(|| said.get("label")).and_then(short);
-            name.map(|name| Note::Target { number: None, name: Some(name) })
+            name.map(|name| LegNote::Target { number: None, name: Some(name.into()) })
         }
-        "WAZO_CONFERENCE" => {
-            Said::new(extra).get("NAME").and_then(short).map(|name| Note::Room { name })
+        "WAZO_CONFERENCE" => Said::new(extra)
+            .get("NAME")
+            .and_then(short)
+            .map(|name| LegNote::Room { name: name.into() }),
+        "WAZO_MEETING_NAME" => {
+            short(&Said::new(extra).0).map(|name| LegNote::Room { name: name.into() })
         }
-        "WAZO_MEETING_NAME" => short(&Said::new(extra).0).map(|name| Note::Room { name }),
         _ => None,
     }
 }
 
-fn of_app(application: &str, data: &str) -> Option<Note> {
+fn of_app(application: &str, data: &str) -> Option<LegNote> {
     if application.eq_ignore_ascii_case("queue") {
         let name = short(data.split([',', '|']).next().unwrap_or_default())?;
-        return Some(Note::Queue { name });
+        return Some(LegNote::Queue { name: name.into() });
     }
-    is_voicemail(application.as_bytes()).then_some(Note::Voicemail)
+    is_voicemail(application.as_bytes()).then_some(LegNote::Voicemail)
 }
 
 /// `{"hangupcause":16,"hangupsource":"…","dialstatus":"ANSWER"}`
-fn of_hangup(extra: &str) -> Option<Note> {
+fn of_hangup(extra: &str) -> Option<LegNote> {
     let Ok(Value::Object(members)) = json::parse(extra.as_bytes()) else {
         return None;
     };
@@ -303,7 +328,7 @@ fn of_hangup(extra: &str) -> Option<Note> {
     };
     let cause = cause.and_then(|cause| u16::try_from(cause).ok()).unwrap_or_default();
     let dial_status = members.get("dialstatus").and_then(Value::as_str).and_then(short);
-    Some(Note::Hangup { cause, dial_status: dial_status.unwrap_or_default() })
+    Some(LegNote::Hangup { cause, dial_status: dial_status.unwrap_or_default().into() })
 }
 
 /// What a dialplan says of an event of its own: `{"extra":"NUM: 201,NAME: Ada"}`.

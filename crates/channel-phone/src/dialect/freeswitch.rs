@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use percent::decoded;
 use postroom_channel::json::{self, Mistakes, Pointer};
 use postroom_channel::{PushRequest, Refusal};
+use postroom_model::legs::endpoint;
 use postroom_model::{Direction, Timestamp};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use crate::desk::{self, Desk, Held, Sink, short, web_address};
 use crate::event::{CallEvent, Outcome, Stage};
 use crate::form::{Form, Writing, writing};
-use crate::place::endpoint;
 
 /// Reads one record, or a list of them.
 pub(super) fn parse(
@@ -212,12 +213,12 @@ fn direction(
 }
 
 /// The agent of a call centre, else the telephone of our side.
-fn agent(record: &Record<'_>, direction: Direction, from: Option<&str>) -> Option<String> {
+fn agent(record: &Record<'_>, direction: Direction, from: Option<&str>) -> Option<SmolStr> {
     if let Some(agent) = record.variable("cc_agent") {
         return short(&agent);
     }
     match direction {
-        Direction::Out => from.map(str::to_owned),
+        Direction::Out => from.map(SmolStr::new),
         Direction::In | Direction::Internal => {
             let user = record.variable("dialed_user").as_deref().and_then(short);
             let bridge = record.variable("bridge_channel");

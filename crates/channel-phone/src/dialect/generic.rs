@@ -5,6 +5,7 @@ use postroom_channel::json::{self, Mistakes, Pointer};
 use postroom_channel::{PushRequest, Refusal, limits};
 use postroom_model::{Direction, Timestamp};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use crate::desk::{Desk, Held, Sink, short, web_address};
 use crate::event::{CallEvent, Outcome, Stage};
@@ -99,17 +100,17 @@ impl<'a> Object<'a, '_> {
         Some(text.trim()).filter(|text| !text.is_empty())
     }
 
-    fn short(&mut self, name: &str) -> Option<String> {
+    fn short(&mut self, name: &str) -> Option<SmolStr> {
         self.text(name, TEXT_CHARS_MAX).and_then(short)
     }
 
-    fn id(&mut self, name: &str) -> Option<String> {
+    fn id(&mut self, name: &str) -> Option<SmolStr> {
         let text = self.text(name, ID_CHARS_MAX)?;
         if text.chars().any(char::is_control) {
             self.wrong("body_field_invalid", name, "holds control characters");
             return None;
         }
-        Some(text.to_owned())
+        Some(SmolStr::new(text))
     }
 
     fn one_of<T: Copy>(&mut self, name: &str, known: &[(&str, T)]) -> Option<T> {
@@ -140,7 +141,7 @@ impl<'a> Object<'a, '_> {
         seconds
     }
 
-    fn names(&mut self, name: &str) -> Vec<String> {
+    fn names(&mut self, name: &str) -> Vec<SmolStr> {
         let Some(value) = self.get(name) else {
             return Vec::new();
         };
@@ -165,7 +166,7 @@ impl<'a> Object<'a, '_> {
         names
     }
 
-    fn url(&mut self, name: &str) -> Option<String> {
+    fn url(&mut self, name: &str) -> Option<SmolStr> {
         let text = self.text(name, URL_CHARS_MAX)?;
         let url = web_address(text);
         if url.is_none() {
@@ -221,7 +222,7 @@ fn event(
     if !told {
         object.wrong("body_field_missing", "state", "must be given");
     }
-    let number = |text: Option<String>| text.and_then(|text| desk.dialled(&text));
+    let number = |text: Option<SmolStr>| text.and_then(|text| desk.dialled(&text));
     let at = object.time("at");
     let to = number(object.short("to"));
     let event = CallEvent {

@@ -6,6 +6,7 @@
 use jiff::fmt::rfc2822::DateTimeParser;
 use postroom_channel::{PushRequest, PushResponse, Refusal};
 use postroom_model::{Direction, Timestamp};
+use smol_str::SmolStr;
 
 use crate::desk::{self, Desk, Held, Sink, short, web_address};
 use crate::event::{CallEvent, Outcome, Stage};
@@ -106,9 +107,9 @@ fn direction(word: &str) -> Direction {
     }
 }
 
-fn party(number: &str, desk: &Desk<'_>) -> Option<String> {
+fn party(number: &str, desk: &Desk<'_>) -> Option<SmolStr> {
     if WITHHELD.contains(&number) {
-        return Some("anonymous".to_owned());
+        return Some(SmolStr::new_static("anonymous"));
     }
     desk.international(number)
 }

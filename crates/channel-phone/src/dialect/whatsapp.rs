@@ -9,6 +9,7 @@ use postroom_channel::json::{self, Mistakes, Pointer};
 use postroom_channel::{PushRequest, PushResponse, Refusal, limits};
 use postroom_model::{Direction, Timestamp};
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::desk::{self, Desk, Held, Sink, short};
 use crate::event::{CallEvent, Outcome, Stage};
@@ -82,7 +83,7 @@ impl<'a> Place<'a> {
         self.seconds(name).filter(|seconds| *seconds > 0).map(Timestamp::from_seconds)
     }
 
-    fn call_id(&self, mistakes: &mut Mistakes) -> Option<String> {
+    fn call_id(&self, mistakes: &mut Mistakes) -> Option<SmolStr> {
         let pointer = self.pointer.member("id");
         match self.text("id").map(desk::id) {
             Some(Ok(Some(id))) => Some(id),

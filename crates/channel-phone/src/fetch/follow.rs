@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postroom_channel::{AcceptError, Inlet, PushRequest, Reached, Received};
-use postroom_model::{Call, ChannelId, Timestamp};
+use postroom_model::{Call, CallLeg, ChannelId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::place::{Place, beside, identity, next_after, read_at};
 use super::{PAUSE, give, rest};
 use crate::Dialect;
 use crate::desk::{Desk, Setting};
-use crate::dialect::asterisk_cdr::head_bytes;
 use crate::fold::Progress;
 use crate::limits::{FOLLOW_BYTES_MAX, RECORD_BYTES_MAX};
 
@@ -28,6 +27,7 @@ const CURSOR: &str = "file";
 #[derive(Debug)]
 pub(crate) struct Follower<'a> {
     channel: ChannelId,
+    dialect: Dialect,
     setting: &'a Setting,
     path: PathBuf,
 }
@@ -35,11 +35,18 @@ pub(crate) struct Follower<'a> {
 /// What one part of a log holds.
 #[derive(Debug, Default)]
 struct Part {
-    calls: Vec<Call>,
+    told: Told,
     /// Bytes that were read of it.
     bytes: u64,
     /// What is no record, with the reason.
     bad: Option<(Vec<u8>, &'static str, String)>,
+}
+
+/// What its lines say.
+#[derive(Debug, Default)]
+struct Told {
+    calls: Vec<Call>,
+    legs: Vec<(String, CallLeg)>,
 }
 
 /// A log that is open, and how far it was read.
@@ -52,9 +59,9 @@ struct Log {
 }
 
 impl Log {
-    fn open(file: File, place: Option<Place>) -> io::Result<Self> {
+    fn open(dialect: Dialect, file: File, place: Option<Place>) -> io::Result<Self> {
         let begin = read_at(&file, 0, RECORD_BYTES_MAX as u64)?;
-        let head = begin.get(..head_bytes(&begin)).unwrap_or_default().to_vec();
+        let head = begin.get(..dialect.head_bytes(&begin)).unwrap_or_default().to_vec();
         let place = match place {
             Some(place) => place,
             None => Place::at(&file, 0)?,
@@ -64,8 +71,13 @@ impl Log {
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(channel: ChannelId, setting: &'a Setting, path: &Path) -> Self {
-        Self { channel, setting, path: path.to_owned() }
+    pub(crate) fn new(
+        channel: ChannelId,
+        dialect: Dialect,
+        setting: &'a Setting,
+        path: &Path,
+    ) -> Self {
+        Self { channel, dialect, setting, path: path.to_owned() }
     }
 
     /// Until `shutdown`. What cannot be opened or read is tried again.
@@ -124,7 +136,7 @@ impl<'a> Follower<'a> {
         self.read(open, moved, inlet, shutdown).await?;
         *place = Some(open.place.clone());
         if moved && !shutdown.is_cancelled() {
-            *log = Some(Log::open(next_after(&self.path, &open.file)?, None)?);
+            *log = Some(Log::open(self.dialect, next_after(&self.path, &open.file)?, None)?);
         }
         Ok(())
     }
@@ -137,21 +149,21 @@ impl<'a> Follower<'a> {
             Err(error) => return Err(error),
         };
         let Some(place) = place else {
-            return Log::open(now, None).map(Some);
+            return Log::open(self.dialect, now, None).map(Some);
         };
         let same = place.file == identity(&now.metadata()?);
         if (same || place.offset > 0) && place.is_in(&now)? {
             let place = Place::at(&now, place.offset)?;
-            return Log::open(now, Some(place)).map(Some);
+            return Log::open(self.dialect, now, Some(place)).map(Some);
         }
         if let Some(before) = place.find_beside(&self.path) {
             let place = Place::at(&before, place.offset)?;
-            return Log::open(before, Some(place)).map(Some);
+            return Log::open(self.dialect, before, Some(place)).map(Some);
         }
         if place.offset > 0 {
             tracing::warn!(channel = %self.channel, "the log that was read is gone; the new one is read whole");
         }
-        Log::open(now, None).map(Some)
+        Log::open(self.dialect, now, None).map(Some)
     }
 
     /// The log was cut and is written anew. What was not read of it stands in its copy, if there is one.
@@ -163,14 +175,14 @@ impl<'a> Follower<'a> {
     ) -> Result<(), Trouble> {
         if let Some(copy) = open.place.find_beside(&self.path) {
             let place = Place::at(&copy, open.place.offset)?;
-            let mut copy = Log::open(copy, Some(place))?;
+            let mut copy = Log::open(self.dialect, copy, Some(place))?;
             self.read(&mut copy, true, inlet, shutdown).await?;
             if shutdown.is_cancelled() {
                 return Ok(());
             }
         }
         let file = open.file.try_clone()?;
-        *open = Log::open(file, None)?;
+        *open = Log::open(self.dialect, file, None)?;
         Ok(())
     }
 
@@ -193,8 +205,9 @@ impl<'a> Follower<'a> {
                 inlet.accept_unparsed(channel, raw.into(), code, &detail).await?;
             }
             let reached = Reached { name: CURSOR.to_owned(), value: next.write() };
-            let received =
-                Received { calls: part.calls, reached: Some(reached), ..Received::default() };
+            let Told { calls, legs } = part.told;
+            let reached = Some(reached);
+            let received = Received { calls, legs, reached, ..Received::default() };
             if !give(inlet, &self.channel, &received, shutdown).await? {
                 return Ok(());
             }
@@ -224,7 +237,7 @@ impl<'a> Follower<'a> {
         } else {
             ([log.head.as_slice(), bytes.as_slice()].concat(), log.head.len())
         };
-        Ok(parse(self.setting, &lines, head))
+        Ok(self.parse(&lines, head))
     }
 
     /// Reads the log and what it was rotated to once more, from the lines of `since` on.
@@ -256,17 +269,20 @@ impl<'a> Follower<'a> {
         since: Timestamp,
         shutdown: &CancellationToken,
     ) -> Result<u64, Trouble> {
-        let mut log = Log::open(File::open(path)?, None)?;
+        let mut log = Log::open(self.dialect, File::open(path)?, None)?;
         let mut count = 0;
         loop {
             let mut part = self.part(&log, false)?;
             if part.bytes == 0 {
                 return Ok(count);
             }
-            part.calls.retain(|call| call.started_at.is_none_or(|at| at >= since));
-            count += part.calls.len() as u64;
-            if !part.calls.is_empty() {
-                let received = Received { calls: part.calls, ..Received::default() };
+            part.told.calls.retain(|call| call.started_at.is_none_or(|at| at >= since));
+            part.told.legs.retain(|(_, leg)| leg.at >= since);
+            let Told { calls, legs } = part.told;
+            let found = calls.len() + legs.len();
+            count += found as u64;
+            if found > 0 {
+                let received = Received { calls, legs, ..Received::default() };
                 give(inlet, &self.channel, &received, shutdown).await?;
             }
             log.place = Place::at(&log.file, log.place.offset + part.bytes)?;
@@ -293,46 +309,53 @@ impl From<AcceptError> for Trouble {
 }
 
 fn bad(raw: Vec<u8>, code: &'static str, detail: String) -> Part {
-    Part { bytes: raw.len() as u64, calls: vec![], bad: Some((raw, code, detail)) }
+    Part { bytes: raw.len() as u64, told: Told::default(), bad: Some((raw, code, detail)) }
 }
 
-/// Each record by itself. `head` bytes of names stand before what is read.
-fn parse(setting: &Setting, lines: &[u8], head: usize) -> Part {
-    let bytes = lines.len().saturating_sub(head) as u64;
-    let (mut calls, all) = read(setting, lines);
-    if all {
-        return Part { calls, bytes, bad: None };
-    }
-    // One that cannot be read must not take others with it, so each line stands for itself now.
-    let (names, lines) = lines.split_at_checked(head).unwrap_or((&[], lines));
-    let mut raw = Vec::new();
-    let mut count = 0_usize;
-    calls.clear();
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let (found, all) = read(setting, &[names, line].concat());
-        calls.extend(found);
-        if !all {
-            count += 1;
-            raw.extend_from_slice(line);
+impl Follower<'_> {
+    /// Each record by itself. `head` bytes of names stand before what is read.
+    fn parse(&self, lines: &[u8], head: usize) -> Part {
+        let bytes = lines.len().saturating_sub(head) as u64;
+        let (mut told, all) = self.tell(lines);
+        if all {
+            return Part { told, bytes, bad: None };
         }
+        // One that cannot be read must not take others with it, so each line stands for itself now.
+        let (names, lines) = lines.split_at_checked(head).unwrap_or((&[], lines));
+        let mut raw = Vec::new();
+        let mut count = 0_usize;
+        told = Told::default();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let (found, all) = self.tell(&[names, line].concat());
+            told.calls.extend(found.calls);
+            told.legs.extend(found.legs);
+            if !all {
+                count += 1;
+                raw.extend_from_slice(line);
+            }
+        }
+        let detail = format!("{count} lines are no records");
+        let bad = (count > 0).then_some((raw, "log_records_unreadable", detail));
+        Part { told, bytes, bad }
     }
-    let detail = format!("{count} lines are no records");
-    let told = (count > 0).then_some((raw, "log_records_unreadable", detail));
-    Part { calls, bytes, bad: told }
-}
 
-/// The calls of these lines, and whether that is all there is in them.
-fn read(setting: &Setting, lines: &[u8]) -> (Vec<Call>, bool) {
-    let headers = http::HeaderMap::new();
-    let request =
-        PushRequest { method: &http::Method::POST, uri: "", headers: &headers, body: lines };
-    let desk = Desk::new(setting, None);
-    let mut calls = Vec::new();
-    let held = Dialect::AsteriskCdr.parse(&request, &desk, &mut |event| {
-        let mut progress = Progress::new(event.call_id.clone());
-        progress.apply(event);
-        calls.push(progress.call(&setting.places));
-    });
-    let all = held.is_ok_and(|held| held.unreadable.count == 0 && held.whole_bytes == lines.len());
-    (calls, all)
+    /// What these lines say, and whether that is all there is in them.
+    fn tell(&self, lines: &[u8]) -> (Told, bool) {
+        let headers = http::HeaderMap::new();
+        let request =
+            PushRequest { method: &http::Method::POST, uri: "", headers: &headers, body: lines };
+        let desk = Desk::new(self.setting, None);
+        let mut told = Told::default();
+        let held = self.dialect.parse(&request, &desk, &mut |mut event| match event.take_leg() {
+            Some(leg) => told.legs.push(leg),
+            None => {
+                let mut progress = Progress::new(event.call_id.clone());
+                progress.apply(event);
+                told.calls.push(progress.call(&self.setting.places));
+            }
+        });
+        let all =
+            held.is_ok_and(|held| held.unreadable.count == 0 && held.whole_bytes == lines.len());
+        (told, all)
+    }
 }

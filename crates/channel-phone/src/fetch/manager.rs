@@ -167,7 +167,7 @@ impl<'a> Manager<'a> {
         let read = Dialect::AsteriskAmi.parse(&request, &desk, &mut |event| {
             let id = event.call_id.clone();
             heard.know(&id);
-            if let Some((progress, last)) = heard.calls.get_mut(&id) {
+            if let Some((progress, last)) = heard.calls.get_mut(id.as_str()) {
                 progress.apply(event);
                 let call = progress.call(&self.setting.places);
                 if is_news(last.as_ref(), &call) {
@@ -188,7 +188,7 @@ impl Heard {
         if self.calls.contains_key(id) {
             return;
         }
-        self.calls.insert(id.to_owned(), (Progress::new(id.to_owned()), None));
+        self.calls.insert(id.to_owned(), (Progress::new(id.into()), None));
         self.order.push_back(id.to_owned());
         if self.order.len() > CALLS_REMEMBERED_MAX
             && let Some(oldest) = self.order.pop_front()

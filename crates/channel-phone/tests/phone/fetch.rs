@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postroom_channel::contract::{self, PullFixture, TestInlet};
 use postroom_channel::{
-    AcceptError, Accepted, Adapter, Files, Inlet, Received, SendError, SendReceipt,
+    AcceptError, Accepted, Adapter, Files, Inlet, Known, Received, SendError, SendReceipt,
 };
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
-use postroom_model::{Call, CallState, ChannelId, Disposition, Outbound, Timestamp};
+use postroom_model::{Call, CallLeg, CallState, ChannelId, Disposition, Outbound, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -105,6 +105,69 @@ async fn wait_for_calls(inlet: &TestInlet, count: usize) -> Vec<Call> {
                 inlet.offered().into_iter().flat_map(|received| received.calls).collect();
             if calls.len() >= count {
                 return calls;
+            }
+            accepted += 1;
+        }
+    };
+    tokio::time::timeout(WAIT, waiting).await.unwrap()
+}
+
+/// What `cel_custom` writes of a call that nobody answers.
+fn legs(number: usize) -> String {
+    let line = |kind: &str, who: &str, leg: usize| {
+        format!(
+            "\"{kind}\",\"2026-03-01 10:30:00\",\"\",\"{who}\",\"\",\"\",\"\",\"200\",\"from-trunk\",\
+             \"PJSIP/{leg}-{number}\",\"\",\"\",\"3\",\"\",\"{number}.{leg}\",\"{number}.1\",\"\",\"\",\"\",\"\"\n"
+        )
+    };
+    [
+        line("CHAN_START", "030901820", 1),
+        line("CHAN_START", "201", 2),
+        line("HANGUP", "201", 2),
+        line("CHAN_END", "030901820", 1),
+        line("LINKEDID_END", "030901820", 1),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn log_of_legs_is_followed_like_any_other() {
+    let log = Log::new();
+    let options = json!({ "file": log.path(), "region": "DE", "time_zone": "Europe/Berlin" });
+    let follow = || Work::start(adapter("asterisk-cel", &options), &log.inlet);
+    append(
+        &log.path(),
+        "eventtype,eventtime,cid_name,cid_num,cid_ani,cid_rdnis,cid_dnid,exten,\
+        context,channame,appname,appdata,amaflags,accountcode,uniqueid,linkedid,bridgepeer,\
+        userfield,userdeftype,eventextra\n",
+    );
+    let work = follow();
+    append(&log.path(), &legs(1));
+    wait_for_legs(&log.inlet, 5).await;
+    work.end().await;
+    append(&log.path(), &legs(2));
+    fs::rename(log.path(), log.folder.path().join("Master.csv.1")).unwrap();
+    append(&log.path(), &format!("\"CHAN_START\",\"never\"\n{}", legs(3)));
+    let work = follow();
+    let legs = wait_for_legs(&log.inlet, 15).await;
+    work.end().await;
+    let calls: BTreeSet<&str> = legs.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(calls, BTreeSet::from(["1.1", "2.1", "3.1"]));
+    assert_eq!(legs[0].1.number.as_deref(), Some("+4930901820"));
+    assert_eq!(legs[0].1.at.to_string(), "2026-03-01T09:30:00.000Z");
+    assert_eq!(legs.len(), 15, "{legs:?}");
+    assert_eq!(log.inlet.unparsed().len(), 1);
+}
+
+async fn wait_for_legs(inlet: &TestInlet, count: usize) -> Vec<(String, CallLeg)> {
+    let waiting = async {
+        let mut accepted = 1;
+        loop {
+            inlet.wait_for(accepted).await;
+            let legs: Vec<(String, CallLeg)> =
+                inlet.offered().into_iter().flat_map(|received| received.legs).collect();
+            if legs.len() >= count {
+                return legs;
             }
             accepted += 1;
         }
@@ -365,6 +428,10 @@ impl Inlet for Counting {
         name: &str,
     ) -> Result<Option<String>, AcceptError> {
         self.inlet.reached(channel, name).await
+    }
+
+    async fn known(&self) -> Result<Arc<Known>, AcceptError> {
+        self.inlet.known().await
     }
 
     async fn accept_unparsed(

@@ -1,7 +1,9 @@
 //! The state machine: any order and any repetition of the events of a call give the same call.
 
-use postroom_channel_phone::{CallEvent, Dialect, LegEvent, LegStep, Note, Outcome, Stage};
-use postroom_model::{CallState, Direction, Disposition, Timestamp};
+use postroom_channel_phone::{CallEvent, Dialect, Outcome, Stage};
+use postroom_model::{
+    CallLeg, CallState, Direction, Disposition, LegNote, LegStep, Side, Timestamp,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -33,7 +35,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ])
 }
 
-fn leg() -> impl Strategy<Value = LegEvent> {
+fn leg() -> impl Strategy<Value = CallLeg> {
     let steps = vec![
         LegStep::Start,
         LegStep::App,
@@ -47,26 +49,30 @@ fn leg() -> impl Strategy<Value = LegEvent> {
     ];
     let channels = vec!["PJSIP/north-1", "PJSIP/201-2", "Local/x@y-1;1", "Local/x@y-1;2"];
     let notes = vec![
-        Note::Incoming,
-        Note::Outgoing,
-        Note::Transfer,
-        Note::Voicemail,
-        Note::Queue { name: "support".to_owned() },
-        Note::Room { name: "hall".to_owned() },
-        Note::Target { number: Some("203".to_owned()), name: None },
-        Note::Hangup { cause: 17, dial_status: "BUSY".to_owned() },
+        LegNote::Incoming,
+        LegNote::Outgoing,
+        LegNote::Transfer,
+        LegNote::Voicemail,
+        LegNote::Queue { name: "support".to_owned() },
+        LegNote::Room { name: "hall".to_owned() },
+        LegNote::Target { number: Some("203".to_owned()), name: None },
+        LegNote::Hangup { cause: 17, dial_status: "BUSY".to_owned() },
     ];
     let who = (option::of(word()), option::of(word()), option::of(word()));
+    let side = || select(vec![Side::Outside, Side::Inside, Side::Own]);
+    let who = (who, (side(), side()));
     (moment(), select(steps), 1..5_u8, select(channels), who, option::of(select(notes))).prop_map(
-        |(at, step, leg, channel, (number, name, exten), note)| LegEvent {
+        |(at, step, leg, channel, ((number, name, exten), sides), note)| CallLeg {
             at,
             step,
             leg_id: format!("call.{leg}"),
             channel: channel.to_owned(),
+            number_side: sides.0,
             number,
             name,
+            exten_side: sides.1,
             exten,
-            context: None,
+            from_outside: false,
             note,
         },
     )
@@ -79,7 +85,7 @@ fn event() -> impl Strategy<Value = CallEvent> {
     let rest = (vec(word(), 0..3), option::of(0..99_u64), option::of(0..99_u64), option::of(leg()));
     let heads = (select(vec!["call.1", "call.2"]), option::of(stage()), option::of(outcome()));
     (heads, times, words, rest).prop_map(|(heads, times, words, rest)| CallEvent {
-        call_id: heads.0.to_owned(),
+        call_id: heads.0.into(),
         stage: heads.1,
         outcome: heads.2,
         at: times.0,
@@ -87,11 +93,11 @@ fn event() -> impl Strategy<Value = CallEvent> {
         answered_at: times.2,
         ended_at: times.3,
         direction: Some(Direction::Out).filter(|_| words.0.is_some()),
-        from: words.0,
-        to: words.1,
-        cause: words.2,
-        queue: words.3,
-        agents: rest.0,
+        from: words.0.map(Into::into),
+        to: words.1.map(Into::into),
+        cause: words.2.map(Into::into),
+        queue: words.3.map(Into::into),
+        agents: rest.0.into_iter().map(Into::into).collect(),
         duration_s: rest.1,
         talk_s: rest.2,
         leg: rest.3.map(Box::new),

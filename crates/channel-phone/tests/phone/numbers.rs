@@ -25,7 +25,7 @@ fn short_and_long_rows_of_digits_are_read_in_every_region() {
         {
             for rest in ["", "9", "99", "999", "4930901820", "99999999999999999"] {
                 let text = format!("{prefix}{rest}");
-                let number = read_number(&text, Style::Dialled, Some(region), 1);
+                let number = read_number(&text, Style::Dialled, Some(&region), 1);
                 assert!(is_read(text.trim(), &number), "{name} {text} {number}");
             }
         }
@@ -40,7 +40,7 @@ proptest! {
         inside in 0..9_usize,
     ) {
         for style in [Style::Dialled, Style::International] {
-            let number = read_number(&digits, style, Some(region.1), inside);
+            let number = read_number(&digits, style, Some(&region.1), inside);
             prop_assert!(is_read(&digits, &number), "{} {} {}", region.0, digits, number);
         }
     }

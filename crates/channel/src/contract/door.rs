@@ -1,13 +1,14 @@
 //! What stands around an adapter in the suite: an inlet that does as it is told, and no files.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postroom_model::{BlobRef, ChannelId, MessageId, WorkspaceId};
+use postroom_model::digest::Digest;
+use postroom_model::{BlobRef, ChannelId, InputId, MessageId, WorkspaceId};
 use tokio::sync::watch;
 
-use crate::{AcceptError, Accepted, Files, Inlet, Received, SendError};
+use crate::{AcceptError, Accepted, Files, Inlet, Known, Received, SendError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behaviour {
@@ -20,8 +21,8 @@ enum Behaviour {
 #[derive(Debug)]
 pub struct TestInlet {
     behaviour: Behaviour,
-    offered: Mutex<Vec<Received>>,
-    unparsed: Mutex<Vec<Bytes>>,
+    offered: Mutex<Vec<(ChannelId, Received)>>,
+    unparsed: Mutex<Vec<(InputId, Bytes)>>,
     asked: watch::Sender<usize>,
 }
 
@@ -52,12 +53,12 @@ impl TestInlet {
 
     /// Everything that was offered, taken or not, in order.
     pub fn offered(&self) -> Vec<Received> {
-        lock(&self.offered).clone()
+        lock(&self.offered).iter().map(|(_, received)| received.clone()).collect()
     }
 
     /// What was offered raw.
     pub fn unparsed(&self) -> Vec<Bytes> {
-        lock(&self.unparsed).clone()
+        lock(&self.unparsed).iter().map(|(_, raw)| raw.clone()).collect()
     }
 
     /// The external ids of all messages offered, in order.
@@ -97,7 +98,7 @@ impl Inlet for TestInlet {
         });
         let messages: Vec<MessageId> = ids.collect();
         let count = messages.len().max(1);
-        lock(&self.offered).push(received);
+        lock(&self.offered).push((channel.clone(), received));
         self.asked.send_modify(|asked| *asked += count);
         self.answer(Accepted { messages }).await
     }
@@ -108,19 +109,33 @@ impl Inlet for TestInlet {
         name: &str,
     ) -> Result<Option<String>, AcceptError> {
         let offered = lock(&self.offered);
-        let told = offered.iter().rev().filter_map(|received| received.reached.as_ref());
+        let told = offered.iter().rev().filter_map(|(_, received)| received.reached.as_ref());
         let mut told = told.filter(|reached| reached.name == name);
         Ok(told.next().map(|reached| reached.value.clone()))
     }
 
+    async fn known(&self) -> Result<Arc<Known>, AcceptError> {
+        let taken = self.behaviour == Behaviour::Takes;
+        let offered = lock(&self.offered);
+        let channels = offered.iter().filter(|_| taken).flat_map(|(channel, received)| {
+            let ids = received.arrivals.iter().map(|arrival| &arrival.message.external_id);
+            ids.map(move |id| MessageId::of_external(&WorkspaceId::main(), channel, id))
+        });
+        let mut ids: Vec<InputId> = channels.map(|id| InputId(id.0)).collect();
+        ids.extend(lock(&self.unparsed).iter().filter(|_| taken).map(|(id, _)| *id));
+        Ok(Arc::new(Known::new(WorkspaceId::main(), ids)))
+    }
+
     async fn accept_unparsed(
         &self,
-        _channel: &ChannelId,
+        channel: &ChannelId,
         raw: Bytes,
-        _code: &str,
+        code: &str,
         _detail: &str,
     ) -> Result<(), AcceptError> {
-        lock(&self.unparsed).push(raw);
+        let digest = Digest::of(&raw);
+        let id = InputId::of_unparsed(&WorkspaceId::main(), channel, &digest, code);
+        lock(&self.unparsed).push((id, raw));
         self.asked.send_modify(|asked| *asked += 1);
         self.answer(()).await
     }

@@ -362,10 +362,66 @@ const VALUES: &[Case] = &[
     case("[bus]\nurl = 'embedded'\nurl = 'embedded'", (3, 1), "", "duplicate key", ""),
 ];
 
+/// Targets and what is said of them.
+const TARGETS: &[Case] = &[
+    case("[[targets]]\nid = 'a'", (1, 1), "targets[0]", "promise nothing", "first_response"),
+    case(
+        "[[targets]]\nid = 'a'\nfirst_responce = '1h'\nresolution = '1d'",
+        (3, 1),
+        "targets[0].first_responce",
+        "unknown key",
+        "`first_response`",
+    ),
+    case(
+        "[[targets]]\nid = 'a'\nresolution = '90 minutes'",
+        (3, 14),
+        "targets[0].resolution",
+        "no length of time",
+        "1h30m",
+    ),
+    case(
+        "[[targets]]\nid = 'a'\nresolution = 60",
+        (3, 14),
+        "targets[0].resolution",
+        "expected text",
+        "quotes",
+    ),
+    case(
+        "[[targets]]\nid = 'a'\nresolution = '0m'",
+        (3, 14),
+        "targets[0].resolution",
+        "longer than nothing",
+        "",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\nhours = { monday = ['09:00-10:00'] }\n\
+         [[targets]]\nid = 'a'\nresolution = '1d'\ncalendar = 'ofice'",
+        (8, 12),
+        "targets[0].calendar",
+        "no calendar with this id",
+        "`office`",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n\
+         [[targets]]\nid = 'a'\nresolution = '1d'\ncalendar = 'office'",
+        (7, 12),
+        "targets[0].calendar",
+        "has no hours",
+        "leave the calendar out",
+    ),
+    case(
+        "[[targets]]\nid = 'gold'\nresolution = '1d'\n[[rules]]\nwhen = 'true'\ntargets = 'golt'",
+        (6, 11),
+        "rules[0].targets",
+        "no targets with this id",
+        "`gold`",
+    ),
+];
+
 #[test]
 fn every_mistake_has_its_place_and_its_help() {
     let mut wrong = String::new();
-    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(WORK) {
+    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(TARGETS).chain(WORK) {
         let diagnostics = Desk::with_queues(case.text).load().expect_err(case.text);
         assert_eq!(diagnostics.error().code(), "config_invalid");
         let right = |item: &postroom_config::Diagnostic| {
@@ -444,7 +500,7 @@ fn mistakes_are_data_for_programs() {
             {
                 "severity": "error", "line": 2, "column": 1, "key": "capacity.chat",
                 "message": "unknown key",
-                "help": "known keys: `email`, `imap`, `webhook`, `phone`",
+                "help": "known keys: `email`, `imap`, `webhook`, `phone`, `external`",
             },
             {
                 "severity": "error", "key": "bus.url", "message": "must not be empty",

@@ -1,5 +1,8 @@
 //! How the outbox takes in what the router decided. Never acts; what follows is for [`Outbox::due`].
+//!
+//! Most envelopes tell a host nothing. Their bytes say so in a fraction of the time that reading takes.
 
+use postroom_model::envelope::EnvelopeError;
 use postroom_model::{
     ChannelId, ConversationId, Envelope, Event, EventBody, HostId, MessageId, Outcome, OutcomeKind,
     SendResult, Timestamp,
@@ -8,9 +11,38 @@ use postroom_model::{
 use super::shelf::{Claim, Phase, Reply};
 use super::{Grant, HELD_MAX, Outbox, Question, RETRY_MS, STALE_OWNER, slower};
 
+/// How the head of an envelope begins whose version this program reads.
+const KNOWN_VERSION: &[u8] = b"{\"v\":1,";
+/// Every event that [`Outbox::apply_event`] does something with has one of these in its JSON. Words of
+/// customers that look like it cost no more than reading the envelope.
+const TOLD_BY: [&[u8]; 3] = [b"\"type\":\"reply.", b"\"type\":\"delivery.", b"\"type\":\"config."];
+
 impl Outbox {
-    /// Folds the next envelope.
-    pub(crate) fn apply(&mut self, seq: u64, envelope: &Envelope, now: Timestamp) {
+    /// Takes in the next envelope as the ledger has it.
+    pub(crate) fn take(
+        &mut self,
+        seq: u64,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<(), EnvelopeError> {
+        let (head, _) = Envelope::parts(bytes)?;
+        if self.is_told_by(head) {
+            let (envelope, _) = Envelope::decode(bytes)?;
+            self.apply(seq, &envelope, now);
+        }
+        self.seq = seq;
+        Ok(())
+    }
+
+    /// Whether this head of an envelope may hold something to fold.
+    fn is_told_by(&self, head: &[u8]) -> bool {
+        // Any outcome may be the answer to a question.
+        !self.questions.is_empty()
+            || !head.starts_with(KNOWN_VERSION)
+            || TOLD_BY.iter().any(|words| memchr::memmem::find(head, words).is_some())
+    }
+
+    fn apply(&mut self, seq: u64, envelope: &Envelope, now: Timestamp) {
         self.seq = seq;
         for transition in &envelope.transitions {
             for event in &transition.events {

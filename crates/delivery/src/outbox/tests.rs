@@ -45,9 +45,9 @@ fn fold(outbox: &mut Outbox, events: Vec<Event>) {
 
 fn fold_with(outbox: &mut Outbox, events: Vec<Event>, outcome: Option<Outcome>) {
     let transition = Transition { outcome, at: NOW, events };
-    let envelope = Router::default().envelope(NOW, vec![transition]);
+    let mut envelope = Router::default().envelope(NOW, vec![transition]);
     let seq = outbox.seq() + 1;
-    outbox.apply(seq, &envelope, NOW);
+    outbox.take(seq, &envelope.encode().unwrap().bytes, NOW).unwrap();
 }
 
 fn owned(host: HostId, epoch: u64) -> Event {
@@ -292,6 +292,7 @@ fn new_settings_let_a_refused_owner_ask_at_once_and_refusals_come_ever_slower() 
     }
     let settings = Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![],
         queues: vec![],
         rules: vec![],

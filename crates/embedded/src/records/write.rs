@@ -1,5 +1,7 @@
 //! Writing: rows and standing together, and throwing everything away.
 
+use std::sync::Arc;
+
 use postroom_model::Timestamp;
 use postroom_records::{Change, SCHEMA_VERSION, Standing};
 use rusqlite::types::Value;
@@ -54,7 +56,7 @@ pub(super) async fn write(
     writer: &Writer,
     from: u64,
     to: Standing,
-    changes: Vec<Change>,
+    changes: Arc<[Change]>,
 ) -> Result<(), Failure> {
     let encoding = tokio::task::spawn_blocking(move || prepare(&changes));
     let prepared = encoding.await.map_err(|error| Failure::Unavailable(error.to_string()))??;

@@ -45,8 +45,8 @@ async fn failing_piece_leaves_its_group_alone() {
             inlet.publish(Bytes::from_static(b"a")),
             ledger.append(round + 7, (1, 1), Bytes::from_static(b"lost")),
             ledger.append(round, (1, 1), Bytes::from_static(b"kept")),
-            records.write(round + 7, at(99), put()),
-            records.write(round, at(round + 1), put()),
+            records.write(round + 7, at(99), put().into()),
+            records.write(round, at(round + 1), put().into()),
             inlet.publish(Bytes::from_static(b"b")),
         );
         assert!(first.is_ok() && second.is_ok() && written.is_ok());
@@ -94,7 +94,7 @@ async fn row_that_does_not_fit_its_key_is_refused_whole() {
     let (key, row) = presence("ada");
     let (other, _) = presence("bob");
     let wrong = Change::Put(other, Row::Address(ContactId(uuid::Uuid::nil())));
-    let refused = records.write(0, at(1), vec![Change::Put(key.clone(), row), wrong]).await;
+    let refused = records.write(0, at(1), vec![Change::Put(key.clone(), row), wrong].into()).await;
     assert_eq!(refused.unwrap_err().code(), "records_damaged");
     assert_eq!(records.load(&[key]).await.unwrap(), [None]);
     assert_eq!(records.standing().await.unwrap(), Standing::default());

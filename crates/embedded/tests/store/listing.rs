@@ -62,11 +62,11 @@ async fn records_of_another_schema_ask_for_a_rebuild() {
     let (folder, store) = fresh();
     let records = store.records();
     let standing = Standing { seq: 1, last_event: 1, at: Timestamp::EPOCH };
-    records.write(0, standing, vec![conversation(1)]).await.unwrap();
+    records.write(0, standing, vec![conversation(1)].into()).await.unwrap();
     let other = rusqlite::Connection::open(folder.path().join("records.db")).unwrap();
     other.execute("UPDATE standing SET schema = 99", []).unwrap();
     assert_eq!(records.standing().await.unwrap_err().code(), "records_other_schema");
-    let refused = records.write(1, standing, vec![conversation(2)]).await.unwrap_err();
+    let refused = records.write(1, standing, vec![conversation(2)].into()).await.unwrap_err();
     assert_eq!(refused.code(), "records_other_schema");
     records.clear().await.unwrap();
     assert_eq!(records.standing().await.unwrap(), Standing::default());

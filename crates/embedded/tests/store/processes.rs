@@ -30,7 +30,7 @@ async fn each_is_hinted_at_what_the_other_writes() {
     let seq = one.inlet().publish(Bytes::from_static(b"input")).await.unwrap();
     one.ledger().append(0, (1, 2), Bytes::from_static(b"envelope")).await.unwrap();
     let standing = Standing { seq: 1, last_event: 2, at: Timestamp::from_millis(3) };
-    one.records().write(0, standing, vec![]).await.unwrap();
+    one.records().write(0, standing, vec![].into()).await.unwrap();
     reaches(changes.0, seq).await;
     reaches(changes.1, 1).await;
     reaches(changes.2, 1).await;
@@ -50,8 +50,8 @@ async fn two_writers_are_told_apart() {
     let fenced = Err(BusError::Fenced { expected: 0, actual: 1 });
     assert!([(Ok(1), fenced.clone()), (fenced, Ok(1))].contains(&(a, b)));
     let standing = Standing { seq: 1, ..Standing::default() };
-    one.records().write(0, standing, vec![]).await.unwrap();
-    let moved = other.records().write(0, standing, vec![]).await.unwrap_err();
+    one.records().write(0, standing, vec![].into()).await.unwrap();
+    let moved = other.records().write(0, standing, vec![].into()).await.unwrap_err();
     assert!(matches!(moved, RecordsError::Moved { expected: 0, actual: 1 }), "{moved}");
 }
 

@@ -26,7 +26,7 @@ async fn see(records: &dyn Records, number: u64) {
     let row = Row::Seen(Box::new(Seen { at, outcome }));
     let to = Standing { seq: number, last_event: number, at };
     let changes = vec![Change::Put(Key::Seen(id(number)), row)];
-    records.write(number - 1, to, changes).await.unwrap();
+    records.write(number - 1, to, changes.into()).await.unwrap();
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::gateway::App;
 use crate::problem::Problem;
 use crate::reach;
 
-const SANDBOX: HeaderValue =
+pub(super) const SANDBOX: HeaderValue =
     HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
 
 /// The content of an attachment.
@@ -56,9 +56,13 @@ fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "attachment_not_found", detail)
 }
 
-/// Only what no browser runs keeps its type.
 fn media_type(attachment: &Attachment) -> HeaderValue {
-    let given = attachment.media_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+    harmless(attachment.media_type.as_deref())
+}
+
+/// Only what no browser runs keeps its type.
+pub(super) fn harmless(media_type: Option<&str>) -> HeaderValue {
+    let given = media_type.unwrap_or_default().to_ascii_lowercase();
     let essence = given.split(';').next().unwrap_or_default().trim();
     let harmless = matches!(essence, "text/plain" | "text/csv" | "application/pdf")
         || ["audio/", "video/"].iter().any(|start| essence.starts_with(start))

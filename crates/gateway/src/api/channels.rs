@@ -13,8 +13,8 @@ use http::{HeaderValue, StatusCode, header};
 use postroom_channel::{Adapter, Push, PushRequest, PushResponse, Received};
 use postroom_model::limits::INLINE_BODY_BYTES_MAX;
 use postroom_model::{
-    Body as Words, Call, ChannelId, Inbound, InboundCall, InboundReceipt, Input, InputBody,
-    InputId, Message, MessageId,
+    Body as Words, Call, CallLeg, ChannelId, Inbound, InboundCall, InboundReceipt, Input,
+    InputBody, InputId, Message, MessageId,
 };
 use serde::Serialize;
 
@@ -138,7 +138,7 @@ fn provider_response(response: PushResponse) -> Response {
 
 /// Makes everything durable, then answers.
 async fn take_in(app: &App, channel: &ChannelId, received: Received) -> Result<Response, Problem> {
-    let calls = calls(app, channel, received.calls);
+    let calls = calls(app, channel, received.calls, received.legs);
     let mut messages: Vec<MessageId> = received
         .arrivals
         .iter()
@@ -194,14 +194,23 @@ fn taken(messages: &[MessageId], status: Acceptance) -> Response {
 }
 
 /// Reports of calls as inputs. What says the same is the same input.
-fn calls(app: &App, channel: &ChannelId, calls: Vec<Call>) -> Vec<Input> {
+fn calls(
+    app: &App,
+    channel: &ChannelId,
+    calls: Vec<Call>,
+    legs: Vec<(String, CallLeg)>,
+) -> Vec<Input> {
     let at = app.clock.now();
-    let of = |call| {
+    let of = |id, told| Input { id, at, body: InputBody::Call(Box::new(told)) };
+    let calls = calls.into_iter().map(|call| {
         let id = InputId::of_call(&app.workspace, channel, &call);
-        let body = InputBody::Call(Box::new(InboundCall { channel: channel.clone(), call }));
-        Input { id, at, body }
-    };
-    calls.into_iter().map(of).collect()
+        of(id, InboundCall::new(channel.clone(), call))
+    });
+    let legs = legs.into_iter().map(|(call_id, leg)| {
+        let id = InputId::of_leg(&app.workspace, channel, &call_id, &leg);
+        of(id, InboundCall::of_leg(channel.clone(), call_id, leg))
+    });
+    calls.chain(legs).collect()
 }
 
 /// Moves the words of a large message to the blob store.

@@ -15,6 +15,7 @@ pub(crate) mod outcomes;
 pub(crate) mod pages;
 pub(crate) mod parked;
 pub(crate) mod queues;
+pub(crate) mod recordings;
 pub(crate) mod replies;
 pub(crate) mod session;
 pub(crate) mod timeline;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(conversation_routes())
         .merge(command_routes())
         .routes(routes!(attachments::download))
+        .routes(routes!(recordings::download))
         .routes(routes!(outcomes::show))
         .routes(routes!(events::events))
         .routes(routes!(offers::list))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use postroom_model::digest::Digest;
 use postroom_model::limits::ATTACHMENTS_MAX;
-use postroom_model::{Action, Attachment, DeliveryState, MessageId, Outcome, ReplyDraft};
+use postroom_model::{Action, Address, Attachment, DeliveryState, MessageId, Outcome, ReplyDraft};
 use serde::{Deserialize, Serialize};
 
 use super::outcomes::{Nothing, carried_out, check_length, check_words, conversation_id};
@@ -22,6 +22,8 @@ use crate::submit::{command_id, repeated, submit};
 
 /// Characters in the name of a file.
 const NAME_CHARS_MAX: usize = 255;
+/// Addresses in `cc`, and in `bcc`.
+const COPIES_MAX: usize = 20;
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,12 @@ pub(crate) struct ReplyBody {
     html: Option<String>,
     #[serde(default)]
     attachments: Vec<FileBody>,
+    /// Further recipients of a mail; other channels have none.
+    #[serde(default)]
+    cc: Vec<String>,
+    /// Recipients of a mail whom the others do not see.
+    #[serde(default)]
+    bcc: Vec<String>,
     /// Refused with 409 if any message came after this version of the conversation.
     if_version: Option<u64>,
 }
@@ -41,6 +49,8 @@ pub(crate) struct FileBody {
     name: String,
     media_type: Option<String>,
     content_base64: String,
+    /// Shown in the HTML where that has `cid:` and this.
+    content_id: Option<String>,
 }
 
 impl Check for ReplyBody {
@@ -57,7 +67,24 @@ impl Check for ReplyBody {
             let detail = format!("may have {ATTACHMENTS_MAX} files");
             errors.push(FieldError::new("/attachments", detail));
         }
+        for (field, addresses) in [("cc", &self.cc), ("bcc", &self.bcc)] {
+            if addresses.len() > COPIES_MAX {
+                let detail = format!("may have {COPIES_MAX} addresses");
+                errors.push(FieldError::new(format!("/{field}"), detail));
+            }
+            for (index, address) in addresses.iter().enumerate() {
+                if Address::mail(address).is_err() {
+                    let pointer = format!("/{field}/{index}");
+                    errors.push(FieldError::new(pointer, "is no mail address".to_owned()));
+                }
+            }
+        }
         for (index, file) in self.attachments.iter().enumerate() {
+            let plain = |id: &String| !id.is_empty() && id.bytes().all(|c| c.is_ascii_graphic());
+            if !file.content_id.as_ref().is_none_or(plain) {
+                let pointer = format!("/attachments/{index}/content_id");
+                errors.push(FieldError::new(pointer, "has letters and signs only".to_owned()));
+            }
             let bad = file.name.trim().is_empty() || file.name.chars().any(char::is_control);
             if bad || file.name.chars().count() > NAME_CHARS_MAX {
                 let detail = format!("a name has 1 to {NAME_CHARS_MAX} characters");
@@ -96,8 +123,11 @@ pub(crate) async fn reply(
     // answers both questions: what became of the change, and of the reply.
     let message = MessageId(command.0.0);
     let (attachments, contents) = read_files(body.attachments)?;
-    let draft =
-        ReplyDraft { text: body.text, html: body.html, attachments, ..ReplyDraft::default() };
+    let copies = [("cc", body.cc), ("bcc", body.bcc)].into_iter();
+    let copies = copies.filter(|(_, addresses)| !addresses.is_empty());
+    let attributes =
+        copies.map(|(field, addresses)| (field.to_owned(), addresses.into())).collect();
+    let draft = ReplyDraft { text: body.text, html: body.html, attachments, attributes };
     let if_version = body.if_version;
     let action = Action::Reply { conversation, message, draft, if_version };
     let settled = match repeated(&app, command, &action).await? {
@@ -144,7 +174,10 @@ fn read_files(files: Vec<FileBody>) -> Result<(Vec<Attachment>, Vec<Bytes>), Pro
         attachments.push(Attachment {
             name: Some(file.name),
             media_type: file.media_type,
-            disposition: Some("attachment".to_owned()),
+            disposition: Some(
+                if file.content_id.is_some() { "inline" } else { "attachment" }.to_owned(),
+            ),
+            content_id: file.content_id,
             size_bytes: Some(content.len() as u64),
             sha256: Some(Digest::of(content)),
             ..Attachment::default()

@@ -25,10 +25,15 @@ const WORDS = {
     "conversation.woken": "Back from snooze", "conversation.assigned": "Assigned", "conversation.released": "Given back",
     "conversation.transferred": "Moved to another queue", "conversation.snoozed": "Snoozed",
     "conversation.resolved": "Resolved", "conversation.tagged": "Tags changed",
-    "conversation.prioritised": "Priority changed", "conversation.merged": "Merged",
+    "conversation.prioritised": "Priority changed", "target.warned": "Due soon",
+    "target.breached": "Not in time", "due": "due", "late": "late", "paused": "paused",
+    first_response: "first answer", next_response: "next answer", resolution: "solution",
+    "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
     "offer.made": "Offered", "offer.closed": "Offer over",
     "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
+    calls: "Calls", ringing: "Ringing", talking: "On the phone", withheld: "a withheld number", firstCall: "Nothing known yet",
+    called: "Called back", notReached: "Not reached", recording: "Recording", show: "Show", dismiss: "Hide",
     "call.answered": "answered", "call.voicemail": "voicemail", "call.cancelled": "hung up", "call.failed": "failed",
   },
   zh: {
@@ -53,10 +58,15 @@ const WORDS = {
     "conversation.woken": "暂缓结束", "conversation.assigned": "已分配", "conversation.released": "已交还",
     "conversation.transferred": "已转到其他队列", "conversation.snoozed": "已暂缓",
     "conversation.resolved": "已解决", "conversation.tagged": "标签已更改",
-    "conversation.prioritised": "优先级已更改", "conversation.merged": "已合并",
+    "conversation.prioritised": "优先级已更改", "target.warned": "即将到期",
+    "target.breached": "未按时完成", "due": "到期", "late": "已逾期", "paused": "已暂停",
+    first_response: "首次回复", next_response: "下次回复", resolution: "解决",
+    "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
     "offer.made": "已邀请接受", "offer.closed": "邀请结束",
     "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
+    calls: "通话", ringing: "来电响铃", talking: "通话中", withheld: "号码未显示", firstCall: "暂无记录",
+    called: "已回电", notReached: "未接通", recording: "录音", show: "查看", dismiss: "隐藏",
     "call.answered": "已接听", "call.voicemail": "语音留言", "call.cancelled": "对方挂断", "call.failed": "呼叫失败",
   },
 };
@@ -150,6 +160,20 @@ function titleOf(conversation) {
   return [name, conversation.subject].filter(Boolean).join(": ") || say("noSubject");
 }
 
+// The promise that is due next, and whether it was missed; nothing where nothing is owed.
+function promiseOf(conversation) {
+  const owed = (conversation.targets ?? []).filter((target) => ["running", "warned", "breached", "paused"].includes(target.state) && !target.met_at);
+  const first = owed.filter((target) => target.state !== "paused").sort((a, b) => a.due_at.localeCompare(b.due_at))[0] ?? owed[0];
+  if (!first) return null;
+  const when = first.state === "paused" ? say("paused") : `${say(first.state === "breached" ? "late" : "due")} ${time(first.due_at)}`;
+  return { state: first.state, words: `${say(first.kind)} ${when}` };
+}
+
+function drawPromise(conversation) {
+  const promise = promiseOf(conversation);
+  return promise ? [element("span", `promise ${promise.state}`, promise.words)] : [];
+}
+
 function drawList() {
   const focused = document.activeElement?.dataset?.id;
   const entries = list.items.map((conversation) => {
@@ -161,6 +185,7 @@ function drawList() {
     button.append(
       element("span", "title", titleOf(conversation)),
       element("span", "facts", [conversation.queue, say(conversation.status), owner, time(conversation.last_message_at)].filter(Boolean).join(" · ")),
+      ...drawPromise(conversation),
     );
     button.addEventListener("click", () => open(conversation.id).catch(tellOf));
     const entry = element("li");
@@ -221,11 +246,14 @@ function drawConversation() {
   document.querySelector("main").classList.add("reading");
   at("subject").textContent = titleOf(conversation);
   at("facts").textContent = [conversation.channel, conversation.queue, say(conversation.status), conversation.assignee ?? say("nobody"), ...conversation.tags].filter(Boolean).join(" · ");
+  at("facts").append(" ", ...drawPromise(conversation));
   const mine = me.agent && conversation.assignee === me.agent.id;
   const done = conversation.status === "resolved";
   at("claim").hidden = !me.agent || Boolean(conversation.assignee) || done;
   at("release").hidden = !mine || done;
   at("resolve").hidden = done;
+  const telephone = conversation.customer?.address?.startsWith("tel:") && !done;
+  at("called").hidden = at("not-reached").hidden = !telephone;
   at("reopen").hidden = !done && conversation.status !== "snoozed";
   const timeline = at("timeline");
   const atEnd = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < 80;
@@ -261,7 +289,27 @@ function drawCall(item) {
   entry.append(headLine(`${say(out ? "call.out" : "call.in")} ${who ?? "?"}`, call.started_at ?? item.at));
   const words = [call.disposition && say(`call.${call.disposition}`), talked, ...(call.agents ?? [])];
   entry.append(element("p", "words", words.filter(Boolean).join(" · ")));
+  if (call.recording_url && call.state === "ended") {
+    const path = `/v1/conversations/${item.conversation ?? current.id}/recordings/${item.position}`;
+    entry.append(button("recording", (event) => save(event.currentTarget, path).catch(tellOf)));
+  }
   return entry;
+}
+
+// Fetching may take a while, and its failure is for the agent to see.
+async function save(from, path) {
+  from.disabled = true;
+  try {
+    const response = await fetch(path, { headers: { accept: "*/*" } });
+    if (!response.ok) throw new Problem(response.status, await response.json().catch(() => null));
+    const link = element("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = "recording";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  } finally {
+    from.disabled = false;
+  }
 }
 
 function headLine(who, when) {
@@ -368,12 +416,80 @@ async function answer(button, offer, name) {
   await Promise.all([loadOffers(), loadList(false)]).catch(() => {});
 }
 
+// Calls that ring or go on -----------------------------------------------------------------------------
+
+const LIVE_CALLS_MAX = 20;
+const LIVE_CALL_MS = 4 * 3600 * 1000;
+const calls = new Map(); // by id: {call, contact, talks, since}; what is hidden stays in it
+
+// What the event stream tells of a call. The offer on the telephone is the telephone system's own.
+async function hear(item) {
+  const { call } = item;
+  const id = item.id ?? call.call_id;
+  if (call.state === "ended" || call.direction === "internal") {
+    if (calls.delete(id)) drawCalls();
+    return;
+  }
+  const known = calls.get(id);
+  const entry = Object.assign(known ?? { contact: null, talks: [], since: Date.now(), hidden: false }, { call });
+  calls.set(id, entry);
+  while (calls.size > LIVE_CALLS_MAX) calls.delete(calls.keys().next().value);
+  drawCalls();
+  if (known || !item.details?.contact) return;
+  const who = call.direction === "out" ? call.to ?? call.dialled : call.from;
+  const past = (view) => callApi(`/v1/conversations?${new URLSearchParams({ view, q: who ?? "", limit: 3 })}`);
+  const [contact, waiting, done] = await Promise.all([
+    callApi(`/v1/contacts/${item.details.contact}`), past("all"), past("resolved"),
+  ]);
+  const talks = [...(waiting?.items ?? []), ...(done?.items ?? [])];
+  Object.assign(entry, { contact, talks: talks.filter((talk) => talk.contact === item.details.contact).slice(0, 3) });
+  drawCalls();
+}
+
+// A card without what could not be had is better than none.
+const callApi = (path) => call("GET", path).then((answer) => answer.json, () => null);
+
+function drawCalls() {
+  for (const [id, entry] of calls) if (Date.now() - entry.since > LIVE_CALL_MS) calls.delete(id);
+  const shown = Array.from(calls.values()).filter((entry) => !entry.hidden);
+  at("phone").hidden = shown.length === 0;
+  at("phone").replaceChildren(...shown.map(drawCard));
+}
+
+// The customer's card: who it is, by which addresses, and what is open with them.
+function drawCard(entry) {
+  const { call, contact, talks } = entry;
+  const out = call.direction === "out";
+  const number = (out ? call.to ?? call.dialled : call.from) ?? say("withheld");
+  const name = contact?.name ?? (out ? call.to_name : call.from_name);
+  const card = element("li", call.state);
+  const person = element("div", "person");
+  const state = say(call.state === "ringing" ? "ringing" : "talking");
+  const addresses = (contact?.addresses ?? []).map((address) => address.replace(/^[a-z]+:/, "")).filter((one) => one !== number);
+  person.append(
+    element("div", "title", [state, name ? `${name} (${number})` : number].join(": ")),
+    element("div", "facts", [...addresses, ...(call.agents ?? []), call.queue].filter(Boolean).join(" · ")),
+    element("div", "facts", talks[0] ? talks.map((talk) => [titleOf(talk), say(talk.status)].join(" · ")).join(" | ") : say("firstCall")),
+  );
+  card.append(person);
+  if (talks[0]) card.append(button("show", () => open(talks[0].id).catch(tellOf)));
+  card.append(button("dismiss", () => { entry.hidden = true; drawCalls(); }));
+  return card;
+}
+
+function button(name, act) {
+  const made = element("button", "", say(name));
+  made.type = "button";
+  made.addEventListener("click", act);
+  return made;
+}
+
 // Changes -------------------------------------------------------------------------------------------
 
-async function act(button, method, path) {
+async function act(button, method, path, body) {
   button.disabled = true;
   try {
-    const answer = await call(method, `/v1/conversations/${current.id}/${path}`);
+    const answer = await call(method, `/v1/conversations/${current.id}/${path}`, body);
     if (answer.json?.state === "pending") tell(say("taken"));
     await Promise.all([refresh(), loadList(false)]);
   } catch (error) {
@@ -457,6 +573,7 @@ function live() {
       if (ABOUT_ME.includes(kind)) { meSoon(); offersSoon(); return; }
       if (kind.startsWith("offer.")) offersSoon();
       const item = JSON.parse(event.data);
+      if (kind === "call.recorded") hear(item).catch(() => {});
       if (!SENDING.includes(kind)) listSoon();
       const shown = current && (item.conversation === current.id || current.conversation?.merged_from?.includes(item.conversation));
       if (shown) currentSoon();
@@ -503,6 +620,9 @@ function fillWords() {
 function listen() {
   for (const name of ["claim", "release", "resolve", "reopen"]) {
     at(name).addEventListener("click", (event) => act(event.currentTarget, "POST", name));
+  }
+  for (const [name, disposition] of [["called", "answered"], ["not-reached", "no_answer"]]) {
+    at(name).addEventListener("click", (event) => act(event.currentTarget, "POST", "calls", { disposition }));
   }
   at("reply").addEventListener("submit", send);
   at("note").addEventListener("change", () => at("reply").classList.toggle("noting", at("note").checked));

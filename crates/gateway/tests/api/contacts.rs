@@ -24,7 +24,14 @@ async fn house_with_contacts() -> House {
     let rows = (1..=3).map(|number| {
         let id = contact(number);
         let addresses = vec![format!("tel:+{number}").parse().unwrap()];
-        let row = Contact { id, name: None, addresses, created_at: now(), merged_into: None };
+        let row = Contact {
+            id,
+            name: None,
+            addresses,
+            dead: vec![],
+            created_at: now(),
+            merged_into: None,
+        };
         (Key::Contact(id), Row::Contact(row))
     });
     put(&house, rows.collect()).await;

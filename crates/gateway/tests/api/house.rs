@@ -74,7 +74,7 @@ impl Push for TestAdapter {
         if let Some(id) = text("receipt") {
             let (at, code) = (None, None);
             let status = ReceiptStatus::Delivered;
-            received.receipts.push(Receipt { external_id: id, status, at, code });
+            received.receipts.push(Receipt { external_id: id, status, at, code, dead: None });
         }
         if let Some(said) = text("say") {
             let (status, media_type) = (200, "text/plain");
@@ -154,6 +154,7 @@ fn settings() -> Settings {
     };
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![channel("site"), channel("other"), channel("mail")],
         queues: vec![queue("support"), queue("billing")],
         rules: vec![],

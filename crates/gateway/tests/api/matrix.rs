@@ -55,6 +55,12 @@ fn reads() -> Vec<Row> {
             [401, 401, 401, 200, 404, 200, 200, 403],
         ),
         ("GET", "/v1/attachments/{id}/1/0", None, [401, 401, 401, 404, 404, 404, 404, 404]),
+        (
+            "GET",
+            "/v1/conversations/{id}/recordings/1",
+            None,
+            [401, 401, 401, 404, 404, 404, 404, 404],
+        ),
         ("GET", "/v1/parked", None, ADMIN),
         ("GET", "/v1/parked/{none}", None, [401, 401, 401, 403, 403, 403, 404, 403]),
     ]

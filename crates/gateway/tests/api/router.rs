@@ -143,12 +143,14 @@ fn receive(
         contact: None,
         customer: None,
         subject: message.subject.clone(),
+        linked: None,
         queue: QueueId::new(queue.unwrap_or("support")).unwrap(),
         priority: 0,
         skills: std::collections::BTreeMap::new(),
         preferred: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec![],
+        policy: None,
         route: RuleTrace::default(),
         version: 0,
         message_version: 0,
@@ -157,6 +159,7 @@ fn receive(
         id: postroom_model::MessageId(id),
         contact: None,
         message: Box::new(message),
+        mail: None,
     };
     vec![
         Event::on(conversation, EventBody::ConversationOpened(Box::new(opened))),

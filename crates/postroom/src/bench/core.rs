@@ -39,6 +39,7 @@ pub(super) fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
     };
     let settings = Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![channel.clone()],
         queues: vec![],
         rules: (0..RULES).map(rule).collect(),

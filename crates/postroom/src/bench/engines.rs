@@ -90,7 +90,9 @@ fn start_redis(folder: &Path, named: Option<&Path>, port: u16) -> Result<Child, 
     let program = program(named, "POSTROOM_REDIS_SERVER", "redis-server");
     let port = port.to_string();
     let settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"];
-    let mut args: Vec<&OsStr> = settings.iter().map(OsStr::new).collect();
+    // As in `deploy/redis/redis.conf`.
+    let rewriting = ["--auto-aof-rewrite-min-size", "1gb", "--rdbcompression", "no"];
+    let mut args: Vec<&OsStr> = settings.iter().chain(&rewriting).map(OsStr::new).collect();
     args.extend(["--maxmemory-policy", "noeviction", "--port", &port].map(OsStr::new));
     args.extend(["--dir".as_ref(), folder.as_os_str()]);
     spawn(&program, &args)

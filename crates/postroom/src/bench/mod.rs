@@ -46,7 +46,7 @@ pub(crate) async fn run(shared: &Shared, wanted: &Bench) -> Result<ExitCode, Fai
     let folder = workplace(shared.data.as_deref())?;
     let bar = output::progress("measuring");
     bar.set_length(u64::from(wanted.rounds) * rounds::STEPS + STEPS);
-    let report = measure(folder.path(), wanted, &bar).await?;
+    let report = Box::pin(measure(folder.path(), wanted, &bar)).await?;
     bar.finish_and_clear();
     if shared.json {
         output::json(&report);

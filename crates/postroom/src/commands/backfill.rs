@@ -1,10 +1,11 @@
-//! `postroom backfill`: fetches again what a channel's source still has. What is known already is a
-//! duplicate, so repeating it is safe.
+//! `postroom backfill`: fetches again what a channel's source still has, or only compares it with what is
+//! stored. What is known already is a duplicate, so repeating it is safe.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use postroom_bus::{Intake, IntakeLimits};
+use postroom_channel::{AcceptError, Audit};
 use postroom_model::{Clock as _, SystemClock, Timestamp};
 use serde_json::json;
 use tokio_util::task::TaskTracker;
@@ -18,7 +19,7 @@ use crate::{output, setup};
 const DAY_MS: i64 = 86_400_000;
 
 pub(crate) async fn run(shared: &Shared, wanted: &Backfill) -> Result<ExitCode, Failure> {
-    let since = since(&wanted.since)?;
+    let since = wanted.since.as_deref().map(since).transpose()?;
     let setup = setup::accept(setup::draft(shared)?)?;
     let mut adapters = setup.adapters.values();
     let adapter = adapters.find(|adapter| adapter.channel().as_str() == wanted.channel);
@@ -30,10 +31,18 @@ pub(crate) async fn run(shared: &Shared, wanted: &Backfill) -> Result<ExitCode, 
     let door = Arc::new(Door {
         workspace: setup.config.workspace.clone(),
         intake: Intake::start(Arc::clone(&store.inlet), IntakeLimits::default(), &tasks),
+        ledger: Arc::clone(&store.ledger),
         records: Arc::clone(&store.records),
         blobs: store.blobs.clone(),
         clock: Arc::new(SystemClock),
+        known: tokio::sync::Mutex::default(),
     });
+    let Some(since) = since.filter(|_| !wanted.audit) else {
+        let audits = adapter.audit(door).await;
+        tasks.close();
+        tasks.wait().await;
+        return told(shared, wanted, audits);
+    };
     let fetched = adapter.backfill(door, since).await;
     tasks.close();
     tasks.wait().await;
@@ -48,6 +57,36 @@ pub(crate) async fn run(shared: &Shared, wanted: &Backfill) -> Result<ExitCode, 
         output::say(&format!("{count} fetched; what was known already changes nothing."));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is missing: exit 1 if anything is.
+fn told(
+    shared: &Shared,
+    wanted: &Backfill,
+    audits: Result<Option<Vec<Audit>>, AcceptError>,
+) -> Result<ExitCode, Failure> {
+    let audits = audits.map_err(|error| Failure::coded(error.code(), error.to_string()))?;
+    let Some(audits) = audits else {
+        let detail = format!("the channel {} has nothing to compare with", wanted.channel);
+        return Err(Failure::failed(detail));
+    };
+    let good = audits.iter().all(|audit| audit.stored == audit.there && audit.problem.is_none());
+    if shared.json {
+        output::json(&json!({ "channel": wanted.channel, "ok": good, "parts": audits }));
+    } else {
+        for audit in &audits {
+            let Audit { part, there, stored, missing, problem } = audit;
+            if let Some((code, words)) = problem {
+                output::say(&format!("{part}: {words} ({code})"));
+                continue;
+            }
+            output::say(&format!("{part}: {there} there, {stored} stored"));
+            for name in missing {
+                output::say(&format!("  missing: {name}"));
+            }
+        }
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A date, a moment, or a number of days before now.

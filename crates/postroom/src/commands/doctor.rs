@@ -20,7 +20,7 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// What one part is like.
 #[derive(Debug, Serialize)]
 struct Line {
-    part: &'static str,
+    part: String,
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
@@ -48,6 +48,9 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
         vec![data_folder(config).await]
     };
     lines.push(blobs(config));
+    for adapter in setup.adapters.values() {
+        lines.extend(adapter.examine().await.into_iter().map(channel));
+    }
     let bad = lines.iter().any(|line| line.state == State::Bad);
     if shared.json {
         output::json(&serde_json::json!({ "ok": !bad, "checks": lines }));
@@ -64,7 +67,7 @@ fn row(line: &Line) -> Vec<String> {
         State::Bad => "bad",
     };
     let code = line.code.unwrap_or_default().to_owned();
-    vec![line.part.to_owned(), state.to_owned(), code, line.detail.clone()]
+    vec![line.part.clone(), state.to_owned(), code, line.detail.clone()]
 }
 
 async fn bus(config: &Config) -> Vec<Line> {
@@ -104,10 +107,10 @@ async fn data_folder(config: &Config) -> Line {
     match Store::open(config).await {
         Ok(_) => good("data", format!("{} opens", folder.display())),
         Err(Failure::Failed { code, message }) => {
-            Line { part: "data", state: State::Bad, code, detail: message }
+            Line { part: "data".to_owned(), state: State::Bad, code, detail: message }
         }
         Err(_) => Line {
-            part: "data",
+            part: "data".to_owned(),
             state: State::Bad,
             code: None,
             detail: "the configuration does not fit".to_owned(),
@@ -127,19 +130,27 @@ fn blobs(config: &Config) -> Line {
     }
 }
 
+fn channel(examined: postroom_channel::Examined) -> Line {
+    let part = format!("channel {}", examined.part);
+    match examined.found {
+        Ok(detail) => good(&part, detail),
+        Err((code, detail)) => found_line(&part, false, code, detail),
+    }
+}
+
 fn or_good(part: &'static str, url: &postroom_config::ServiceUrl, lines: Vec<Line>) -> Vec<Line> {
     if lines.is_empty() { vec![good(part, format!("{url} can be trusted"))] } else { lines }
 }
 
-fn good(part: &'static str, detail: String) -> Line {
-    Line { part, state: State::Good, code: None, detail }
+fn good(part: &str, detail: String) -> Line {
+    Line { part: part.to_owned(), state: State::Good, code: None, detail }
 }
 
 fn bad(part: &'static str, code: &'static str, error: &dyn std::fmt::Display) -> Line {
     found_line(part, false, code, error.to_string())
 }
 
-fn found_line(part: &'static str, accepted: bool, code: &'static str, detail: String) -> Line {
+fn found_line(part: &str, accepted: bool, code: &'static str, detail: String) -> Line {
     let state = if accepted { State::Accepted } else { State::Bad };
-    Line { part, state, code: Some(code), detail }
+    Line { part: part.to_owned(), state, code: Some(code), detail }
 }

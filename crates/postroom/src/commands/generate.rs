@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
-use postroom_model::{Envelope, Input, Message};
+use postroom_model::{Envelope, Input, Message, OutsideReply};
 use schemars::JsonSchema;
 
 use crate::cli::{Cli, Generate};
@@ -14,12 +14,13 @@ use crate::output;
 type Made = fn() -> String;
 
 /// Where each file stands, its name, and how it is made.
-const FILES: [(&str, &str, Made); 6] = [
+const FILES: [(&str, &str, Made); 7] = [
     ("docs/openapi.json", "openapi", postroom_gateway::openapi),
     ("docs/asyncapi.json", "asyncapi", postroom_gateway::asyncapi),
     ("docs/schema/message.json", "schema-message", schema::<Message>),
     ("docs/schema/input.json", "schema-input", schema::<Input>),
     ("docs/schema/envelope.json", "schema-envelope", schema::<Envelope>),
+    ("docs/schema/reply.json", "schema-reply", schema::<OutsideReply>),
     ("docs/cli.md", "cli", cli_page),
 ];
 

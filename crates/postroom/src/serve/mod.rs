@@ -1,11 +1,14 @@
 //! `postroom serve`: all roles in one process; and each of them in one of its own, for the clustered form.
 
 mod fetch;
+mod health;
 mod reload;
 mod signals;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postroom_access::{CredentialKind, Principal};
 use postroom_bus::{Intake, IntakeLimits};
@@ -22,13 +25,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::health::Health;
 use crate::adapters::Adapters;
 use crate::cli::Shared;
 use crate::commands::token;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::output;
-use crate::setup::{self, Setup};
+use crate::setup;
 use crate::store::Store;
 use crate::threads::Threads;
 
@@ -72,6 +76,8 @@ struct House {
     random: Arc<dyn Random>,
     ids: IdSource,
     tasks: TaskTracker,
+    /// For how long the inlet keeps what was decided.
+    inlet_keep: Duration,
 }
 
 /// The watched parts of the configuration.
@@ -95,7 +101,7 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
             output::complain(&format!("made a new secret: {}", made.display()));
         }
     }
-    let setup = setup::accept(loader.draft(None)?)?;
+    let mut setup = setup::accept(loader.draft(None)?)?;
     if !roles.all() && !setup.config.is_clustered() {
         let name = roles.name;
         return Err(Failure::usage(format!(
@@ -104,8 +110,14 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         )));
     }
     let store = Store::open(&setup.config).await?;
+    setup.connect(&store);
     check_end(store.ledger.as_ref(), store.records.as_ref()).await?;
-    let listener = if roles.gateway { Some(bind(&setup).await?) } else { None };
+    let server = &setup.config.server;
+    let listener = if roles.gateway { Some(bind(server.listen).await?) } else { None };
+    let health = match server.health_listen.filter(|_| !roles.gateway) {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tasks = TaskTracker::new();
@@ -122,6 +134,7 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         clock,
         random,
         tasks,
+        inlet_keep: Duration::from_hours(setup.config.bus.inlet_keep_days.saturating_mul(24)),
     };
     let live = Live {
         adapters: watch::Sender::new(Arc::new(setup.adapters)),
@@ -131,26 +144,31 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
     let (ready, is_ready) = watch::channel(false);
     let router = roles.router.then(|| house.router(&mut registry, ready));
     let delivery = roles.channels.then(|| house.delivery(&mut registry, &live));
+    let ready = roles.router.then_some(is_ready);
+    let mut told = None;
     let open = match listener {
         Some(listener) => {
             let public_url = public_url(&setup.config, &listener)?;
-            let ready = roles.router.then_some(is_ready);
             let parts = house.gateway(&setup.config, registry, &live, (public_url.clone(), ready));
             Some((before.run(|| Gateway::new(parts)), listener, public_url))
         }
-        None => None,
+        None => {
+            told = health.map(|listener| (house.health(registry, ready), listener));
+            None
+        }
     };
     // The settings are in the inlet before the doors open: what comes in after them is decided by them.
     house.install(&live.settings.borrow().clone()).await?;
     let stop = Stop::default();
     let routing =
         router.map(|router| house.tasks.spawn_on(router.run(stop.router.clone()), behind.handle()));
+    let owned = delivery.as_ref().map(DeliveryHost::owned);
     let delivering = delivery
         .map(|delivery| house.tasks.spawn_on(delivery.run(stop.delivery.clone()), behind.handle()));
-    let fetching = roles.channels.then(|| {
+    let fetching = owned.map(|owned| {
         let door = Arc::new(house.door(&setup.config));
         let (adapters, stop) = (live.adapters.subscribe(), stop.doors.clone());
-        house.tasks.spawn_on(fetch::run(door, adapters, stop), behind.handle())
+        house.tasks.spawn_on(fetch::run(door, adapters, owned, stop), behind.handle())
     });
     let reload = reload::Reload::new(loader, &setup.config);
     let reloading = reload.run(&house, &live, stop.doors.clone());
@@ -162,7 +180,12 @@ pub(crate) async fn run(shared: &Shared, roles: Roles) -> Result<ExitCode, Failu
         }
         None => {
             output::say(&format!("Postroom runs as {}", roles.name));
-            None
+            told.map(|(health, listener)| {
+                if let Ok(address) = listener.local_addr() {
+                    output::say(&format!("How it is stands on http://{address}/readyz"));
+                }
+                house.tasks.spawn(health.serve(listener, stop.doors.clone()))
+            })
         }
     };
     let ended = tokio::select! {
@@ -216,8 +239,7 @@ async fn watch_router(
     }
 }
 
-async fn bind(setup: &Setup) -> Result<TcpListener, Failure> {
-    let listen = setup.config.server.listen;
+async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen).await.map_err(|error| {
         Failure::coded("listen_failed", format!("cannot listen on {listen}: {error}"))
     })
@@ -272,20 +294,27 @@ impl House {
             blobs: self.store.blobs.clone(),
             clock: Arc::clone(&self.clock),
             ids: self.ids.clone(),
-            limits: RouterLimits::default(),
+            limits: RouterLimits { inlet_keep: self.inlet_keep, ..RouterLimits::default() },
             metrics: RouterMetrics::register(registry),
             tasks: self.tasks.clone(),
             ready,
         })
     }
 
+    fn health(&self, registry: Registry, router: Option<watch::Receiver<bool>>) -> Health {
+        let (ledger, records) = (Arc::clone(&self.store.ledger), Arc::clone(&self.store.records));
+        Health { registry, ledger, records, router }
+    }
+
     fn door(&self, config: &Config) -> Door {
         Door {
             workspace: config.workspace.clone(),
             intake: self.intake.clone(),
+            ledger: Arc::clone(&self.store.ledger),
             records: Arc::clone(&self.store.records),
             blobs: self.store.blobs.clone(),
             clock: Arc::clone(&self.clock),
+            known: tokio::sync::Mutex::default(),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Reload {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Fixed {
-    listen: std::net::SocketAddr,
+    listen: [Option<std::net::SocketAddr>; 2],
     public_url: String,
     data_dir: std::path::PathBuf,
     urls: [String; 3],
@@ -32,7 +32,7 @@ struct Fixed {
 impl Fixed {
     fn of(config: &Config) -> Self {
         Self {
-            listen: config.server.listen,
+            listen: [Some(config.server.listen), config.server.health_listen],
             public_url: config.server.public_url.clone(),
             data_dir: config.server.data_dir.clone(),
             urls: [
@@ -71,7 +71,8 @@ impl Reload {
     }
 
     async fn take_over(&mut self, house: &House, live: &Live) -> Result<(), Failure> {
-        let setup = setup::accept(self.loader.draft(None)?)?;
+        let mut setup = setup::accept(self.loader.draft(None)?)?;
+        setup.connect(&house.store);
         // The secret files that it names may be others now.
         self.watcher = setup.config.watcher();
         if Fixed::of(&setup.config) != self.fixed {

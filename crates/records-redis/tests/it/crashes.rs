@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// Everything that a write of `seq` puts.
-fn batch(seq: u64, rows: u64) -> Vec<Change> {
+fn batch(seq: u64, rows: u64) -> std::sync::Arc<[Change]> {
     let numbers = seq * rows..(seq + 1) * rows;
     let each = numbers.flat_map(|number| {
         let row = conversation(number, "open", "x");

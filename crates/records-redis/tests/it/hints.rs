@@ -32,7 +32,7 @@ async fn write_is_told_to_other_connections() {
     listened_to(&server, 2).await;
     let (mut ours, mut theirs) = (one.changes(), other.changes());
     for seq in 0..20 {
-        one.write(seq, at(seq + 1), vec![totals(seq)]).await.unwrap();
+        one.write(seq, at(seq + 1), vec![totals(seq)].into()).await.unwrap();
         hears(&mut ours, seq + 1).await;
         hears(&mut theirs, seq + 1).await;
     }
@@ -47,7 +47,7 @@ async fn what_was_not_told_is_found_by_looking() {
     let server = Server::start().await;
     let soon = RedisOptions { look_every: Duration::from_millis(50), ..RedisOptions::default() };
     let records = open_with(&server, &soon).await;
-    records.write(0, at(1), vec![totals(1)]).await.unwrap();
+    records.write(0, at(1), vec![totals(1)].into()).await.unwrap();
     let mut changes = records.changes();
     hears(&mut changes, 1).await;
     server.ask::<()>(&["HSET", "postroom:{main}:meta", "seq", "41"]);
@@ -71,7 +71,7 @@ async fn listener_whose_connection_was_cut_listens_again() {
 async fn records_that_are_opened_say_where_they_stand() {
     let server = Server::start().await;
     let first = open_with(&server, &deaf()).await;
-    first.write(0, at(7), vec![totals(1)]).await.unwrap();
+    first.write(0, at(7), vec![totals(1)].into()).await.unwrap();
     assert_eq!(*first.changes().borrow(), 7);
     let second = open_with(&server, &deaf()).await;
     assert_eq!(*second.changes().borrow(), 7);

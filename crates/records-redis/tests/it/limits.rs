@@ -37,7 +37,7 @@ async fn batch_of_512_messages_holds_the_server_up_for_less_than_the_limit() {
     server.ask::<()>(&["CONFIG", "RESETSTAT"]);
     let mut best = f64::MAX;
     for seq in 0..ROUNDS {
-        records.write(seq, at(seq + 1), batch(seq)).await.unwrap();
+        records.write(seq, at(seq + 1), batch(seq).into()).await.unwrap();
         let micros = held_up(&server);
         assert!(micros > 100.0, "the figure counts what the transaction does: {micros}");
         // The best of them: the others share the processor with other programs.
@@ -53,7 +53,7 @@ async fn scan_of_more_rows_than_are_kept_gives_each_once_and_in_order() {
     let server = Server::start().await;
     let records = open(&server).await;
     let rows: Vec<_> = (0..MANY).map(|number| seen(number, 1)).chain([totals(1)]).collect();
-    records.write(0, at(1), rows).await.unwrap();
+    records.write(0, at(1), rows.into()).await.unwrap();
     let (mut count, mut last) = (0, None);
     loop {
         let page = records.scan(last.as_ref(), 9_999).await.unwrap();

@@ -10,3 +10,4 @@ mod limits;
 mod server;
 mod standing;
 mod support;
+mod tls;

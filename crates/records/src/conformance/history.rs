@@ -5,15 +5,31 @@ use std::collections::BTreeMap;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, Cursor, Envelope,
-    Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId, NoteId, Opened, Outcome,
-    OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus, RuleTrace, SeededRandom,
-    SendResult, Timestamp, Transition,
+    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, ConversationId,
+    Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId,
+    NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus,
+    ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind, TargetState, Timestamp,
+    Transition,
 };
 
 use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};
 use super::scan_all;
 use crate::{MemoryRecords, Records, Standing, project, project_many};
+
+fn promised(kind: TargetKind) -> Target {
+    Target {
+        kind,
+        due_at: moment(9),
+        state: TargetState::Running,
+        policy: postroom_model::PolicyId::new("gold").unwrap(),
+        version: "0123456789abcdef".to_owned(),
+        calendar: None,
+        warn_at: Some(moment(8)),
+        warn_before_ms: Some(1_000),
+        left_ms: None,
+        met_at: None,
+    }
+}
 
 const ENVELOPES: usize = 150;
 const SEEDS: [u64; 3] = [1, 2, 3];
@@ -161,16 +177,24 @@ impl Maker {
             contact: self.random.chance(50).then(|| ContactId(uuid(self.below(4)))),
             customer: message().from,
             subject: self.random.chance(50).then(|| format!("Order {}", self.below(9))),
+            linked: self.random.chance(20).then(|| ConversationId(uuid(self.below(9)))),
             queue: queue(["support", "billing"][usize::try_from(self.below(2)).unwrap()]),
             priority: 5,
             skills: BTreeMap::from([("english".to_owned(), 1)]),
             preferred: std::collections::BTreeMap::new(),
             cost: 20,
             tags: vec!["new".to_owned()],
+            policy: None,
             route: RuleTrace { tried: 3, ..RuleTrace::default() },
             version: self.below(3),
             message_version: 0,
         }
+    }
+
+    /// Some of them are mails, some of which want no answer.
+    fn mail(&self, number: u64) -> Option<ReceivedMail> {
+        let (channel, quiet) = (channel("mail"), self.random.chance(30));
+        self.random.chance(40).then(|| ReceivedMail { channel, key: number.to_string(), quiet })
     }
 
     fn words(&mut self) -> EventBody {
@@ -183,6 +207,7 @@ impl Maker {
                 id: MessageId(uuid(number)),
                 contact: Some(ContactId(uuid(self.below(4)))),
                 message: Box::new(message()),
+                mail: self.mail(number),
             },
             2 => EventBody::CallRecorded(Box::new(recorded(number, self.random.chance(50)))),
             // Few ids, so that what happens to replies often finds one.
@@ -222,7 +247,17 @@ impl Maker {
     fn state(&mut self, now: Timestamp) -> EventBody {
         let (reason, by) = (self.reason(), Actor::operator());
         let other = id(self.below(8));
-        match self.below(7) {
+        match self.below(9) {
+            7 => EventBody::TargetsChanged {
+                targets: vec![
+                    promised(TargetKind::FirstResponse),
+                    promised(TargetKind::Resolution),
+                ],
+            },
+            8 => EventBody::TargetBreached {
+                kind: TargetKind::Resolution,
+                due_at: promised(TargetKind::Resolution).due_at,
+            },
             0 => EventBody::ConversationSnoozed {
                 until: now.plus_millis(1),
                 freed: self.freed(),
@@ -300,6 +335,7 @@ impl Maker {
                     id: contact,
                     name: None,
                     addresses: vec![address],
+                    dead: vec![],
                     created_at: now,
                     merged_into: None,
                 },

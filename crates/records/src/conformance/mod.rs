@@ -31,7 +31,7 @@ async fn start_with(records: &dyn Records, rows: Vec<(Key, Row)>) {
 /// Writes on from wherever the records stand.
 async fn change(records: &dyn Records, changes: Vec<Change>) {
     let from = records.standing().await.unwrap();
-    records.write(from.seq, at(from.seq + 1), changes).await.unwrap();
+    records.write(from.seq, at(from.seq + 1), changes.into()).await.unwrap();
 }
 
 fn at(seq: u64) -> Standing {

@@ -55,12 +55,15 @@ pub(super) fn conversation(n: u64) -> Conversation {
         assignee: None,
         contact: None,
         customer: None,
+        linked: None,
+        mails: vec![],
         priority: 0,
         skills: BTreeMap::new(),
         preferred: BTreeMap::new(),
         cost: 20,
         tags: Vec::new(),
         targets: Vec::new(),
+        policy: None,
         opened_at: moment(0),
         last_message_at: moment(n),
         waiting_since: Some(moment(n)),
@@ -194,6 +197,7 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
 pub(super) fn settings() -> Settings {
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![ChannelSettings {
             id: channel("site"),
             kind: ChannelKind::Webhook,
@@ -224,6 +228,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         id: ContactId(uuid(3)),
         name: Some("Ada".to_owned()),
         addresses: vec!["tel:+8613800138000".parse().unwrap()],
+        dead: vec![],
         created_at: moment(5),
         merged_into: None,
     };
@@ -286,6 +291,8 @@ pub(super) fn recorded(n: u64, waits: bool) -> CallRecorded {
             recording_url: None,
         },
         report: None,
+        leg: None,
+        opens: None,
         waits,
         presumed_end: !waits,
         closes_at: None,

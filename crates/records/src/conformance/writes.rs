@@ -46,7 +46,7 @@ async fn writes_whole_or_not(records: &dyn Records) {
             Change::Put(Key::Totals, totals(9)),
             Change::Put(Key::Conversation(id(1)), Row::Conversation(Box::new(conversation(1)))),
         ];
-        let refused = records.write(wrong, at(5), changes).await.unwrap_err();
+        let refused = records.write(wrong, at(5), changes.into()).await.unwrap_err();
         assert!(
             matches!(refused, RecordsError::Moved { expected, actual: 1 } if expected == wrong),
             "{refused:?}"
@@ -55,7 +55,7 @@ async fn writes_whole_or_not(records: &dyn Records) {
     assert_eq!(records.standing().await.unwrap(), at(1), "a refused write moves nothing");
     assert_eq!(scan_all(records, 10).await, [(Key::Totals, totals(1))]);
 
-    records.write(1, at(4), Vec::new()).await.unwrap();
+    records.write(1, at(4), Vec::new().into()).await.unwrap();
     assert_eq!(records.standing().await.unwrap(), at(4), "an empty write moves the standing");
 
     // In the order of the list: the last one counts.
@@ -67,7 +67,7 @@ async fn writes_whole_or_not(records: &dyn Records) {
         Change::Delete(thread()),
         Change::Delete(Key::Settings),
     ];
-    records.write(4, at(5), changes).await.unwrap();
+    records.write(4, at(5), changes.into()).await.unwrap();
     assert_eq!(scan_all(records, 10).await, [(Key::Totals, totals(3))]);
 }
 
@@ -162,7 +162,7 @@ async fn lets_one_of_two_writers_win(records: &dyn Records) {
         let write = |routed| {
             let changes =
                 vec![Change::Put(Key::Totals, totals(routed)), put(seen(routed, moment(routed)))];
-            records.write(from, at(from + 1), changes)
+            records.write(from, at(from + 1), changes.into())
         };
         let (one, other) = tokio::join!(write(100 + round), write(200 + round));
         let (won, lost) = match (one, other) {
@@ -203,6 +203,6 @@ async fn clears(records: &dyn Records) {
     assert!(records.queue_counts().await.unwrap().is_empty());
     assert_eq!(records.outbox(10).await.unwrap(), []);
     assert_eq!(records.parked(None, 10).await.unwrap(), []);
-    records.write(0, at(1), vec![Change::Put(Key::Totals, totals(1))]).await.unwrap();
+    records.write(0, at(1), vec![Change::Put(Key::Totals, totals(1))].into()).await.unwrap();
     records.clear().await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! The records in memory do what every backend must do, and the suite finds those that do not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_model::{Conversation, ConversationId, Outbound, ParkedId, Presence, QueueId};
@@ -55,15 +56,16 @@ impl Records for Faulty {
         &self,
         mut from: u64,
         mut to: Standing,
-        mut changes: Vec<Change>,
+        changes: Arc<[Change]>,
     ) -> Result<(), RecordsError> {
+        let mut changes = changes.to_vec();
         let standing = self.0.standing().await?;
         match self.1 {
             Fault::WritesFromAnywhere => from = standing.seq,
             Fault::LosesTheTime => to.at = standing.at,
             Fault::WritesHalfOfWhatItRefuses if from != standing.seq => {
                 changes.truncate(1);
-                self.0.write(standing.seq, standing, changes.clone()).await?;
+                self.0.write(standing.seq, standing, changes.clone().into()).await?;
             }
             Fault::ForgetsLast => {
                 changes.sort_by_key(|change| matches!(change, Change::ForgetSeen { .. }));
@@ -73,7 +75,7 @@ impl Records for Faulty {
             }
             _ => {}
         }
-        self.0.write(from, to, changes).await
+        self.0.write(from, to, changes.into()).await
     }
 
     async fn clear(&self) -> Result<(), RecordsError> {

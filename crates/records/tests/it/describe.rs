@@ -6,15 +6,32 @@ use crate::support::{
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AgentStatus, CallId, CallRecorded, Contact, Cursor, Event, EventBody, Freed,
-    HostId, Input, InputBody, InputId, NoteId, OfferClosed, OfferEnd, OfferId, OfferMade, ParkedId,
-    Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings, Unparsed, WorkspaceId,
+    AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Contact, Cursor, Event, EventBody,
+    Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, OfferClosed, OfferEnd, OfferId,
+    OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings, Target,
+    TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
+
+fn target() -> Target {
+    Target {
+        kind: TargetKind::FirstResponse,
+        due_at: at(9),
+        state: TargetState::Running,
+        policy: "gold".parse().unwrap(),
+        version: "0123456789abcdef".to_owned(),
+        calendar: Some("office".parse().unwrap()),
+        warn_at: Some(at(8)),
+        warn_before_ms: Some(1_000),
+        left_ms: None,
+        met_at: None,
+    }
+}
 
 fn settings() -> Settings {
     Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![],
         queues: vec![],
         rules: vec![],
@@ -64,6 +81,9 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::ConversationResolved { freed: None, reason: Reason::Asked { by: ada() } },
         EventBody::ConversationTagged { added: vec!["vip".to_owned()], removed: vec![], by: ada() },
         EventBody::ConversationPrioritised { priority: 7, by: ada() },
+        EventBody::TargetsChanged { targets: vec![target()] },
+        EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },
+        EventBody::TargetBreached { kind: TargetKind::FirstResponse, due_at: target().due_at },
         EventBody::ConversationMerged {
             into: conversation(2),
             channel: site(),
@@ -112,6 +132,8 @@ fn call(n: u64) -> CallRecorded {
         contact: Some(contact_id(1)),
         call: serde_json::from_value(call).unwrap(),
         report: None,
+        leg: None,
+        opens: None,
         waits: true,
         presumed_end: true,
         closes_at: None,
@@ -157,6 +179,7 @@ fn of_the_workspace() -> Vec<EventBody> {
                 id: contact_id(1),
                 name: Some("Grace".to_owned()),
                 addresses: vec![address()],
+                dead: vec![],
                 created_at: at(0),
                 merged_into: None,
             },
@@ -193,6 +216,13 @@ fn of_the_workspace() -> Vec<EventBody> {
             input: Box::new(input),
         },
         EventBody::InputUnparked { id: ParkedId(uuid(6)), dropped: true, by: ada() },
+        EventBody::CallLeg(Box::new(LegHeard {
+            id: CallId(uuid(13)),
+            channel: site(),
+            call_id: "k1".to_owned(),
+            leg: CallLeg::default(),
+            closes_at: None,
+        })),
         EventBody::CursorMoved(Cursor {
             channel: site(),
             name: "file".to_owned(),

@@ -219,7 +219,14 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
     let address = |text: &str| text.parse::<postroom_model::Address>().unwrap();
     let created = |number, text| {
         let (id, addresses) = (contact_id(number), vec![address(text)]);
-        let contact = Contact { id, name: None, addresses, created_at: at(0), merged_into: None };
+        let contact = Contact {
+            id,
+            name: None,
+            addresses,
+            dead: vec![],
+            created_at: at(0),
+            merged_into: None,
+        };
         Event::global(EventBody::ContactCreated { contact })
     };
     let merged = EventBody::ContactMerged {
@@ -249,6 +256,7 @@ fn contact_gathers_names_and_addresses() {
         id: contact_id(1),
         name: None,
         addresses: vec![address("tel:+1")],
+        dead: vec![],
         created_at: at(0),
         merged_into: None,
     };
@@ -315,6 +323,7 @@ fn timeline_holds_every_event_of_the_conversation_with_its_words() {
 fn settings_and_parked_inputs_are_held() {
     let settings = Settings {
         workspace: WorkspaceId::main(),
+        timing: postroom_model::Timing::default(),
         channels: vec![],
         queues: vec![],
         rules: vec![],

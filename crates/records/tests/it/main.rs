@@ -5,5 +5,6 @@ mod conformance;
 mod delivery;
 mod describe;
 mod fold;
+mod ground;
 mod sheet;
 mod support;

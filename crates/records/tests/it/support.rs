@@ -54,12 +54,14 @@ pub(crate) fn opened() -> Opened {
         contact: Some(contact_id(1)),
         customer: None,
         subject: Some("Order 7".to_owned()),
+        linked: None,
         queue: queue("support"),
         priority: 3,
         skills: BTreeMap::from([("english".to_owned(), 5)]),
         preferred: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec!["new".to_owned()],
+        policy: None,
         route: RuleTrace { tried: 2, matched: Some(2), ..RuleTrace::default() },
         version: 0,
         message_version: 0,
@@ -76,6 +78,7 @@ pub(crate) fn received(n: u64) -> EventBody {
         id: message_id(n),
         contact: Some(contact_id(1)),
         message: Box::new(message),
+        mail: None,
     }
 }
 

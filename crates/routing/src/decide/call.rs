@@ -4,11 +4,11 @@
 use postroom_model::{
     Actor, Call, CallId, CallRecorded, CallSettings, CallState, ChannelId, Conversation,
     ConversationId, Direction, Disposition, Event, EventBody, Freed, Inbound, InboundCall, Input,
-    InputBody, InputId, Opened, Reason, Status, Timestamp, ids,
+    InputBody, InputId, LegHeard, Opened, Reason, Status, Timestamp, ids,
 };
 
 use super::{Decision, Lookups, inbound, park};
-use crate::called::{id_of, is_answered, is_missed, message_of, whole};
+use crate::called::{id_of, if_nothing_comes, is_answered, is_missed, message_of, whole};
 use crate::state::{Known, Open, ended_by_time};
 use crate::{Made, State, codes, matching};
 
@@ -40,30 +40,44 @@ pub(super) fn accept(
         return Decision::rejected(codes::NOT_CONFIGURED, "no configuration is in force");
     };
     let known = state.calls.get(id);
-    if known.is_some_and(|known| known.has(&inbound.call)) {
+    if known.is_some_and(|known| known.has(&inbound)) {
         return Decision::routed(known.and_then(|known| known.conversation), vec![]);
     }
     let call = whole(state, &inbound, at);
+    let settings = settings_of(state, &inbound.channel);
+    let over = call.state == CallState::Ended;
+    let closes_at = (!over).then(|| at.plus_millis(settings.close_after_ms));
+    if let Some(leg) = inbound.leg.as_deref().filter(|_| !is_news(known, &call)) {
+        let (channel, call_id) = (inbound.channel.clone(), call.call_id);
+        let heard = LegHeard { id, channel, call_id, leg: leg.clone(), closes_at };
+        let placed = known.and_then(|known| known.conversation);
+        let event = Event::global(EventBody::CallLeg(Box::new(heard)));
+        return Decision::routed(placed, vec![event]);
+    }
     let message = Inbound { channel: inbound.channel.clone(), message: message_of(&call) };
     let mut events = Vec::with_capacity(4);
     let name = message.message.from.as_ref().and_then(|from| from.name.clone());
     let contact = inbound::contact_of(name, at, lookups, made, &mut events);
-    let settings = settings_of(state, &inbound.channel);
-    let over = call.state == CallState::Ended;
-    let recorded = CallRecorded {
+    let report = (inbound.leg.is_none() && call != inbound.call).then_some(inbound.call);
+    let mut recorded = CallRecorded {
         id,
         channel: inbound.channel.clone(),
         contact,
-        report: (call != inbound.call).then(|| Box::new(inbound.call)),
+        report: report.map(Box::new),
+        leg: inbound.leg,
         waits: false,
         presumed_end: known.is_some_and(|known| known.presumed_end) && call.ended_at.is_none(),
         call,
-        closes_at: (!over).then(|| at.plus_millis(settings.close_after_ms)),
+        closes_at,
         leads_to: lookups.thread.filter(|_| !over),
+        opens: None,
         by: None,
     };
     let desk = Desk { state, settings, known };
     if !over {
+        let call = if_nothing_comes(recorded.call.clone());
+        let message = Inbound { channel: recorded.channel.clone(), message: message_of(&call) };
+        recorded.opens = Some(Box::new(inbound::opened(state, &message, contact, lookups)));
         let placed = known.and_then(|known| known.conversation);
         events.push(recorded_on(placed, recorded));
         return Decision::routed(placed, events);
@@ -75,12 +89,24 @@ pub(super) fn accept(
     Decision::routed(place, events)
 }
 
+/// Most of what happens to a leg changes nothing of the call. What counts is who calls, how far it
+/// has come and, in the end, all of it.
+fn is_news(known: Option<&Known>, call: &Call) -> bool {
+    match known.and_then(Known::call) {
+        None => call.from.is_some() || call.state == CallState::Ended,
+        Some(before) => {
+            let over = call.state == CallState::Ended;
+            before.state != call.state || before.from != call.from || over && before != *call
+        }
+    }
+}
+
 /// A call whose end did not come in time is over; when it ended nobody knows.
 pub(crate) fn closed(state: &State, id: CallId, now: Timestamp) -> Vec<Event> {
     let Some(known) = state.calls.get(id) else {
         return vec![];
     };
-    let Some(call) = known.call(None).map(ended_by_time) else {
+    let Some(call) = known.call().map(ended_by_time) else {
         return vec![];
     };
     let message = Inbound { channel: known.channel.clone(), message: message_of(&call) };
@@ -90,19 +116,36 @@ pub(crate) fn closed(state: &State, id: CallId, now: Timestamp) -> Vec<Event> {
         contact: known.contact,
         call,
         report: None,
+        leg: None,
         waits: false,
         presumed_end: true,
         closes_at: None,
         leads_to: None,
+        opens: None,
         by: None,
     };
-    // The rules cannot be asked without an input; the channel's queue is taken.
+    // What the rules said of it when it was heard of last.
     let lookups = Lookups { thread: known.leads_to, ..Lookups::default() };
     let desk = Desk { state, settings: settings_of(state, &known.channel), known: Some(known) };
-    let opened = || inbound::opened(state, &message, known.contact, &lookups);
+    let opened = || {
+        let mut opened = match &known.opens {
+            Some(opened) => still_good(state, opened),
+            None => inbound::opened(state, &message, known.contact, &lookups),
+        };
+        // The calls of the number stand in a conversation that is done, and what it was is not known
+        // here: this one stands beside it.
+        opened.thread = opened.thread.filter(|_| known.leads_to.is_none());
+        opened
+    };
     let (high, low) = id.0.as_u64_pair();
     let new = || ConversationId(ids::decided(now, "call-closed", &[high, low]));
     desk.over(recorded, &lookups, opened, new).1
+}
+
+/// The queue may have gone meanwhile.
+fn still_good(state: &State, opened: &Opened) -> Opened {
+    let queue = state.queue_or_default(Some(&opened.queue));
+    Opened { queue: queue.unwrap_or_else(inbound::default_queue), ..opened.clone() }
 }
 
 /// A call that an agent had and tells of.
@@ -133,10 +176,12 @@ pub(super) fn logged(
         contact: row.contact,
         call,
         report: None,
+        leg: None,
         waits: false,
         presumed_end: false,
         closes_at: None,
         leads_to: None,
+        opens: None,
         by: Some(actor.clone()),
     };
     let mut events = vec![recorded_on(Some(row.id), recorded)];
@@ -204,7 +249,7 @@ impl Desk<'_> {
     fn taken_up(&self, channel: &ChannelId, call: &Call) -> bool {
         let linked = call.linked_id.as_ref().filter(|linked| **linked != call.call_id);
         let first = linked.and_then(|linked| id_of(self.state, channel, linked));
-        let first = first.and_then(|id| self.state.calls.get(id)?.call(None));
+        let first = first.and_then(|id| self.state.calls.get(id)?.call());
         first.is_some_and(|first| is_answered(&first))
     }
 
@@ -276,7 +321,7 @@ impl Desk<'_> {
 
     /// One more report of a call that has its place.
     fn further(&self, id: ConversationId, recorded: CallRecorded) -> Vec<Event> {
-        let before = self.known.and_then(|known| known.call(None));
+        let before = self.known.and_then(Known::call);
         let turned =
             before.is_some_and(|before| !is_answered(&before)) && is_answered(&recorded.call);
         let mut events = vec![recorded_on(Some(id), recorded)];

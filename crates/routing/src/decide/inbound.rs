@@ -3,10 +3,11 @@
 use postroom_model::limits::CONTACT_ADDRESSES_MAX;
 use postroom_model::{
     Body, ChannelId, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound,
-    Input, InputBody, InputId, MessageId, Opened, OutcomeKind, Reason, Status, Timestamp,
+    Input, InputBody, InputId, MessageId, Opened, OutcomeKind, Reason, ReceivedMail, Status,
+    Timestamp,
 };
 
-use super::{Decision, Lookups, park};
+use super::{Decision, Lookups, mail, park};
 use crate::{Made, State, codes, matching};
 
 pub(super) fn decide(
@@ -44,13 +45,27 @@ pub(super) fn accept(
 ) -> Decision {
     let mut events = Vec::with_capacity(4);
     let name = inbound.message.from.as_ref().and_then(|from| from.name.clone());
-    let contact = contact_of(name, at, lookups, made, &mut events);
-    let conversation = place(state, &inbound, contact, lookups, made, &mut events);
+    let kind = state.channel(&inbound.channel).map(|channel| channel.kind);
+    let mail = kind.is_some_and(mail::carries).then(|| mail::Standing::of(&inbound, lookups));
+    // A program that reports is nobody's contact.
+    let contact = match &mail {
+        Some(mail) if mail.reports => None,
+        _ => contact_of(name, at, lookups, made, &mut events),
+    };
+    if let Some(mail) = &mail {
+        events.extend(mail.revived(&inbound, lookups));
+    }
+    let (conversation, quiet) = match &mail {
+        Some(mail) => mail.place(state, &inbound, contact, lookups, made, &mut events),
+        None => (place(state, &inbound, contact, lookups, made, &mut events), false),
+    };
+    let channel = inbound.channel;
     let mut message = inbound.message;
     let body = Body::take_from(&mut message);
+    let mail = mail.map(|mail| ReceivedMail { channel, key: mail.key, quiet });
     events.push(Event::on(
         conversation,
-        EventBody::MessageReceived { id, contact, message: Box::new(message) },
+        EventBody::MessageReceived { id, contact, message: Box::new(message), mail },
     ));
     Decision {
         kind: Some(OutcomeKind::Routed),
@@ -83,6 +98,7 @@ pub(super) fn contact_of(
                 .take(CONTACT_ADDRESSES_MAX)
                 .map(|(address, _)| address.clone())
                 .collect(),
+            dead: vec![],
             created_at: at,
             merged_into: None,
         };
@@ -114,26 +130,43 @@ fn place(
     made: &mut Made,
     events: &mut Vec<Event>,
 ) -> ConversationId {
-    if let Some((id, row)) = lookups.thread.map(|id| end_of_merges(id, lookups)) {
-        if let Some(open) = state.conversations.get(&id) {
-            if open.status == Status::Snoozed {
-                let reason = Reason::CustomerWrote;
-                events.push(Event::on(id, EventBody::ConversationWoken { reason }));
-                events.extend(matching::returned(state, id, open));
-            }
-            return id;
-        }
-        if let Some(row) = row {
-            let opened = Box::new(reopened(state, row));
-            let reason = Reason::CustomerWrote;
-            events.push(Event::on(id, EventBody::ConversationReopened { opened, reason }));
-            return id;
-        }
+    if let Some((id, row)) = lookups.thread.map(|id| end_of_merges(id, lookups))
+        && taken_up(state, id, row, events)
+    {
+        return id;
     }
-    let id = ConversationId(made.next("conversation"));
     let opened = opened(state, inbound, contact, lookups);
+    open(opened, made, events)
+}
+
+/// Opens a conversation.
+pub(super) fn open(opened: Opened, made: &mut Made, events: &mut Vec<Event>) -> ConversationId {
+    let id = ConversationId(made.next("conversation"));
     events.push(Event::on(id, EventBody::ConversationOpened(Box::new(opened))));
     id
+}
+
+/// Takes a conversation up again because its customer wrote. False if there is none.
+pub(super) fn taken_up(
+    state: &State,
+    id: ConversationId,
+    row: Option<&Conversation>,
+    events: &mut Vec<Event>,
+) -> bool {
+    let reason = Reason::CustomerWrote;
+    if let Some(open) = state.conversations.get(&id) {
+        if open.status == Status::Snoozed {
+            events.push(Event::on(id, EventBody::ConversationWoken { reason }));
+            events.extend(matching::returned(state, id, open));
+        }
+        return true;
+    }
+    let Some(row) = row else {
+        return false;
+    };
+    let opened = Box::new(reopened(state, row));
+    events.push(Event::on(id, EventBody::ConversationReopened { opened, reason }));
+    true
 }
 
 /// Where a thread leads in the end, with the row of that conversation if it was looked up.
@@ -166,12 +199,14 @@ pub(super) fn opened(
         contact,
         customer: inbound.message.from.clone(),
         subject: inbound.message.subject.clone(),
+        linked: None,
         priority: routed.priority.unwrap_or(0),
         skills: routed.skills,
         preferred: routed.preferred,
         cost: channel.map_or(0, |channel| state.cost_of(channel, &queue)),
         queue,
         tags: routed.tags,
+        policy: routed.targets,
         route: routed.trace,
         version: 0,
         message_version: 0,
@@ -194,12 +229,14 @@ pub(super) fn reopened(state: &State, row: &Conversation) -> Opened {
         contact: row.contact,
         customer: row.customer.clone(),
         subject: row.subject.clone(),
+        linked: row.linked,
         priority: row.priority,
         skills: row.skills.clone(),
         preferred: row.preferred.clone(),
         cost: channel.map_or(row.cost, |channel| state.cost_of(channel, &queue)),
         queue,
         tags: row.tags.clone(),
+        policy: row.policy.clone(),
         route: row.route.clone(),
         version: row.version,
         message_version: row.message_version,

@@ -6,10 +6,13 @@ mod contact;
 mod delivery;
 pub(crate) mod desk;
 mod inbound;
+mod mail;
 pub(crate) mod offer;
 mod reply;
 mod settings;
 pub(crate) mod status;
+pub(crate) mod target;
+mod timing;
 
 pub(crate) use inbound::default_queue;
 use std::borrow::Cow;
@@ -31,12 +34,15 @@ pub struct Lookups<'a> {
     pub thread: Option<ConversationId>,
     /// The conversation that the thread or the command names.
     pub conversation: Option<&'a Conversation>,
+    /// Whose that conversation is, merges of contacts followed to their end.
+    pub participant: Option<ContactId>,
     /// The other conversation of a merge; for a message, the one that `conversation` was merged
     /// into, if merges were not followed.
     pub into: Option<&'a Conversation>,
     /// Whose the sender's addresses are, in their order.
     pub addresses: &'a [(Address, Option<ContactId>)],
-    /// The first known of those contacts, or the contact that a command names.
+    /// The first known of those contacts, or the contact that a command names, whose conversation a
+    /// reply is for, or to whom mail came back.
     pub contact: Option<&'a Contact>,
     /// The contact into which that one is to be merged, earlier merges followed to their end.
     pub into_contact: Option<&'a Contact>,
@@ -114,7 +120,11 @@ pub fn decide(state: &State, input: Input, lookups: &Lookups<'_>, made: &mut Mad
             let moved = postroom_model::EventBody::CursorMoved(cursor);
             Decision::routed(None, vec![Event::global(moved)])
         }
-        InputBody::Receipt(receipt) => delivery::receipt(&receipt, at, lookups),
+        InputBody::Receipt(receipt) => {
+            let mut decision = delivery::receipt(&receipt, at, lookups);
+            decision.events.extend(mail::died(&receipt.receipt, lookups));
+            decision
+        }
         InputBody::Unparsed(unparsed) => {
             let (code, detail) = (unparsed.code.clone(), unparsed.detail.clone());
             park(Input { id, at, body: InputBody::Unparsed(unparsed) }, code, detail, made)

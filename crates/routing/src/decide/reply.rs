@@ -7,7 +7,7 @@ use postroom_model::{
     ReplyDraft, Status, Timestamp,
 };
 
-use super::{Decision, Lookups};
+use super::{Decision, Lookups, mail};
 use crate::state::Open;
 use crate::{State, codes, matching};
 
@@ -50,6 +50,10 @@ pub(super) fn reply(
     }
     if let Some(refusal) = no_way_out(state, &row.channel).or_else(|| too_large(&reply.draft)) {
         return refusal.about(id);
+    }
+    if mail::is_dead(row, lookups) {
+        let detail = "mail to the customer came back: nobody is at that address";
+        return Decision::rejected(codes::ADDRESS_DEAD, detail).about(id);
     }
     let mut events = Vec::with_capacity(3);
     // Whoever answers what was set aside has taken it up again.
@@ -134,6 +138,8 @@ fn compose(
         to: row.customer.iter().cloned().collect(),
         sent_at: Some(at),
         subject: row.subject.clone(),
+        in_reply_to: row.mails.last().cloned().into_iter().collect(),
+        references: row.mails.clone(),
         attachments,
         attributes: reply.draft.attributes.clone(),
         ..Message::default()

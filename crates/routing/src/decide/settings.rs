@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use postroom_model::limits::{PRIORITY_MAX, TAGS_MAX};
 use postroom_model::{Actor, AgentId, AgentStatus, Event, EventBody, Rule, Settings};
 
-use super::Decision;
+use super::{Decision, timing};
 use crate::{Calendar, Rules, State, codes};
 
 /// Refuses settings that could not be decided by; the ones in force stay.
@@ -52,6 +52,7 @@ fn mistake(wanted: &Settings) -> Option<String> {
         .or_else(|| twice("channel", channels))
         .or_else(|| twice("calendar", calendars))
         .or_else(|| wrong_calendar(wanted))
+        .or_else(|| timing::mistake(wanted))
         .or_else(|| wrong_rule(wanted))
 }
 

@@ -2,7 +2,7 @@
 
 use postroom_model::{
     AgentId, AgentStatus, ChannelId, ChannelKind, ConversationId, DeliveryState, Event, EventBody,
-    Freed, MessageId, Opened, QueueWork, SendResult, Status, Timestamp,
+    Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
 };
 
 use super::work::Portion;
@@ -55,6 +55,7 @@ impl State {
                 self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
             EventBody::CallRecorded(recorded) => self.calls.fold(at, None, recorded),
+            EventBody::CallLeg(heard) => self.calls.hear(at, heard),
             EventBody::ContactMerged { contact, into, .. } => self.talks.join(*contact, *into),
             // Contacts and parked inputs are looked up, not held.
             _ => {}
@@ -64,6 +65,7 @@ impl State {
     fn apply_on(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
         match body {
             EventBody::ConversationOpened(opened) => {
+                self.calls.lead(&opened.channel, opened.thread.as_deref(), id);
                 self.open(at, id, opened);
                 return;
             }
@@ -102,9 +104,13 @@ impl State {
                 self.clear_desk(id);
                 self.remove(id);
                 self.talks.close(id);
+                self.targets.close(id);
             }
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
+            }
+            EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
+                self.change(id, |open| open.message_version = open.version);
             }
             EventBody::MessageReceived { .. } => {
                 self.watch_silence(id, None);
@@ -128,6 +134,7 @@ impl State {
             _ if self.apply_desk(at, id, body) => {}
             _ => {
                 self.change(id, |_| {});
+                self.apply_promised(id, body);
                 self.apply_delivery(at, id, body);
             }
         }
@@ -185,6 +192,22 @@ impl State {
             _ => return false,
         }
         true
+    }
+
+    fn apply_promised(&mut self, id: ConversationId, body: &EventBody) {
+        match body {
+            // Of one that is done nothing is held.
+            EventBody::TargetsChanged { targets } if self.conversations.contains_key(&id) => {
+                self.targets.change(id, targets.clone());
+            }
+            EventBody::TargetWarned { kind, .. } => {
+                self.targets.note(id, *kind, TargetState::Warned);
+            }
+            EventBody::TargetBreached { kind, .. } => {
+                self.targets.note(id, *kind, TargetState::Breached);
+            }
+            _ => {}
+        }
     }
 
     fn apply_delivery(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
@@ -246,6 +269,7 @@ impl State {
     fn open(&mut self, at: Timestamp, id: ConversationId, opened: &Opened) {
         self.remove(id);
         self.talks.open(id, opened.contact);
+        self.targets.open(id, opened.policy.clone());
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);
         let want = self.skills.want(&opened.skills, &opened.preferred);

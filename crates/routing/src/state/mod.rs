@@ -10,6 +10,7 @@ mod settings;
 mod skills;
 mod snapshot;
 mod talks;
+mod targets;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +21,9 @@ use postroom_model::{
     DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
-pub(crate) use self::calls::{Known, ended_by_time};
+pub(crate) use self::calls::{Known, ended_by_time, first};
 pub(crate) use self::desk::{DeskDue, Standing};
 pub(crate) use self::index::{LineKey, Queue, Turn, WaitKey, line_key};
-pub(crate) use self::join::join;
 pub(crate) use self::skills::NeedIx;
 use self::skills::ProfileIx;
 pub use self::snapshot::{Snapshot, SnapshotError};
@@ -59,6 +59,7 @@ pub struct State {
     pub(crate) calls: calls::Calls,
     pub(crate) talks: talks::Talks,
     pub(crate) desk: desk::Desk,
+    pub(crate) targets: targets::Targets,
 }
 
 /// A conversation that is open, pending or snoozed.
@@ -195,8 +196,9 @@ impl State {
         if self.orphans.is_empty() {
             let woken = self.deadlines.first().map(|(at, _)| *at);
             let closed = self.calls.next_deadline().map(|(at, _)| at);
+            let promised = self.targets.next().map(|(at, _)| at);
             let desk = self.desk.next().map(|(at, _)| at);
-            woken.into_iter().chain(closed).chain(desk).min()
+            woken.into_iter().chain(closed).chain(promised).chain(desk).min()
         } else {
             Some(Timestamp::EPOCH)
         }

@@ -32,6 +32,7 @@ impl State {
     pub(super) fn take(&mut self, settings: Arc<Settings>) {
         self.config = settings.short_hash();
         self.talks.install(&settings);
+        self.targets.install(&settings);
         let channels = settings.channels.iter().enumerate();
         self.channel_ix = channels.map(|(ix, channel)| (channel.id.clone(), ix)).collect();
         self.settings = Some(settings);

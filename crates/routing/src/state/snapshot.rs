@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
+use super::targets::Promised;
 use super::work::{Portion, Work};
 use super::{Agent, Delivery, Open, Owner, Queue, State};
 use crate::state::skills::SkillSet;
@@ -32,6 +33,8 @@ pub struct Snapshot {
     calls: Vec<(CallId, Known)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     talks: Vec<(ContactId, ConversationId)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<(ConversationId, Promised)>,
     #[serde(default)]
     desk: DeskPart,
 }
@@ -144,6 +147,7 @@ impl State {
             calls: self.calls.parts(),
             talks: self.talks.parts(),
             desk: self.desk_part(),
+            targets: self.targets.parts(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -272,6 +276,7 @@ impl State {
         state.calls = Calls::of_parts(snapshot.calls);
         state.talks.restore(snapshot.talks);
         state.restore_desk(snapshot.desk);
+        state.targets.restore(snapshot.targets);
         state.index_agents();
         Ok(state)
     }

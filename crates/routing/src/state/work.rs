@@ -81,7 +81,7 @@ impl Work {
     }
 }
 
-const ALL_KINDS: u8 = 0b1111;
+const ALL_KINDS: u8 = (1 << KINDS) - 1;
 
 pub(crate) const fn bit(kind: ChannelKind) -> u8 {
     1 << kind.index()

@@ -7,7 +7,7 @@ use postroom_model::{
     Address, AgentId, AgentStatus, ChannelId, ChannelKind, Contact, ContactId, Conversation,
     ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId,
     OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult,
-    Settings, Status, Timestamp,
+    Settings, Status, TargetState, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -137,6 +137,7 @@ impl Model {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each word")]
     fn fold_on(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
         if let EventBody::ConversationOpened(opened)
         | EventBody::ConversationReopened { opened, .. } = body
@@ -198,7 +199,24 @@ impl Model {
                 row.tags.retain(|tag| !removed.contains(tag));
                 row.tags.extend(added.iter().cloned());
             }
+            EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),
+            EventBody::TargetWarned { kind, due_at } => {
+                let target = row.targets.iter_mut().find(|one| one.kind == *kind);
+                let target = target.expect("a target of this kind");
+                assert_eq!((target.state, target.due_at), (TargetState::Running, *due_at));
+                assert!(target.warn_at.is_some_and(|warn_at| warn_at <= at) && at < *due_at);
+                target.state = TargetState::Warned;
+            }
+            EventBody::TargetBreached { kind, due_at } => {
+                let target = row.targets.iter_mut().find(|one| one.kind == *kind);
+                let target = target.expect("a target of this kind");
+                assert!(target.runs() && target.due_at == *due_at && *due_at <= at);
+                target.state = TargetState::Breached;
+            }
             EventBody::ConversationPrioritised { priority, .. } => row.priority = *priority,
+            EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
+                row.message_version = row.version;
+            }
             EventBody::MessageReceived { .. } => {
                 row.message_version = row.version;
                 if row.status == Status::Pending {
@@ -353,6 +371,7 @@ impl Model {
         assert_eq!(before.map_or(0, |row| row.version), opened.version);
         assert!(before.is_none_or(|row| row.status == Status::Resolved));
         let merged_from = before.map(|row| row.merged_from.clone()).unwrap_or_default();
+        let mails = before.map(|row| row.mails.clone()).unwrap_or_default();
         if let Some(thread) = &opened.thread {
             self.threads.insert((opened.channel.clone(), thread.clone()), id);
         }
@@ -370,12 +389,15 @@ impl Model {
                 assignee: None,
                 contact: opened.contact,
                 customer: opened.customer.clone(),
+                linked: opened.linked,
+                mails,
                 priority: opened.priority,
                 skills: opened.skills.clone(),
                 preferred: opened.preferred.clone(),
                 cost: opened.cost,
                 tags: opened.tags.clone(),
                 targets: vec![],
+                policy: opened.policy.clone(),
                 opened_at: at,
                 last_message_at: at,
                 waiting_since: Some(at),

@@ -8,18 +8,19 @@
 //! wait 60               -> nothing
 //! see c1                -> open support ada
 //! ```
-//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `cost` or `without` write the settings,
+//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `targets`, `calendar`, `cost` or `without` write the settings,
 //! which come into force before the next other line, or with `config`. A conversation is called as
 //! the thread that opened it. Each line that does something comes a second after the one before.
 
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Actor, AgentSettings, AgentStatus, Call, CallSettings, ChannelKind, ChannelSettings,
-    Command, CommandId, ContactId, ConversationId, Cursor, DeliveryInput, DeskSettings, Direction,
-    EventBody, HostId, IdleShare, Inbound, InboundCall, InboundReceipt, Input, InputBody, Message,
-    MessageId, NoteId, OfferId, OutcomeKind, ParkedId, Party, QueueSettings, QueueWork, RampIn,
-    Receipt, ReplyDraft, Role, Rule, SendResult, Settings, StatusId, StatusSettings, Transition,
+    Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallLeg, CallSettings,
+    ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor,
+    DeliveryInput, DeskSettings, Direction, EventBody, HostId, IdleShare, Inbound, InboundCall,
+    InboundReceipt, Input, InputBody, Message, MessageId, NoteId, OfferId, OpenHours, OutcomeKind,
+    ParkedId, Party, QueueId, QueueSettings, QueueWork, RampIn, Receipt, ReplyDraft, Role, Rule,
+    SendResult, Settings, Side, StatusId, StatusSettings, TargetPolicy, Timestamp, Transition,
     Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
@@ -198,6 +199,7 @@ impl Script {
     fn new() -> Self {
         let settings = Settings {
             workspace: WorkspaceId::main(),
+            timing: postroom_model::Timing::default(),
             channels: vec![],
             queues: vec![],
             rules: vec![],
@@ -240,6 +242,10 @@ impl Script {
             "wait" => self.wait(line),
             "see" => self.see(line),
             "waiting" => self.waiting(),
+            "promised" => {
+                let row = &self.world.model.conversations[&self.conversation(line.word(1))];
+                words::targets(&row.targets, self.world.now)
+            }
             "load" => {
                 let agent = self.world.model.agents.get(&line.id(1)).cloned().unwrap_or_default();
                 agent.load.to_string()
@@ -276,6 +282,7 @@ impl Script {
     }
 
     /// A line of the settings. False if it is none.
+    #[expect(clippy::too_many_lines, reason = "one arm for each word")]
     fn setting(&mut self, line: &Line) -> bool {
         let settings = &mut self.settings;
         match line.word(0) {
@@ -288,12 +295,17 @@ impl Script {
                 calls: line.calls(),
             }),
             "queue" => {
-                let plain = QueueSettings::new(line.id(1), line.word(1));
-                let queue = QueueSettings { work: line.work(), ..plain };
-                let known = settings.queues.iter_mut().find(|known| known.id == queue.id);
-                match known.filter(|_| line.options.contains_key("again")) {
-                    Some(known) => *known = queue,
-                    None => settings.queues.push(queue),
+                let id: QueueId = line.id(1);
+                let known = settings.queues.iter_mut().find(|known| known.id == id);
+                match known.filter(|_| !line.options.is_empty()) {
+                    Some(known) => known.work = line.work(),
+                    None => settings.queues.push(QueueSettings {
+                        work: line.work(),
+                        ..QueueSettings::new(id.clone(), id.to_string())
+                    }),
+                }
+                if let Some(targets) = line.option("targets") {
+                    settings.timing.queues.entry(id).or_default().targets = Some(targets);
                 }
             }
             "desk" => settings.desk = line.desk(),
@@ -304,6 +316,7 @@ impl Script {
                 skills: line.skills(),
                 prefer: line.levels("prefer"),
                 tags: line.list("tags"),
+                targets: line.option("targets"),
             }),
             "agent" => {
                 let agent = AgentSettings {
@@ -319,6 +332,31 @@ impl Script {
                     Some(known) if !line.options.contains_key("twice") => *known = agent,
                     _ => settings.agents.push(agent),
                 }
+            }
+            "targets" => {
+                let time = |key: &str| line.option::<i64>(key).map(|seconds| seconds * 1_000);
+                let policy = TargetPolicy {
+                    id: line.id(1),
+                    first_response_ms: time("first"),
+                    next_response_ms: time("next"),
+                    resolution_ms: time("resolution"),
+                    warn_before_ms: time("warn"),
+                    calendar: line.option("calendar"),
+                };
+                settings.timing.policies.retain(|one| one.id != policy.id);
+                settings.timing.policies.push(policy);
+            }
+            // Open from 09:00 to 17:00 on every day of the week but Saturday and Sunday.
+            "calendar" => {
+                let day = vec![OpenHours { from_minute: 9 * 60, to_minute: 17 * 60 }];
+                let mut week = [const { Vec::new() }; 7];
+                week.iter_mut().take(5).for_each(|hours| hours.clone_from(&day));
+                settings.calendars.push(CalendarSettings {
+                    id: line.id(1),
+                    time_zone: line.option("zone").unwrap_or_else(|| "UTC".to_owned()),
+                    week,
+                    special: vec![],
+                });
             }
             "cost" => {
                 settings.costs.insert(named(line.word(1)), line.id(2));
@@ -443,6 +481,7 @@ impl Script {
         let body = match line.word(0) {
             "msg" => return (Self::message(line), None),
             "call" => return (Self::call(line), None),
+            "leg" => return (Self::leg(line), None),
             "read" => InputBody::Cursor(Cursor {
                 channel: line.id(1),
                 name: line.word(2).to_owned(),
@@ -464,6 +503,7 @@ impl Script {
                     status: named(line.word(3)),
                     at: None,
                     code: None,
+                    dead: None,
                 },
             }),
             "own" => InputBody::Delivery(DeliveryInput::Own {
@@ -514,7 +554,30 @@ impl Script {
     /// `call CALL STATE`, inwards unless it says otherwise.
     fn call(line: &Line) -> InputBody {
         let channel = line.option("channel").unwrap_or_else(|| "log".parse().expect("id"));
-        InputBody::Call(Box::new(InboundCall { channel, call: told(line, line.word(1), 2) }))
+        InputBody::Call(Box::new(InboundCall::new(channel, told(line, line.word(1), 2))))
+    }
+
+    /// `leg CALL LEG STEP`, at a second of the call, with who is there and what was dialled.
+    fn leg(line: &Line) -> InputBody {
+        let channel = line.option("channel").unwrap_or_else(|| "log".parse().expect("id"));
+        let side = |number: Option<&str>| match number {
+            Some(number) if !number.starts_with('+') => Side::Inside,
+            _ => Side::Outside,
+        };
+        let (number, exten) = (line.option::<String>("number"), line.option::<String>("exten"));
+        let seconds: i64 = line.option("at").unwrap_or(0);
+        let leg = CallLeg {
+            at: Timestamp::from_seconds(1_772_357_400 + seconds),
+            step: named(line.word(3)),
+            leg_id: line.word(2).to_owned(),
+            channel: format!("PJSIP/{}-1", line.word(2)),
+            number_side: side(number.as_deref()),
+            number,
+            exten_side: side(exten.as_deref()),
+            exten,
+            ..CallLeg::default()
+        };
+        InputBody::Call(Box::new(InboundCall::of_leg(channel, line.word(1).to_owned(), leg)))
     }
 
     /// The one that stands, else one that never was.

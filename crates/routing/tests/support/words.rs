@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     CallRecorded, ConversationId, Event, EventBody, Freed, Opened, OutcomeKind, Reason, SendResult,
-    Transition,
+    Target, TargetKind, TargetState, Timestamp, Transition,
 };
 
 /// Names of conversations, as a script calls them.
@@ -30,6 +30,9 @@ pub(crate) fn of(taken: &Transition, names: &Names, subject: Option<Conversation
     let events = taken.events.iter().filter_map(|event| {
         let said = match event.body {
             EventBody::MessageReceived { .. } if !opens => "received".to_owned(),
+            EventBody::TargetsChanged { ref targets } => {
+                format!("targets {}", self::targets(targets, taken.at))
+            }
             _ => event_words(&event.body, names)?,
         };
         Some(match event.conversation {
@@ -52,6 +55,7 @@ fn freed(freed: Option<&Freed>) -> String {
     freed.map(|freed| format!(" freeing {}", freed.agent)).unwrap_or_default()
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each word")]
 fn event_words(body: &EventBody, names: &Names) -> Option<String> {
     if let Some(words) = desk_words(body) {
         return Some(words);
@@ -59,10 +63,12 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
     Some(match body {
         EventBody::ConfigInstalled { .. } => "installed".to_owned(),
         EventBody::ContactCreated { .. }
+        | EventBody::TargetsChanged { .. }
         | EventBody::MessageReceived { .. }
         | EventBody::InputParked { .. } => return None,
         EventBody::CursorMoved(cursor) => format!("read to {}", cursor.value),
         EventBody::CallRecorded(recorded) => call_words(recorded),
+        EventBody::CallLeg(heard) => format!("heard of {}", heard.leg.leg_id),
         EventBody::ContactUpdated { name, addresses, .. } => {
             let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
             let added = each(" +", addresses);
@@ -72,6 +78,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let name = name.as_deref().map(|name| format!(" name {name}")).unwrap_or_default();
             format!("joined{name}{}", each(" +", addresses))
         }
+        EventBody::AddressDied { address, .. } => format!("dead {address}"),
+        EventBody::AddressRevived { address, .. } => format!("alive {address}"),
         EventBody::ConversationOpened(opened) => opened_words(opened),
         EventBody::ConversationReopened { opened, reason } => {
             format!("reopened {} ({})", opened.queue, why(reason))
@@ -104,6 +112,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let removed = each(" -", removed);
             format!("tagged{added}{removed}")
         }
+        EventBody::TargetWarned { kind, .. } => format!("{} warned", kind_word(*kind)),
+        EventBody::TargetBreached { kind, .. } => format!("{} breached", kind_word(*kind)),
         EventBody::ConversationPrioritised { priority, .. } => format!("priority {priority}"),
         EventBody::ConversationMerged { into, freed: owner, .. } => {
             format!("merged into {}{}", name(names, *into), freed(owner.as_ref()))
@@ -156,6 +166,34 @@ fn desk_words(body: &EventBody) -> Option<String> {
         EventBody::AgentsSeen { agents } => format!("seen{}", each(" ", agents)),
         _ => return None,
     })
+}
+
+fn kind_word(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::FirstResponse => "first",
+        TargetKind::NextResponse => "next",
+        TargetKind::Resolution => "resolution",
+    }
+}
+
+/// Each with the seconds to go, or those that are left while it is paused.
+pub(crate) fn targets(targets: &[Target], at: Timestamp) -> String {
+    let words = targets.iter().map(|target| {
+        let kind = kind_word(target.kind);
+        let due = target.due_at.since(at) / 1_000;
+        match target.state {
+            TargetState::Running => format!("{kind} in {due}"),
+            TargetState::Warned => format!("{kind} soon in {due}"),
+            TargetState::Paused => {
+                format!("{kind} paused with {}", target.left_ms.unwrap_or(0) / 1_000)
+            }
+            TargetState::Met => format!("{kind} met"),
+            TargetState::Breached if target.met_at.is_some() => format!("{kind} late"),
+            TargetState::Breached => format!("{kind} breached"),
+            TargetState::Dropped => format!("{kind} dropped"),
+        }
+    });
+    words.collect::<Vec<_>>().join(" & ")
 }
 
 fn call_words(recorded: &CallRecorded) -> String {

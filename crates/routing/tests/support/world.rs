@@ -66,6 +66,9 @@ impl World {
             all.extend(steps.into_iter().map(|step| self.fold(step)));
             self.check();
         }
+        let targets = self.model.conversations.values().flat_map(|row| &row.targets);
+        let late = targets.filter_map(|target| target.next_at()).filter(|at| *at <= self.now);
+        assert_eq!(late.count(), 0, "whoever must know has been told");
         all
     }
 
@@ -239,6 +242,20 @@ impl World {
             })
             .collect();
         assert_eq!(held, rows, "the state and the records agree");
+        let promised = self.model.conversations.values().filter(|row| {
+            row.status != Status::Resolved && (row.policy.is_some() || !row.targets.is_empty())
+        });
+        let promised: Vec<serde_json::Value> = promised
+            .map(|row| {
+                let mut part = serde_json::json!({"targets": row.targets});
+                if let Some(policy) = &row.policy {
+                    part["policy"] = serde_json::json!(policy);
+                }
+                serde_json::json!([row.id, part])
+            })
+            .collect();
+        let held = snapshot.get("targets").and_then(|list| list.as_array());
+        assert_eq!(held.cloned().unwrap_or_default(), promised, "what is promised");
         for agent in snapshot["agents"].as_array().expect("a list") {
             let id: AgentId = agent["id"].as_str().expect("a text").parse().expect("an id");
             let known = self.model.agents.get(&id).cloned().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! It knows nothing of how the router or the core come to their decisions, and reads the stores
 //! directly, past all lines. Each file holds the promises of one kind.
 
+mod calls;
 mod chain;
 mod desk;
 mod folds;
@@ -72,6 +73,7 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     chain::judge(&case, &mut complaints);
     words::judge(&case, &mut complaints);
     people::judge(&case, &mut complaints);
+    calls::judge(&case, &mut complaints);
     desk::judge(&case, &mut complaints);
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
@@ -163,7 +165,9 @@ fn tally_case(case: &Case<'_>, tally: &mut super::Tally) {
 }
 
 /// Events that the load must bring about.
-const WATCHED: [&str; 13] = [
+const WATCHED: [&str; 15] = [
+    "call.recorded",
+    "call.leg",
     "contact.merged",
     "conversation.reopened",
     "conversation.woken",

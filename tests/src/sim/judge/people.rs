@@ -46,7 +46,7 @@ impl People {
                 complaints.unless(first, || format!("P3: {contact} was merged twice"));
                 self.give(*into, addresses, complaints);
             }
-            EventBody::MessageReceived { id, contact, message } => {
+            EventBody::MessageReceived { id, contact, message, .. } => {
                 let Some(address) = message.from.as_ref().and_then(|from| from.address.as_ref())
                 else {
                     return;

@@ -39,6 +39,7 @@ pub(super) fn read(member: &Member<'_>, mistakes: &mut Mistakes) -> Option<Recei
         status: status?,
         at,
         code: code.map(str::to_owned),
+        dead: None,
     })
 }
 

@@ -39,9 +39,10 @@ fn setting(wanted: &cli::Inspect) -> Result<Setting, Failure> {
         })?;
     }
     if let Some(name) = &wanted.region {
-        setting.region = Some(Region::parse(name).ok_or_else(|| {
+        let region = Region::parse(name).ok_or_else(|| {
             Failure::usage(format!("there is no country {name}; write two letters such as DE"))
-        })?);
+        })?;
+        setting.region = Some(region.prepared());
     }
     Ok(setting)
 }

@@ -6,31 +6,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{Direction, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::event::{CallEvent, LegEvent, LegStep, Note, Outcome, Stage};
-use crate::limits::LEG_EVENTS_MAX;
-use crate::place::{Places, endpoint};
+use crate::leg::{CallLeg, LegNote as Note, LegStep, Side};
+use crate::{Call, CallState, Direction, Disposition, Timestamp};
+
+/// Things that happened to the legs of one call and are remembered; the earliest stay.
+pub const LEGS_MAX: usize = 5_000;
 
 /// A leg that is moved from a vanishing corridor leaves one bridge and enters the next at once.
 const SWAP_MS: i64 = 1_000;
 
 /// All that happened to the legs of one call, each thing once, in the order of time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Legs(BTreeSet<LegEvent>);
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Legs(BTreeSet<CallLeg>);
 
 impl Legs {
-    pub(crate) fn apply(&mut self, event: LegEvent) {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn contains(&self, event: &CallLeg) -> bool {
+        self.0.contains(event)
+    }
+
+    pub fn apply(&mut self, event: CallLeg) {
         self.0.insert(event);
-        if self.0.len() > LEG_EVENTS_MAX {
+        if self.0.len() > LEGS_MAX {
             self.0.pop_last();
         }
     }
 
-    /// The call as its legs tell it; none if there are none.
-    pub(crate) fn read(&self, call_id: &str, places: &Places) -> Option<CallEvent> {
+    /// The call as its legs tell it; none if there are none. What they leave open, such as how a call
+    /// went that is over, is none.
+    pub fn read(&self, call_id: &str) -> Option<Call> {
         let story = Story::new(&self.0, call_id)?;
-        Some(story.tell(call_id, places))
+        Some(story.tell(call_id))
     }
 }
 
@@ -38,7 +50,7 @@ impl Legs {
 #[derive(Debug)]
 struct Leg<'a> {
     channel: &'a str,
-    events: Vec<&'a LegEvent>,
+    events: Vec<&'a CallLeg>,
 }
 
 impl<'a> Leg<'a> {
@@ -46,11 +58,11 @@ impl<'a> Leg<'a> {
         self.channel.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("local/"))
     }
 
-    fn of(&self, step: LegStep) -> impl Iterator<Item = &'a LegEvent> {
+    fn of(&self, step: LegStep) -> impl Iterator<Item = &'a CallLeg> {
         self.events.iter().copied().filter(move |event| event.step == step)
     }
 
-    fn first(&self, step: LegStep) -> Option<&'a LegEvent> {
+    fn first(&self, step: LegStep) -> Option<&'a CallLeg> {
         self.of(step).next()
     }
 
@@ -88,7 +100,7 @@ struct Target<'a> {
 /// The legs of a call, sorted by what they are in it.
 #[derive(Debug)]
 struct Story<'a> {
-    events: &'a BTreeSet<LegEvent>,
+    events: &'a BTreeSet<CallLeg>,
     origin: Leg<'a>,
     /// The leg at which the caller really is, where the origin is a corridor.
     caller: Option<Leg<'a>>,
@@ -96,7 +108,7 @@ struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn new(events: &'a BTreeSet<LegEvent>, call_id: &str) -> Option<Self> {
+    fn new(events: &'a BTreeSet<CallLeg>, call_id: &str) -> Option<Self> {
         let mut by_id: BTreeMap<&str, Leg<'a>> = BTreeMap::new();
         for event in events.iter().filter(|event| !event.leg_id.is_empty()) {
             let leg = by_id
@@ -126,11 +138,11 @@ impl<'a> Story<'a> {
         self.caller.as_ref().unwrap_or(&self.origin)
     }
 
-    fn notes(&self) -> impl Iterator<Item = (&'a LegEvent, &'a Note)> {
+    fn notes(&self) -> impl Iterator<Item = (&'a CallLeg, &'a Note)> {
         self.events.iter().filter_map(|event| Some((event, event.note.as_ref()?)))
     }
 
-    fn tell(&self, call_id: &str, places: &Places) -> CallEvent {
+    fn tell(&self, call_id: &str) -> Call {
         let answerer = self.answerer();
         let voicemail_at = self.voicemail_at();
         let answered_at = self.answered_at(answerer).or(voicemail_at);
@@ -148,24 +160,30 @@ impl<'a> Story<'a> {
             (None, Some(name)) => (dialled, Some(name)),
             (None, None) => (dialled, None),
         };
-        let stage = match (ended_at, answered_at) {
-            (Some(_), _) => Stage::Ended,
-            (None, Some(_)) => Stage::Answered,
-            (None, None) => Stage::Ringing,
+        let state = match (ended_at, answered_at) {
+            (Some(_), _) => CallState::Ended,
+            (None, Some(_)) => CallState::Answered,
+            (None, None) => CallState::Ringing,
         };
-        let direction = self.direction(places, from, dialled);
+        let direction = if self.stays_inside(from, to.or(dialled)) {
+            Direction::Internal
+        } else {
+            self.direction(from, dialled)
+        };
         let (cause, failed) = self.hangup(answered_at.is_some());
-        let outcome = match (answered_at, voicemail_at) {
-            (Some(answered), Some(voicemail)) if answered >= voicemail => Some(Outcome::Voicemail),
-            (Some(_), _) => Some(Outcome::Answered),
+        let disposition = match (answered_at, voicemail_at) {
+            (Some(answered), Some(voicemail)) if answered >= voicemail => {
+                Some(Disposition::Voicemail)
+            }
+            (Some(_), _) => Some(Disposition::Answered),
             (None, _) => failed,
         };
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        CallEvent {
+        Call {
             call_id: call_id.to_owned(),
             linked_id: Some(call_id.to_owned()),
-            stage: Some(stage),
-            direction: Some(direction),
+            state,
+            direction,
             from_name: owned(from_name.filter(|name| Some(*name) != from)),
             from: owned(from),
             to_name: owned(to_name.filter(|name| Some(*name) != to)),
@@ -174,11 +192,13 @@ impl<'a> Story<'a> {
             started_at: Some(self.events.first().map_or(self.origin.begins_at(), |first| first.at)),
             answered_at,
             ended_at,
-            outcome,
+            duration_s: None,
+            talk_s: None,
+            disposition,
             cause,
             agents: self.agents(direction, answerer),
             queue: self.queue(),
-            ..CallEvent::default()
+            recording_url: None,
         }
     }
 
@@ -187,7 +207,7 @@ impl<'a> Story<'a> {
     fn who_calls(&self) -> (Option<&'a str>, Option<&'a str>) {
         let apps = self.origin.of(LegStep::App);
         let stages = apps.chain(self.origin.of(LegStep::Start));
-        let stages: Vec<&LegEvent> = stages.chain(self.origin.events.iter().copied()).collect();
+        let stages: Vec<&CallLeg> = stages.chain(self.origin.events.iter().copied()).collect();
         let number = stages.iter().find_map(|event| event.number.as_deref());
         let name = stages
             .iter()
@@ -289,7 +309,7 @@ impl<'a> Story<'a> {
 
     /// By what the dialplan says before anybody is rung, then by where the call came in, then by
     /// the numbers.
-    fn direction(&self, places: &Places, from: Option<&str>, dialled: Option<&str>) -> Direction {
+    fn direction(&self, from: Option<&str>, dialled: Option<&str>) -> Direction {
         let first_rung = self.targets().first().map(|target| target.at);
         let in_time = |at: Timestamp| first_rung.is_none_or(|rung| at <= rung);
         for (event, note) in self.notes() {
@@ -300,12 +320,32 @@ impl<'a> Story<'a> {
             }
         }
         let start = self.origin.first(LegStep::Start);
-        let context = start.and_then(|event| event.context.as_deref()).unwrap_or_default();
-        places.direction(context, from, dialled)
+        let from_outside = start.is_some_and(|event| event.from_outside);
+        direction(from_outside, from.map(|from| self.side(from)), dialled.map(|to| self.side(to)))
+    }
+
+    /// Both of them are of the house, and one of them is a public number.
+    fn stays_inside(&self, from: Option<&str>, to: Option<&str>) -> bool {
+        let (Some(from), Some(to)) = (from.map(|from| self.side(from)), to.map(|to| self.side(to)))
+        else {
+            return false;
+        };
+        is_internal(from, to)
+    }
+
+    /// Where a number is that was heard at any of the legs.
+    fn side(&self, number: &str) -> Side {
+        let at = |event: &CallLeg| {
+            if event.number.as_deref() == Some(number) {
+                return Some(event.number_side);
+            }
+            (event.exten.as_deref() == Some(number)).then_some(event.exten_side)
+        };
+        self.events.iter().find_map(at).unwrap_or_default()
     }
 
     /// The cause at the caller's leg, and how a call went that nobody answered.
-    fn hangup(&self, answered: bool) -> (Option<String>, Option<Outcome>) {
+    fn hangup(&self, answered: bool) -> (Option<String>, Option<Disposition>) {
         let legs = [Some(&self.origin), self.caller.as_ref()];
         let notes = legs.into_iter().flatten().flat_map(|leg| leg.events.iter());
         let mut found = (None, None);
@@ -362,23 +402,23 @@ fn is_dialled(exten: &str) -> bool {
 }
 
 /// How dialling ended, in the words of Asterisk or by the cause of Q.850.
-fn outcome_of(dial_status: &str, cause: u16) -> Option<Outcome> {
+fn outcome_of(dial_status: &str, cause: u16) -> Option<Disposition> {
     match dial_status.to_ascii_uppercase().as_str() {
-        "BUSY" => Some(Outcome::Busy),
-        "NOANSWER" => Some(Outcome::NoAnswer),
-        "CANCEL" => Some(Outcome::Cancelled),
-        "CONGESTION" | "CHANUNAVAIL" | "INVALIDARGS" => Some(Outcome::Failed),
+        "BUSY" => Some(Disposition::Busy),
+        "NOANSWER" => Some(Disposition::NoAnswer),
+        "CANCEL" => Some(Disposition::Cancelled),
+        "CONGESTION" | "CHANUNAVAIL" | "INVALIDARGS" => Some(Disposition::Failed),
         _ => match cause {
-            17 | 21 => Some(Outcome::Busy),
-            18 | 19 => Some(Outcome::NoAnswer),
-            1..=3 | 20 | 22 | 27 | 28 | 34 | 38 | 41 | 42 => Some(Outcome::Failed),
+            17 | 21 => Some(Disposition::Busy),
+            18 | 19 => Some(Disposition::NoAnswer),
+            1..=3 | 20 | 22 | 27 | 28 | 34 | 38 | 41 | 42 => Some(Disposition::Failed),
             _ => None,
         },
     }
 }
 
 /// The usual names of the causes of Q.850.
-pub(crate) fn cause_name(cause: u16) -> Option<&'static str> {
+fn cause_name(cause: u16) -> Option<&'static str> {
     Some(match cause {
         1 => "UNALLOCATED_NUMBER",
         2 => "NO_ROUTE_TRANSIT_NET",
@@ -401,4 +441,55 @@ pub(crate) fn cause_name(cause: u16) -> Option<&'static str> {
         127 => "INTERWORKING",
         _ => return None,
     })
+}
+
+/// The direction of a call by whether it came in where calls from outside do and, where that says
+/// nothing, by the sides of its two numbers.
+pub fn direction(from_outside: bool, from: Option<Side>, to: Option<Side>) -> Direction {
+    if from.zip(to).is_some_and(|(from, to)| is_internal(from, to)) {
+        return Direction::Internal;
+    }
+    if from_outside || from != Some(Side::Inside) {
+        return Direction::In;
+    }
+    match to {
+        Some(Side::Inside) | None => Direction::Internal,
+        Some(Side::Outside | Side::Own) => Direction::Out,
+    }
+}
+
+/// Whether a call stays in the house although a public number is dialled or shown.
+fn is_internal(from: Side, to: Side) -> bool {
+    let any_own = from == Side::Own || to == Side::Own;
+    any_own && from != Side::Outside && to != Side::Outside
+}
+
+/// The telephone that a line of Asterisk is: `200` of `PJSIP/200-0000001d`.
+pub fn endpoint(channel: &str) -> Option<&str> {
+    let (technology, rest) = channel.split_once('/')?;
+    if technology.eq_ignore_ascii_case("local") {
+        return None;
+    }
+    let name = rest.rsplit_once('-').map_or(rest, |(name, _)| name);
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    Some(name).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint;
+
+    #[test]
+    fn endpoint_is_the_telephone_of_a_line() {
+        for (channel, name) in [
+            ("PJSIP/200-0000001d", Some("200")),
+            ("SIP/north-trunk-0000001d", Some("north-trunk")),
+            ("IAX2/box@site-77", Some("box")),
+            ("Local/200@queue-0001;1", None),
+            ("PJSIP/", None),
+            ("", None),
+        ] {
+            assert_eq!(endpoint(channel), name, "{channel}");
+        }
+    }
 }

@@ -1,0 +1,62 @@
+//! Sends answers: composes a mail, signs it, and hands it to the server that is configured.
+//!
+//! What happened is told strictly: only where the server surely took nothing is another attempt
+//! offered (P7).
+
+mod compose;
+mod error;
+mod relay;
+mod signer;
+
+use postroom_channel::{Files, Guard, SendError, SendReceipt};
+use postroom_model::Outbound;
+
+use self::compose::Composer;
+use self::relay::Relay;
+pub(crate) use self::signer::Signer;
+use crate::EmailOptions;
+use crate::token::Tokens;
+
+/// The way out of one channel. Also mailboxes that are fetched answer through one.
+#[derive(Debug)]
+pub struct Outgoing {
+    composer: Composer,
+    signer: Option<Signer>,
+    relay: Relay,
+}
+
+impl Outgoing {
+    /// None if the channel names no server through which to send.
+    pub fn new(options: &EmailOptions, tokens: Tokens, guard: Guard) -> Option<Self> {
+        let smtp = options.smtp.clone()?;
+        let hello = smtp.hello.clone().unwrap_or_else(|| options.address.domain.clone());
+        Some(Self {
+            composer: Composer::new(options, tokens),
+            // The key was tried when the options were read.
+            signer: options.dkim.as_ref().and_then(|dkim| Signer::new(dkim).ok()),
+            relay: Relay::new(smtp, hello, guard),
+        })
+    }
+
+    /// Makes one attempt. The Message-ID is that of the delivery, the same at each.
+    pub async fn send(
+        &self,
+        outbound: &Outbound,
+        files: &dyn Files,
+    ) -> Result<SendReceipt, SendError> {
+        let mut mail = self.composer.compose(outbound, files).await?;
+        if let Some(signer) = &self.signer {
+            mail.bytes = signer.sign(&mail.bytes)?;
+        }
+        self.relay.hand_over(&mail.envelope, &mail.bytes).await?;
+        Ok(SendReceipt { external_id: Some(mail.message_id) })
+    }
+
+    /// Connects and signs in, and sends nothing: whether an answer could leave.
+    pub async fn examine(&self) -> Result<(), SendError> {
+        self.relay.examine().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

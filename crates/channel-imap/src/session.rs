@@ -1,0 +1,530 @@
+//! One connection to a mailbox. The library reads and writes; which answer ends a command, what counts
+//! and how long anything may take is decided here.
+//!
+//! Whoever drops a call that runs drops the connection with it: what the server was about to say would be
+//! taken for the answer to the next command.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_imap::imap_proto::{
+    AttributeValue, Capability, MailboxDatum, RequestId, Response, ResponseCode, Status,
+};
+use async_imap::{Client, Session as Inner};
+use bytes::Bytes;
+use postroom_channel::{ConnectError, Guard};
+use postroom_model::Timestamp;
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::ImapError;
+use crate::limits::{COMMAND_WAIT, CONNECT_WAIT, RESPONSE_BYTES_EXTRA, SILENCE};
+use crate::meter::{Meter, excess};
+use crate::names::{self, words};
+use crate::options::{ImapOptions, Security, SignIn};
+use crate::place::Shown;
+use crate::plan::Listed;
+use crate::tls;
+use crate::token::{Tokens, XOAuth2};
+
+/// What the line goes over.
+#[derive(Debug)]
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What a connection is made with.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) options: ImapOptions,
+    pub(crate) guard: Guard,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) tokens: Tokens,
+}
+
+/// What the server can do, of what we would use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Skills {
+    pub(crate) idle: bool,
+    pub(crate) condstore: bool,
+    pub(crate) moves: bool,
+    pub(crate) uidplus: bool,
+}
+
+/// A mail that is there, and when it came to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) mail: Listed,
+    pub(crate) at: Option<Timestamp>,
+}
+
+/// Why waiting for news ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    Something,
+    /// Nothing was said for as long as one waits.
+    Nothing,
+    Shutdown,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    inner: Inner<Meter<Wire>>,
+    /// Whether the server told of mails since the folder was last listed.
+    told: bool,
+    pub(crate) skills: Skills,
+}
+
+impl Session {
+    /// Connects and signs in.
+    pub(crate) async fn open(way: &Way) -> Result<Self, ImapError> {
+        let opening = timeout(CONNECT_WAIT, async {
+            let wire = connect(way).await?;
+            let client = greeted(way, wire).await?;
+            sign_in(way, client).await
+        });
+        let inner =
+            opening.await.map_err(|_| ImapError::Unreachable("it takes too long".to_owned()))??;
+        let mut session = Self { inner, told: false, skills: Skills::default() };
+        session.skills = session.ask_skills().await?;
+        Ok(session)
+    }
+
+    async fn ask_skills(&mut self) -> Result<Skills, ImapError> {
+        let mut skills = Skills::default();
+        self.ask("CAPABILITY", |response| {
+            if let Response::Capabilities(all) = response {
+                for skill in all {
+                    let name = match skill {
+                        Capability::Atom(name) => name.to_ascii_uppercase(),
+                        _ => continue,
+                    };
+                    match name.as_str() {
+                        "IDLE" => skills.idle = true,
+                        "CONDSTORE" | "QRESYNC" => skills.condstore = true,
+                        "MOVE" => skills.moves = true,
+                        "UIDPLUS" => skills.uidplus = true,
+                        _ => {}
+                    }
+                }
+            }
+        })
+        .await?;
+        Ok(skills)
+    }
+
+    /// Opens a folder; where it is only looked at, nothing in it can be changed.
+    pub(crate) async fn open_folder(
+        &mut self,
+        folder: &str,
+        look: bool,
+    ) -> Result<Shown, ImapError> {
+        let verb = if look { "EXAMINE" } else { "SELECT" };
+        let more = if self.skills.condstore { " (CONDSTORE)" } else { "" };
+        let command = format!("{verb} {}{more}", names::quoted(&names::encode(folder)));
+        let mut shown = Shown::default();
+        let opened = self.ask(&command, |response| show(&mut shown, response)).await;
+        opened.map_err(|error| match error {
+            ImapError::Refused(words) => ImapError::Folder { folder: folder.to_owned(), words },
+            other => other,
+        })?;
+        Ok(shown)
+    }
+
+    /// The mails of a set that are there, in order.
+    pub(crate) async fn list(&mut self, set: &str, dated: bool) -> Result<Vec<Seen>, ImapError> {
+        let date = if dated { " INTERNALDATE" } else { "" };
+        let command = format!("UID FETCH {set} (UID RFC822.SIZE{date})");
+        // A server may tell of one mail in several answers, and of flags in between.
+        let mut found: BTreeMap<u32, Seen> = BTreeMap::new();
+        self.told = false;
+        self.ask(&command, |response| {
+            let Response::Fetch(_, attributes) = response else { return };
+            let Some(uid) = uid_of(attributes) else { return };
+            let seen =
+                found.entry(uid).or_insert(Seen { mail: Listed { uid, bytes: 0 }, at: None });
+            for attribute in attributes {
+                match attribute {
+                    AttributeValue::Rfc822Size(bytes) => seen.mail.bytes = u64::from(*bytes),
+                    AttributeValue::InternalDate(date) => seen.at = names::moment(date),
+                    _ => {}
+                }
+            }
+        })
+        .await?;
+        Ok(found.into_values().collect())
+    }
+
+    /// Asks for the mails of a set; [`Self::body`] gives them. `section` is empty for all of a mail.
+    pub(crate) async fn ask_for(
+        &mut self,
+        set: &str,
+        section: &str,
+    ) -> Result<RequestId, ImapError> {
+        self.begin(&format!("UID FETCH {set} (UID BODY.PEEK[{section}])")).await
+    }
+
+    /// The next mail that was asked for, in whatever order they come; none at the end.
+    pub(crate) async fn body(&mut self, id: &RequestId) -> Result<Option<(u32, Bytes)>, ImapError> {
+        loop {
+            let said = self.next(|response| match response {
+                Response::Done { tag, status, outcome } if tag == id => {
+                    ended(status, outcome.information.as_deref()).map(|()| Some(None))
+                }
+                Response::Fetch(_, attributes) => {
+                    let body = attributes.iter().find_map(body_of);
+                    let mail = uid_of(attributes).zip(body);
+                    Ok(mail.map(|(uid, body)| Some((uid, Bytes::copy_from_slice(body)))))
+                }
+                other => bye(other).map(|()| None),
+            });
+            if let Some(said) = said.await?? {
+                return Ok(said);
+            }
+        }
+    }
+
+    async fn begin(&mut self, command: &str) -> Result<RequestId, ImapError> {
+        let begun = timeout(SILENCE, self.inner.run_command(command)).await;
+        begun.map_err(|_| ImapError::Silent)?.map_err(of_library)
+    }
+
+    /// Waits until the server has something to tell, for as long as it is worth asking anew.
+    pub(crate) async fn news(
+        &mut self,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<News, ImapError> {
+        if std::mem::take(&mut self.told) {
+            return Ok(News::Something);
+        }
+        if !self.skills.idle {
+            let slept = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+            return Ok(if slept.is_some() { News::Nothing } else { News::Shutdown });
+        }
+        let id = self.begin("IDLE").await?;
+        let waits = loop {
+            let said = self.next(|response| match response {
+                Response::Continue(_) => Ok(Some(true)),
+                Response::Done { tag, status, outcome } if *tag == id => {
+                    ended(status, outcome.information.as_deref()).map(|()| Some(false))
+                }
+                other => bye(other).map(|()| None),
+            });
+            if let Some(waits) = said.await?? {
+                break waits;
+            }
+        };
+        if !waits {
+            // It does not want to now; then it is asked from time to time.
+            self.skills.idle = false;
+            return Ok(News::Nothing);
+        }
+        self.inner.get_mut().set_silence(wait.saturating_add(SILENCE));
+        let heard = timeout(wait, stop.run_until_cancelled(self.something(&id))).await;
+        self.inner.get_mut().set_silence(SILENCE);
+        let news = match heard {
+            Ok(Some(heard)) => heard.map(|()| News::Something)?,
+            Ok(None) => return Ok(News::Shutdown),
+            Err(_) => News::Nothing,
+        };
+        let told = timeout(SILENCE, self.inner.run_command_untagged("DONE")).await;
+        told.map_err(|_| ImapError::Silent)?.map_err(of_library)?;
+        self.finish(&id, |_| {}).await.map(|()| news)
+    }
+
+    /// Until there is something that may be a mail. Servers say that they are still here, too.
+    async fn something(&mut self, id: &RequestId) -> Result<(), ImapError> {
+        while !std::mem::take(&mut self.told) {
+            let said = self.next(|response| match response {
+                Response::Done { tag, .. } if tag == id => {
+                    Err(ImapError::Closed("it does not wait any more".to_owned()))
+                }
+                Response::Data { .. } | Response::Done { .. } | Response::Continue(_) => {
+                    bye(response).map(|()| false)
+                }
+                _ => Ok(true),
+            });
+            if said.await?? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks mails, or moves them. What the server does not want is left as it is.
+    pub(crate) async fn mark(&mut self, set: &str, flag: &str) -> Result<(), ImapError> {
+        self.ask(&format!("UID STORE {set} +FLAGS.SILENT ({flag})"), |_| {}).await
+    }
+
+    pub(crate) async fn move_to(&mut self, set: &str, folder: &str) -> Result<(), ImapError> {
+        let folder = names::quoted(&names::encode(folder));
+        if self.skills.moves {
+            return self.ask(&format!("UID MOVE {set} {folder}"), |_| {}).await;
+        }
+        self.ask(&format!("UID COPY {set} {folder}"), |_| {}).await?;
+        self.mark(set, "\\Deleted").await?;
+        if self.skills.uidplus {
+            self.ask(&format!("UID EXPUNGE {set}"), |_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// UIDs of a set that are there.
+    pub(crate) async fn present(&mut self, set: &str) -> Result<Vec<u32>, ImapError> {
+        let mut found = Vec::new();
+        self.ask(&format!("UID FETCH {set} (UID)"), |response| {
+            if let Response::Fetch(_, attributes) = response {
+                found.extend(uid_of(attributes));
+            }
+        })
+        .await?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// What was told of mails so far is known.
+    pub(crate) fn heard(&mut self) {
+        self.told = false;
+    }
+
+    /// Says good-bye, as far as the server listens.
+    pub(crate) async fn close(mut self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        drop(timeout(PATIENCE, self.ask("LOGOUT", |_| {})).await);
+    }
+
+    /// One command until its end; `each` hears everything else that is said meanwhile.
+    async fn ask(
+        &mut self,
+        command: &str,
+        each: impl FnMut(&Response<'_>) + Send,
+    ) -> Result<(), ImapError> {
+        let asking = async {
+            let id = self.inner.run_command(command).await.map_err(of_library)?;
+            self.finish(&id, each).await
+        };
+        timeout(COMMAND_WAIT, asking).await.map_err(|_| ImapError::Silent)?
+    }
+
+    async fn finish(
+        &mut self,
+        id: &RequestId,
+        mut each: impl FnMut(&Response<'_>) + Send,
+    ) -> Result<(), ImapError> {
+        loop {
+            let said = self.next(|response| match response {
+                Response::Done { tag, status, outcome } if tag == id => {
+                    ended(status, outcome.information.as_deref()).map(|()| true)
+                }
+                other => {
+                    each(other);
+                    bye(other).map(|()| false)
+                }
+            });
+            if said.await?? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What is made of the next response.
+    async fn next<T>(&mut self, read: impl FnOnce(&Response<'_>) -> T) -> Result<T, ImapError> {
+        match self.inner.read_response().await {
+            Ok(Some(said)) => {
+                let response = said.parsed();
+                let tells = matches!(response, Response::MailboxData(MailboxDatum::Exists(_)));
+                self.told |= tells;
+                Ok(read(response))
+            }
+            Ok(None) => Err(ImapError::Closed("without a word".to_owned())),
+            Err(error) => Err(of_io(&error)),
+        }
+    }
+}
+
+async fn connect(way: &Way) -> Result<Wire, ImapError> {
+    let ImapOptions { host, port, security, .. } = &way.options;
+    let connected = way.guard.connect(host, *port).await;
+    let mut stream = connected.map_err(|error| match error {
+        ConnectError::Refused(refusal) => ImapError::NotAllowed(refusal),
+        ConnectError::Failed(words) => ImapError::Unreachable(words),
+    })?;
+    // A command is one small packet, and its answer is waited for.
+    drop(stream.set_nodelay(true));
+    if *security == Security::StartTls {
+        tls::ask(&mut stream).await?;
+    }
+    if *security == Security::None {
+        return Ok(Wire::Plain(stream));
+    }
+    let stream = tls::begin(&way.tls, host, stream).await?;
+    Ok(Wire::Tls(Box::new(stream)))
+}
+
+/// Reads the greeting, where none was read yet. A server that takes us for signed in already is not
+/// believed.
+async fn greeted(way: &Way, wire: Wire) -> Result<Client<Meter<Wire>>, ImapError> {
+    let bytes_max = way.options.message_bytes_max.saturating_add(RESPONSE_BYTES_EXTRA);
+    let mut client = Client::new(Meter::new(wire, bytes_max, SILENCE));
+    if way.options.security == Security::StartTls {
+        return Ok(client);
+    }
+    let greeting = client.read_response().await.map_err(|error| match of_io(&error) {
+        ImapError::Unreadable => ImapError::Greeting("it says something else".to_owned()),
+        other => other,
+    })?;
+    let greeting = greeting.ok_or_else(|| ImapError::Closed("without a greeting".to_owned()))?;
+    match greeting.parsed() {
+        Response::Data { status: Status::Ok, .. } => Ok(client),
+        Response::Data { outcome, .. } => {
+            Err(ImapError::Greeting(words(outcome.information.as_deref().unwrap_or_default())))
+        }
+        _ => Err(ImapError::Greeting("it says something else".to_owned())),
+    }
+}
+
+async fn sign_in(way: &Way, client: Client<Meter<Wire>>) -> Result<Inner<Meter<Wire>>, ImapError> {
+    let user = &way.options.username;
+    match &way.options.sign_in {
+        SignIn::Password(password) => {
+            let signed = client.login(user, password).await;
+            signed.map_err(|(error, _)| refused(of_library(error)))
+        }
+        SignIn::OAuth(oauth) => {
+            let token = way.tokens.get(oauth).await?;
+            match client.authenticate("XOAUTH2", XOAuth2::new(user, &token)).await {
+                Ok(session) => Ok(session),
+                Err((error, _)) => {
+                    way.tokens.forget(&token).await;
+                    Err(refused(of_library(error)))
+                }
+            }
+        }
+    }
+}
+
+fn refused(error: ImapError) -> ImapError {
+    match error {
+        ImapError::Refused(words) => ImapError::LoginRefused(words),
+        other => other,
+    }
+}
+
+fn ended(status: &Status, information: Option<&str>) -> Result<(), ImapError> {
+    let said = || words(information.unwrap_or_default());
+    match status {
+        Status::Ok => Ok(()),
+        Status::Bye => Err(ImapError::Closed(said())),
+        Status::No | Status::Bad | Status::PreAuth => Err(ImapError::Refused(said())),
+    }
+}
+
+fn bye(response: &Response<'_>) -> Result<(), ImapError> {
+    match response {
+        Response::Data { status: Status::Bye, outcome } => {
+            Err(ImapError::Closed(words(outcome.information.as_deref().unwrap_or_default())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the library says of a response that it cannot read repeats the response, which may be a mail.
+fn of_library(error: async_imap::error::Error) -> ImapError {
+    use async_imap::error::Error;
+    match error {
+        Error::Io(error) => of_io(&error),
+        Error::No(said) | Error::Bad(said) => ImapError::Refused(words(&said)),
+        Error::ConnectionLost => ImapError::Closed("without a word".to_owned()),
+        Error::Validate(_) => ImapError::Refused("what is to be said cannot be said".to_owned()),
+        _ => ImapError::Unreadable,
+    }
+}
+
+fn of_io(error: &std::io::Error) -> ImapError {
+    use std::io::ErrorKind;
+    if let Some(excess) = excess(error) {
+        return ImapError::TooLarge(excess.to_string());
+    }
+    match error.kind() {
+        ErrorKind::TimedOut => ImapError::Silent,
+        ErrorKind::Other | ErrorKind::InvalidData => ImapError::Unreadable,
+        kind => ImapError::Closed(kind.to_string()),
+    }
+}
+
+fn show(shown: &mut Shown, response: &Response<'_>) {
+    match response {
+        Response::MailboxData(MailboxDatum::Exists(count)) => shown.exists = *count,
+        Response::Data { status: Status::Ok, outcome } => match &outcome.code {
+            Some(ResponseCode::UidValidity(epoch)) => shown.epoch = Some(*epoch),
+            Some(ResponseCode::UidNext(next)) => shown.next = Some(*next),
+            Some(ResponseCode::HighestModSeq(changes)) => shown.changes = Some(*changes),
+            _ => {}
+        },
+        _ => {}
+    }
+}
+
+fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {
+    attributes.iter().find_map(|attribute| match attribute {
+        AttributeValue::Uid(uid) => Some(*uid),
+        _ => None,
+    })
+}
+
+fn body_of<'a>(attribute: &'a AttributeValue<'_>) -> Option<&'a [u8]> {
+    match attribute {
+        AttributeValue::BodySection { data: Some(data), .. } => Some(data.as_ref()),
+        _ => None,
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The key under which a mail is found by what answers it: short enough for the address to which
+//! answers go, and made of the Message-ID, so that everybody makes the same one.
+
+use crate::digest::Digest;
+
+/// Characters of a key: 80 bits.
+pub const CHARS: usize = 16;
+const BYTES: usize = 10;
+/// Base32 (RFC 4648) in lower case: addresses may come back in another case.
+pub const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// The key of the mail with this id, given without brackets.
+pub fn of(external_id: &str) -> String {
+    let digest = Digest::of_fields(&[b"mail-thread", external_id.as_bytes()]);
+    base32(digest.0.get(..BYTES).unwrap_or_default())
+}
+
+/// Without padding.
+pub fn base32(bytes: &[u8]) -> String {
+    let (mut text, mut held, mut bits) = (String::new(), 0_usize, 0_u32);
+    let mut push = |index: usize| {
+        text.extend(ALPHABET.get(index & 31).copied().map(char::from));
+    };
+    for byte in bytes {
+        held = (held << 8) | usize::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            push(held >> bits);
+            held &= (1 << bits) - 1;
+        }
+    }
+    if bits > 0 {
+        push(held << (5 - bits));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHARS, base32, of};
+
+    #[test]
+    fn base32_is_that_of_the_standard() {
+        for (bytes, text) in
+            [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foobar", "mzxw6ytboi")]
+        {
+            assert_eq!(base32(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn key_is_short_and_of_its_id_alone() {
+        assert_eq!(of("a@example.com"), of("a@example.com"));
+        assert_ne!(of("a@example.com"), of("b@example.com"));
+        assert_eq!(of("a@example.com").len(), CHARS);
+    }
+}

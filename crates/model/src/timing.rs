@@ -1,0 +1,35 @@
+//! What time brings to conversations: the part of the settings that says so.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PolicyId, QueueId, TargetPolicy};
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Timing {
+    /// What can be promised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<TargetPolicy>,
+    /// Queues for which anything is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub queues: BTreeMap<QueueId, QueueTiming>,
+}
+
+impl Timing {
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.queues.is_empty()
+    }
+
+    pub fn policy(&self, id: &PolicyId) -> Option<&TargetPolicy> {
+        self.policies.iter().find(|policy| policy.id == *id)
+    }
+}
+
+/// What time brings to the conversations of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct QueueTiming {
+    /// What is promised where no rule says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<PolicyId>,
+}

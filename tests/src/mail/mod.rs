@@ -1,0 +1,37 @@
+//! A mail server that tests start, and customers who write by it.
+
+mod customer;
+mod postfix;
+
+use std::net::SocketAddr;
+
+use crate::process::config;
+
+pub use self::customer::{Delivered, Mailbox, submit};
+pub use self::postfix::{Postfix, Refuser, free_port};
+
+/// A whole configuration with a mail channel beside the others: mail comes in at `port`, answers leave
+/// through `server`.
+pub fn config_with_mail(port: u16, server: SocketAddr) -> String {
+    let (host, out) = (server.ip(), server.port());
+    format!(
+        r#"{}
+[[channels]]
+id = "mail"
+kind = "email"
+address = "support@postroom.test"
+name = "Support"
+token_secret = "a secret that the tests may know"
+
+[channels.listen]
+protocol = "lmtp"
+address = "127.0.0.1:{port}"
+
+[channels.smtp]
+host = "{host}"
+port = {out}
+tls = "none"
+"#,
+        config("")
+    )
+}
