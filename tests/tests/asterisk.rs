@@ -112,6 +112,7 @@ impl Asterisk {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the files of a telephone system, one after the other")]
 fn files(
     inside: &Path,
     manager_port: u16,
@@ -119,7 +120,8 @@ fn files(
     other_port: u16,
 ) -> Vec<(&'static str, String)> {
     let here = inside.display();
-    let modules: String = MODULES.iter().map(|module| format!("load = {module}.so\n")).collect();
+    let modules: Vec<_> = MODULES.iter().map(|module| format!("load = {module}.so\n")).collect();
+    let modules = modules.concat();
     let cel: Vec<String> = [
         "${eventtype}",
         "${eventtime}",

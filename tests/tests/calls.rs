@@ -1,6 +1,6 @@
 //! Calls on the real binary: posted by a telephone system, read from a log that is followed, called
 //! back by an agent.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,6 +1,6 @@
 //! Mail on the real binary and a real mail server: customer, Postfix, LMTP, agent, SMTP, Postfix, the
 //! customer's mailbox, and back.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -269,7 +269,7 @@ async fn kill_9_at_any_moment_of_the_round_trip_loses_and_doubles_nothing() {
     let bob = house.token("agent", Some("bob")).await;
     let (written, _) = watch::channel(Written::new());
     let (doors, door) = watch::channel(server.address.clone());
-    let agent = tokio::spawn(answers(door, bob));
+    let agent = tokio_util::task::TaskTracker::new().spawn(answers(door, bob));
     let writing = async {
         let [ada, ben, cem] = CUSTOMERS.map(|name| writes(&postfix, name, &written));
         tokio::join!(ada, ben, cem);

@@ -17,7 +17,7 @@ fn with_mailbox(dovecot: &Dovecot, more: &str) -> String {
 [[channels]]
 id = "mail"
 kind = "imap"
-host = "localhost"
+host = "127.0.0.1"
 port = {}
 ca_file = "{}"
 username = "ada"
@@ -83,13 +83,13 @@ async fn mailbox_that_is_taken_over_loses_and_doubles_nothing_while_the_server_i
     let random = SeededRandom::new(7);
     let mut sent = 0;
     for round in 0..ROUNDS {
+        let server = house.serve().await;
+        let admin = house.token("admin", None).await;
+        let mut stream = server.client().stream("", &admin, None).await;
         for _ in 0..MAILS {
             sent += 1;
             dovecot.deliver("ada", "INBOX", &mail(sent));
         }
-        let server = house.serve().await;
-        let admin = house.token("admin", None).await;
-        let mut stream = server.client().stream("", &admin, None).await;
         // It is somewhere in the middle of them, at another place each time.
         stream.next_of("message.received").await;
         for _ in 0..random.below(40) {

@@ -18,7 +18,11 @@ fn document(name: &str) -> PathBuf {
 fn users() -> String {
     let page = std::fs::read_to_string(document("adapters.md")).unwrap();
     let from = page.find("    authorization {").unwrap();
-    let lines = page[from..].lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let lines = page
+        .get(from..)
+        .unwrap_or_default()
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -1,8 +1,9 @@
 //! Bus and access store over NATS JetStream, for the clustered form.
 //!
 //! Four streams of a workspace: the inlet, the ledger, the outlet for adapters of other processes, and
-//! a key-value bucket of credentials. What is read is read by sequence, and consumers are only a way to read fast: what they acknowledge
-//! decides nothing. An answer that did not come is told as such and never repaired by a silent retry.
+//! a key-value bucket of credentials. What is read is read by sequence, and consumers are only a way to
+//! read fast: what they acknowledge decides nothing. An answer that did not come is told as such and never
+//! repaired by a silent retry.
 //!
 //! This crate uses the core of the client library and speaks the JetStream API itself, because every
 //! error code of the server means something else to the promises of the bus. It decides nothing and

@@ -108,10 +108,6 @@ impl Adapter for EmailAdapter {
         }
     }
 
-    fn fetches(&self) -> bool {
-        self.house.is_some()
-    }
-
     async fn examine(&self) -> Vec<Examined> {
         let mut examined = Vec::new();
         if let Some(house) = &self.house {

@@ -23,7 +23,7 @@ impl Verdict {
 
 /// The values of every field of that name, unfolded, in order.
 pub(crate) fn fields<'a>(raw: &'a [u8], name: &'a str) -> impl Iterator<Item = String> + 'a {
-    let mut lines = raw.split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end()).peekable();
+    let mut lines = raw.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).peekable();
     std::iter::from_fn(move || {
         loop {
             let line = lines.next().filter(|line| !line.is_empty())?;

@@ -205,12 +205,15 @@ mod tests {
         assert!(!own.read_tag(&tag, None).unwrap().verified);
         // Any other letter, in the thread or in the signature, and it is not verified.
         for at in 0..tag.len() {
-            let other = if &tag[at..=at] == "a" { "b" } else { "a" };
-            let changed = format!("{}{other}{}", &tag[..at], &tag[at + 1..]);
+            let mut letters: Vec<char> = tag.chars().collect();
+            letters[at] = if letters[at] == 'a' { 'b' } else { 'a' };
+            let changed: String = letters.into_iter().collect();
             let read = own.read_tag(&changed, Some("ada@example.com"));
             assert!(read.is_none_or(|tag| !tag.verified), "{at}");
         }
-        for wrong in ["", "sales", &tag[1..], &format!("{tag}a"), &"1".repeat(TAG_CHARS)] {
+        for wrong in
+            ["", "sales", tag.get(1..).unwrap(), &format!("{tag}a"), &"1".repeat(TAG_CHARS)]
+        {
             assert_eq!(own.read_tag(wrong, Some("ada@example.com")), None, "{wrong}");
         }
         let other_channel = tokens("sales", &["a secret of the tests"]);

@@ -6,6 +6,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
     reason = "an example for the terminal"
 )]
 
@@ -79,7 +81,7 @@ fn commons() -> ImapCommons {
 }
 
 fn adapter(name: &str, table: Value, commons: &ImapCommons) -> ImapAdapter {
-    let options = ImapOptions::parse(table.as_object().unwrap()).unwrap();
+    let options = ImapOptions::parse(&serde_json::from_value(table).unwrap()).unwrap();
     ImapAdapter::new(ChannelId::new(name).unwrap(), options, commons).unwrap()
 }
 
@@ -107,7 +109,7 @@ async fn plain(server: &Dovecot, ca: &str) -> f64 {
     let begun = Instant::now();
     let stream = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
     let mut stream = connector.connect(name, stream).await.unwrap();
     let commands = format!(
         "A1 LOGIN ada {DOVECOT_PASSWORD}\r\nA2 SELECT INBOX\r\nA3 UID FETCH 1:* (UID BODY.PEEK[])\r\n"
@@ -126,7 +128,7 @@ async fn plain(server: &Dovecot, ca: &str) -> f64 {
 }
 
 async fn taken(server: &Dovecot, ca: &str, mails: usize) -> f64 {
-    let table = json!({ "host": "localhost", "port": server.port(), "username": "ada",
+    let table = json!({ "host": "127.0.0.1", "port": server.port(), "username": "ada",
         "password": DOVECOT_PASSWORD, "ca": ca });
     let commons = commons();
     let (adapter, counter) = (adapter("mail", table, &commons), Arc::new(Counter::default()));

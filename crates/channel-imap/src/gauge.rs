@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn plain_traffic_passes_in_whatever_parts_it_comes() {
-        let words = b"* OK [CAPABILITY IMAP4rev1] at {900}\r\n* 1 FETCH (UID 1 BODY[] {5}\r\n{9}\r\n)\r\nA1 OK done\r\n";
+        let words = b"* OK [CAPABILITY IMAP4rev1] at {900}\r\n\
+            * 1 FETCH (UID 1 BODY[] {5}\r\n{9}\r\n)\r\nA1 OK done\r\n";
         assert_eq!(say(&[words]), Ok(()));
         let single: Vec<&[u8]> = words.chunks(1).collect();
         assert_eq!(say(&single), Ok(()));

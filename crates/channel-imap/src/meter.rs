@@ -61,9 +61,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
                 this.armed = false;
                 let come = buf.filled().get(before..).unwrap_or_default();
                 let taken = this.gauge.take(come);
-                Poll::Ready(
-                    taken.map_err(|excess| io::Error::new(io::ErrorKind::InvalidData, excess)),
-                )
+                Poll::Ready(taken.map_err(|excess| {
+                    // A read that fails has read nothing.
+                    buf.set_filled(before);
+                    io::Error::new(io::ErrorKind::InvalidData, excess)
+                }))
             }
         }
     }

@@ -114,7 +114,9 @@ mod tests {
         ) {
             let said = Plan::new(region).and_then(|plan| plan.read(&digits));
             if let Some(number) = said {
-                prop_assert_eq!(read(&digits, Style::Dialled, Region::parse(region).as_ref(), 6), number);
+                // Numbers inside a house are told apart before the plan is asked.
+                let region = Region::parse(region);
+                prop_assert_eq!(read(&digits, Style::Dialled, region.as_ref(), 0), number);
             }
         }
     }

@@ -138,7 +138,9 @@ fn cloud_event() -> Value {
             "Nats-Msg-Id": text("The same as `ce-id`: the server takes it once in its window"),
             "ce-specversion": { "type": "string", "const": "1.0" },
             "ce-id": text("The same for the same content"),
-            "ce-type": text("postroom.inputs.v1, postroom.envelope.v1, postroom.reply.v1; an adapter outside names its own"),
+            "ce-type": text(
+                "postroom.inputs.v1, postroom.envelope.v1, postroom.reply.v1; an adapter outside names its own"
+            ),
             "ce-source": text("/postroom/<workspace>; an adapter outside names itself"),
             "ce-time": { "type": "string", "format": "date-time" }
         }

@@ -1,8 +1,8 @@
 //! The loop that decides: read the inlet, look up, ask the core, append one envelope, project it.
 //!
 //! One router is active for a workspace; the ledger itself is the fence (P4). It decides only while
-//! the records, with what it is writing above them, stand at its own ledger tail (P5). This crate does the I/O around the pure core and
-//! decides nothing itself; it knows no backend and no channel.
+//! the records, with what it is writing above them, stand at its own ledger tail (P5). This crate does
+//! the I/O around the pure core and decides nothing itself; it knows no backend and no channel.
 
 mod append;
 mod batch;

@@ -254,6 +254,9 @@ enum Next {
     Again,
 }
 
+/// A read of the inlet that is under way.
+type Reading = JoinHandle<Result<Vec<Entry>, BusError>>;
+
 /// Waits for the next inputs or for what time brings.
 struct Waiting<'p> {
     parts: &'p RouterParts,
@@ -263,7 +266,7 @@ struct Waiting<'p> {
     /// The pause after the next read that fails.
     pause: Duration,
     /// The read of what comes after this publish, while the batch before is decided.
-    ahead: Option<(u64, JoinHandle<Result<Vec<Entry>, BusError>>)>,
+    ahead: Option<(u64, Reading)>,
 }
 
 impl<'p> Waiting<'p> {

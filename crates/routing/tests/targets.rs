@@ -131,7 +131,7 @@ fn snooze_stops_no_promise_and_a_merge_ends_it() {
 #[test]
 fn missed_call_is_to_be_called_back_in_time() {
     check(
-        r#"
+        r"
         channel phone kind=phone sends=false calls=on
         queue support
         targets callback first=120
@@ -142,7 +142,7 @@ fn missed_call_is_to_be_called_back_in_time() {
         # A second one that nobody calls back.
         call k3 ended from=+4930901821 how=no_answer channel=phone -> opened support, call ended no_answer, waits, targets first in 120
         wait 120 -> k3 first breached
-        "#,
+        ",
     );
 }
 

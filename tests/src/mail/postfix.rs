@@ -41,7 +41,7 @@ postlog unix-dgram n - n - 1 postlogd
 pub struct Postfix {
     folder: TempDir,
     pub address: SocketAddr,
-    _refuser: Refuser,
+    refuser: Refuser,
 }
 
 /// A port that nobody has now.
@@ -57,7 +57,7 @@ impl Postfix {
         let refuser = Refuser::start().await;
         let port = free_port().await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let postfix = Self { folder, address, _refuser: refuser };
+        let postfix = Self { folder, address, refuser };
         postfix.write(lmtp, customers);
         let log = std::fs::File::create(postfix.path("said")).expect("a log");
         let started = postfix
@@ -110,8 +110,8 @@ impl Postfix {
         for name in ["conf", "queue", "data", "mail"] {
             std::fs::create_dir(self.path(name)).expect("a folder");
         }
-        let boxes: String =
-            customers.iter().map(|one| format!(" {{ {one}@customer.test = {one}/ }}")).collect();
+        let boxes = customers.iter().map(|one| format!(" {{ {one}@customer.test = {one}/ }}"));
+        let boxes = boxes.collect::<Vec<_>>().concat();
         let main = format!(
             "compatibility_level = 3.6
 queue_directory = {root}/queue
@@ -142,7 +142,7 @@ maximal_backoff_time = 1s
 lmtp_destination_concurrency_failed_cohort_limit = 0
 ",
             root = root.display(),
-            gone = self._refuser.port,
+            gone = self.refuser.port,
         );
         let port = self.address.port();
         let master = format!("127.0.0.1:{port} inet n - n - - smtpd\n{SERVICES}");
@@ -201,7 +201,7 @@ impl Refuser {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let listening = tokio::spawn(async move {
+        let listening = tokio_util::task::TaskTracker::new().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 // One after the other is enough.
                 drop(refuse(stream).await);

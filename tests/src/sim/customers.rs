@@ -119,7 +119,7 @@ fn message(random: &SeededRandom, stage: &Stage, number: u64) -> Input {
     // The channel `late` is configured late, if at all: what comes through it is set aside.
     let name = match random.below(12) {
         0..6 => "chat",
-        6..10 => "mail",
+        6..10 => "desk",
         10 => "calls",
         _ => "late",
     };

@@ -9,9 +9,9 @@ use postroom_model::{
 };
 
 /// Channels through which customers write.
-pub(crate) const CHANNELS: [&str; 4] = ["chat", "mail", "calls", "late"];
+pub(crate) const CHANNELS: [&str; 4] = ["chat", "desk", "calls", "late"];
 /// Those through which replies leave.
-pub(crate) const SENDING: [&str; 2] = ["chat", "mail"];
+pub(crate) const SENDING: [&str; 2] = ["chat", "desk"];
 pub(crate) const AGENTS: [&str; 4] = ["ada", "bob", "cho", "dan"];
 pub(crate) const QUEUES: [&str; 3] = ["support", "billing", "english"];
 
@@ -44,7 +44,8 @@ pub(crate) fn settings(version: u64) -> Settings {
             settings.rules.clear();
         }
         4 => {
-            settings.costs = BTreeMap::from([(ChannelKind::Webhook, 50), (ChannelKind::Email, 10)]);
+            settings.costs =
+                BTreeMap::from([(ChannelKind::Webhook, 50), (ChannelKind::External, 10)]);
             settings.agents.rotate_left(1);
         }
         5 => settings.queues.extend(settings.queues.first().cloned()),
@@ -59,7 +60,7 @@ fn first() -> Settings {
         timing: timing(),
         channels: vec![
             channel_settings("chat", ChannelKind::Webhook, true),
-            channel_settings("mail", ChannelKind::Email, true),
+            channel_settings("desk", ChannelKind::External, true),
             channel_settings("calls", ChannelKind::Phone, false),
         ],
         queues: QUEUES.iter().map(|name| queue_settings(name)).collect(),

@@ -164,9 +164,9 @@ impl Session {
         if self.house.tls.is_some() && !self.encrypted {
             lines.push("STARTTLS".to_owned());
         }
-        let mut text: String = lines.iter().map(|line| format!("250-{line}\r\n")).collect();
-        text.push_str("250 ENHANCEDSTATUSCODES");
-        Step::Say(text)
+        lines.push("ENHANCEDSTATUSCODES".to_owned());
+        // The last one is told apart by what stands after its number.
+        Step::Say(format!("250-{}", lines.join("\r\n250-")).replace("250-ENHANCED", "250 ENHANCED"))
     }
 
     fn reset(&mut self) {

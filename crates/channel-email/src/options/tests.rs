@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::EmailOptions;
 
 fn table(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    serde_json::from_value(value).unwrap()
 }
 
 fn good() -> Value {

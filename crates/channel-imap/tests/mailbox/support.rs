@@ -66,9 +66,8 @@ impl Reading {
                 tokio::task::yield_now().await;
             }
         };
-        if tokio::time::timeout(PATIENCE, has).await.is_err() {
-            panic!("{} of {mails} mails came", self.inlet.external_ids().len());
-        }
+        let ended = tokio::time::timeout(PATIENCE, has).await;
+        assert!(ended.is_ok(), "{} of {mails} mails came", self.inlet.external_ids().len());
         self.inlet.external_ids()
     }
 

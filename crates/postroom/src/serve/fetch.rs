@@ -10,6 +10,7 @@ use postroom_model::ChannelId;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::adapters::Adapters;
 use crate::door::Door;
@@ -33,6 +34,8 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) {
     let mut running: BTreeMap<ChannelId, Running> = BTreeMap::new();
+    // Each task is waited for by its handle.
+    let tasks = TaskTracker::new();
     while !stop.is_cancelled() {
         let current = Arc::clone(&adapters.borrow_and_update());
         let mine = owned.borrow_and_update().clone();
@@ -49,7 +52,7 @@ pub(super) async fn run(
             if here(channel, adapter) && !running.contains_key(channel) {
                 let (adapter, stop) = (Arc::clone(adapter), stop.child_token());
                 let inlet = Arc::clone(&door) as Arc<dyn Inlet>;
-                let task = tokio::spawn(fetch(Arc::clone(&adapter), inlet, stop.clone()));
+                let task = tasks.spawn(fetch(Arc::clone(&adapter), inlet, stop.clone()));
                 running.insert(channel.clone(), Running { adapter, stop, task });
             }
         }

@@ -162,6 +162,7 @@ fn of_deliveries() -> Vec<EventBody> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "one of each of what there is")]
 fn of_the_workspace() -> Vec<EventBody> {
     let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
     let unparsed = Unparsed {
@@ -229,6 +230,15 @@ fn of_the_workspace() -> Vec<EventBody> {
             leg: CallLeg::default(),
             closes_at: None,
         })),
+        EventBody::AddressDied {
+            contact: crate::support::contact_id(9),
+            address: "mailto:gone@example.com".parse().unwrap(),
+            code: Some("5.1.1".to_owned()),
+        },
+        EventBody::AddressRevived {
+            contact: crate::support::contact_id(9),
+            address: "mailto:gone@example.com".parse().unwrap(),
+        },
         EventBody::CursorMoved(Cursor {
             channel: site(),
             name: "file".to_owned(),

@@ -56,7 +56,7 @@ pub(super) fn accept(
         events.extend(mail.revived(&inbound, lookups));
     }
     let (conversation, quiet) = match &mail {
-        Some(mail) => mail.place(state, &inbound, contact, lookups, made, &mut events),
+        Some(mail) => mail.place(state, (&inbound, contact), lookups, made, &mut events),
         None => (place(state, &inbound, contact, lookups, made, &mut events), false),
     };
     let channel = inbound.channel;

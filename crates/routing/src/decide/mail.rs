@@ -71,8 +71,7 @@ impl Standing {
     pub(super) fn place(
         &self,
         state: &State,
-        inbound: &Inbound,
-        contact: Option<ContactId>,
+        (inbound, contact): (&Inbound, Option<ContactId>),
         lookups: &Lookups<'_>,
         made: &mut Made,
         events: &mut Vec<Event>,

@@ -137,7 +137,7 @@ impl Model {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each word")]
+    #[expect(clippy::too_many_lines, reason = "one arm for each of what there is")]
     fn fold_on(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
         if let EventBody::ConversationOpened(opened)
         | EventBody::ConversationReopened { opened, .. } = body

@@ -282,7 +282,7 @@ impl Script {
     }
 
     /// A line of the settings. False if it is none.
-    #[expect(clippy::too_many_lines, reason = "one arm for each word")]
+    #[expect(clippy::too_many_lines, reason = "one arm for each of what there is")]
     fn setting(&mut self, line: &Line) -> bool {
         let settings = &mut self.settings;
         match line.word(0) {

@@ -55,7 +55,7 @@ fn freed(freed: Option<&Freed>) -> String {
     freed.map(|freed| format!(" freeing {}", freed.agent)).unwrap_or_default()
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm for each word")]
+#[expect(clippy::too_many_lines, reason = "one arm for each of what there is")]
 fn event_words(body: &EventBody, names: &Names) -> Option<String> {
     if let Some(words) = desk_words(body) {
         return Some(words);

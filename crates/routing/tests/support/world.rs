@@ -67,7 +67,7 @@ impl World {
             self.check();
         }
         let targets = self.model.conversations.values().flat_map(|row| &row.targets);
-        let late = targets.filter_map(|target| target.next_at()).filter(|at| *at <= self.now);
+        let late = targets.filter_map(postroom_model::Target::next_at).filter(|at| *at <= self.now);
         assert_eq!(late.count(), 0, "whoever must know has been told");
         all
     }
