@@ -190,12 +190,6 @@ fn of_the_workspace() -> Vec<EventBody> {
             name: None,
             addresses: vec![address()],
         },
-        EventBody::AddressDied {
-            contact: contact_id(1),
-            address: address(),
-            code: Some("5.1.1".to_owned()),
-        },
-        EventBody::AddressRevived { contact: contact_id(1), address: address() },
         EventBody::ContactMerged {
             contact: contact_id(1),
             into: contact_id(2),
