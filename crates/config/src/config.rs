@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings,
-    Timing, WorkspaceId,
+    AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, DeskSettings, QueueSettings,
+    Rule, Settings, Timing, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,8 @@ pub struct Config {
     /// What a conversation takes of an agent's capacity.
     pub costs: BTreeMap<ChannelKind, u16>,
     pub calendars: Vec<CalendarSettings>,
+    /// What holds for all agents.
+    pub desk: DeskSettings,
     /// What time alone brings.
     pub timing: Timing,
     pub(crate) source: Arc<Source>,
@@ -80,6 +82,7 @@ impl Config {
             agents,
             costs: self.costs.clone(),
             calendars,
+            desk: self.desk.clone(),
         }
     }
 

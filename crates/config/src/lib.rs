@@ -29,6 +29,7 @@ mod timing;
 mod toml_text;
 mod types;
 mod watcher;
+mod work;
 
 pub use crate::config::Config;
 pub use crate::diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -20,7 +20,7 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, timing};
+use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, timing, work};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -172,6 +172,8 @@ impl Loader {
         let policies = timing::policies(&mut reader, root, &calendars);
         let rules = routes::rules(&mut reader, root, &queue_names, &policies);
         let agents = routes::agents(&mut reader, root, &queue_names);
+        work::skills(&mut reader, &rules, &agents);
+        let desk = work::desk(&mut reader, root);
         let timing = timing::timing(&mut reader, root, policies);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
@@ -188,6 +190,7 @@ impl Loader {
             agents,
             costs,
             calendars,
+            desk,
             timing,
             source,
             notes,

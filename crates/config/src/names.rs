@@ -1,7 +1,7 @@
 //! Finds the name that somebody probably meant. Knows nothing of what the names are for.
 
 /// Names shown where none is near enough to be suggested.
-const NAMES_SHOWN_MAX: usize = 20;
+const NAMES_SHOWN_MAX: usize = 24;
 
 /// The candidate that `word` is probably a misspelling of. None if nothing is near.
 ///

@@ -17,6 +17,7 @@ use crate::secret_files::SecretFiles;
 use crate::sections::kind_name;
 use crate::timing::{Policies, targets_ref};
 use crate::types::ChannelConfig;
+use crate::work;
 
 const KINDS: [ChannelKind; 5] = [
     ChannelKind::Email,
@@ -28,6 +29,8 @@ const KINDS: [ChannelKind; 5] = [
 /// The level of a skill.
 const LEVELS: std::ops::RangeInclusive<u64> = 1..=100;
 const AGENT_CAPACITY_MAX: u64 = 1_000_000;
+/// Conversations of a kind that an agent may hold.
+const AGENT_LIMIT_MAX: u64 = 10_000;
 
 /// What was seen once and must not come again: its text, and the path where it stands.
 #[derive(Default)]
@@ -83,9 +86,10 @@ pub(crate) fn queues(
         reader.only(table, keys_of("queues"));
         let id = own_id(reader, table, &mut seen, QueueId::new);
         let name = reader.text(table, "name");
+        let work = work::queue_work(reader, table);
         if let Some(id) = id {
             let name = name.unwrap_or_else(|| id.to_string());
-            queues.push(QueueSettings { id, name });
+            queues.push(QueueSettings { id, name, work });
         }
     }
     (queues, seen.0.into_keys().collect())
@@ -162,6 +166,7 @@ pub(crate) fn rules(
             queue: optional_queue(reader, &table, queues),
             priority: priority.and_then(|priority| u8::try_from(priority).ok()),
             skills: reader.levels(&table, "skills", &LEVELS),
+            prefer: reader.levels(&table, "prefer", &LEVELS),
             tags: tags(reader, &table),
             targets: targets_ref(reader, &table, policies),
         });
@@ -207,6 +212,7 @@ pub(crate) fn agents(
         let skills = reader.levels(&table, "skills", &LEVELS);
         let capacity = reader.number(&table, "capacity", &(0..=AGENT_CAPACITY_MAX));
         let capacity = capacity.and_then(|capacity| u32::try_from(capacity).ok());
+        let limits = work::per_kind(reader, &table, "limits", &(0..=AGENT_LIMIT_MAX));
         if let Some(id) = id {
             agents.push(AgentSettings {
                 name: name.unwrap_or_else(|| id.to_string()),
@@ -215,6 +221,10 @@ pub(crate) fn agents(
                 queues: served,
                 skills,
                 capacity: capacity.unwrap_or(AGENT_CAPACITY),
+                limits: limits
+                    .into_iter()
+                    .filter_map(|(kind, most)| Some((kind, u32::try_from(most).ok()?)))
+                    .collect(),
             });
         }
     }

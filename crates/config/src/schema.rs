@@ -74,9 +74,39 @@ const SECTIONS: &[Section] = &[
         Shape::Named,
         &["id", "first_response", "next_response", "resolution", "warn_before", "calendar"],
     ),
-    section("queues", Shape::Named, &["id", "name", "targets"]),
-    section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags", "targets"]),
-    section("agents", Shape::Named, &["id", "name", "email", "queues", "skills", "capacity"]),
+    section(
+        "queues",
+        Shape::Named,
+        &[
+            "id",
+            "name",
+            "hand_out",
+            "order",
+            "choose",
+            "offer_s",
+            "offer_to",
+            "decline_s",
+            "wrap_up_s",
+            "idle_after_s",
+            "idle_frees_percent",
+            "offline",
+            "costs",
+            "targets",
+        ],
+    ),
+    section(
+        "rules",
+        Shape::Numbered,
+        &["when", "queue", "priority", "skills", "prefer", "tags", "targets"],
+    ),
+    section(
+        "agents",
+        Shape::Named,
+        &["id", "name", "email", "queues", "skills", "capacity", "limits"],
+    ),
+    section("statuses", Shape::Named, &["id", "name", "status"]),
+    section("ramp_in", Shape::Table, &["new_max", "every_s", "lasts_s"]),
+    section("presence", Shape::Table, &["grace_s"]),
 ];
 
 const fn section(name: &'static str, shape: Shape, keys: &'static [&'static str]) -> Section {

@@ -104,7 +104,9 @@ fn audience(event: &Event) -> Audience {
         return Audience::Conversation(conversation, concerned(&event.body));
     }
     match &event.body {
-        EventBody::AgentStatusChanged { agent, .. } => Audience::Agent(agent.clone()),
+        EventBody::AgentStatusChanged { agent, .. }
+        | EventBody::AgentPaused { agent, .. }
+        | EventBody::AgentReady { agent } => Audience::Agent(agent.clone()),
         EventBody::CallRecorded(recorded) => Audience::Channel(recorded.channel.clone()),
         EventBody::ConfigInstalled { .. }
         | EventBody::CursorMoved(_)

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::Book;
 use crate::auth::Auth;
 use crate::feed::Feed;
+use crate::inboxes::{self, Inboxes};
 use crate::lookup::Lookup;
 use crate::{GatewayMetrics, api, frame};
 
@@ -166,6 +167,7 @@ pub(crate) struct Inner {
     /// None until somebody asks for the metrics.
     pub(crate) accounts: tokio::sync::Mutex<Option<Book>>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) inboxes: Inboxes,
     pub(crate) large_bodies: Arc<Semaphore>,
     /// Ends every event stream.
     pub(crate) stop: CancellationToken,
@@ -233,6 +235,7 @@ impl Gateway {
             lookup,
             accounts: tokio::sync::Mutex::default(),
             auth,
+            inboxes: Inboxes::default(),
             streams: Arc::new(Semaphore::new(parts.limits.streams_max)),
             large_bodies: Arc::new(Semaphore::new(parts.limits.large_bodies_max)),
             stop: CancellationToken::new(),
@@ -240,6 +243,8 @@ impl Gateway {
             origin: parts.public_url.origin().ascii_serialization(),
             parts,
         }));
+        let telling = inboxes::tell(app.clone());
+        background.spawn(finish.clone().run_until_cancelled_owned(telling));
         Self { app, connections: TaskTracker::new(), background, finish }
     }
 

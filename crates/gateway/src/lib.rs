@@ -12,6 +12,7 @@ mod body;
 mod feed;
 mod frame;
 mod gateway;
+mod inboxes;
 mod lookup;
 mod metrics;
 mod openapi;

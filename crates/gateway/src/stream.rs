@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::Stream;
 use postroom_access::Principal;
-use postroom_model::{ConversationId, Role, Settings};
+use postroom_model::{AgentId, ConversationId, Role, Settings};
 use postroom_records::{Key, Row};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
@@ -71,12 +71,17 @@ struct Reader {
 /// Counts the stream for as long as it is open.
 struct Permit {
     app: App,
-    _permit: OwnedSemaphorePermit,
+    /// Whose inbox it is.
+    agent: Option<AgentId>,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.app.metrics.streams.dec();
+        if let Some(agent) = &self.agent {
+            self.app.inboxes.leave(agent);
+        }
     }
 }
 
@@ -98,7 +103,11 @@ pub(crate) fn open(
         Problem::unavailable("too_many_streams", "as many event streams are open as may be")
     })?;
     app.metrics.streams.inc();
-    let permit = Permit { app: app.clone(), _permit: permit };
+    let agent = caller.principal.agent.clone();
+    if let Some(agent) = &agent {
+        app.inboxes.enter(agent);
+    }
+    let permit = Permit { app: app.clone(), agent, _slot: permit };
     let reader = Reader {
         head: app.feed.head(),
         app,

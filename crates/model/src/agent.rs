@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, Timestamp};
+use crate::{AgentId, Offer, StatusId, Timestamp};
 
 #[derive(
     Debug,
@@ -29,6 +29,52 @@ pub enum AgentStatus {
     /// As after a start: gets nothing new.
     #[default]
     Offline,
+    /// Did not answer an offer: gets nothing new until they say that they are there. Nobody can ask
+    /// for it.
+    NotResponding,
+}
+
+/// Why somebody who is online gets nothing new for a while.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseCause {
+    /// One was done, and has its work afterwards.
+    WrapUp,
+    /// They have just come online, and got a portion of what waits.
+    RampIn,
+}
+
+/// Until when somebody who is online gets nothing new.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+pub struct Pause {
+    pub until: Timestamp,
+    pub cause: PauseCause,
+}
+
+impl Pause {
+    pub fn is_wrap_up(&self) -> bool {
+        self.cause == PauseCause::WrapUp
+    }
 }
 
 /// What the records hold of an agent beside the settings.
@@ -39,10 +85,18 @@ pub struct Presence {
     pub agent: AgentId,
     pub status: AgentStatus,
     pub status_since: Timestamp,
+    /// The team's own word for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<StatusId>,
     /// Sum of the costs of the conversations held, open and pending.
     pub load: u32,
     /// Conversations held, open and pending.
     pub conversations: u32,
     /// When a conversation was last assigned to or taken from them.
     pub idle_since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// What they are asked to take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Offer>,
 }

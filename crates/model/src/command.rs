@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AgentId, AgentStatus, Attachment, Call, CommandId, ContactId, ConversationId, MessageId,
-    NoteId, ParkedId, QueueId, Timestamp,
+    NoteId, OfferId, ParkedId, QueueId, StatusId, Timestamp,
 };
 
 /// A change that somebody asks for; the router decides it in one order with everything else.
@@ -60,6 +60,11 @@ pub struct Actor {
 impl Actor {
     pub fn agent(agent: &AgentId) -> Self {
         Self { role: Role::Agent, agent: Some(agent.clone()), name: agent.to_string() }
+    }
+
+    /// The program itself.
+    pub fn postroom() -> Self {
+        Self { role: Role::Admin, agent: None, name: "postroom".to_owned() }
     }
 
     /// The operator at the command line.
@@ -141,6 +146,21 @@ pub enum Action {
     SetStatus {
         agent: AgentId,
         status: AgentStatus,
+        /// The team's own word for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<StatusId>,
+    },
+    /// These agents have an inbox open.
+    Present {
+        agents: Vec<AgentId>,
+    },
+    AcceptOffer {
+        conversation: ConversationId,
+        offer: OfferId,
+    },
+    DeclineOffer {
+        conversation: ConversationId,
+        offer: OfferId,
     },
     /// Two contacts are one person: the addresses of `contact` lead to `into` from now on.
     MergeContact {
@@ -174,8 +194,11 @@ impl Action {
             | Self::Snooze { conversation, .. }
             | Self::Tag { conversation, .. }
             | Self::Prioritise { conversation, .. }
-            | Self::Merge { conversation, .. } => Some(*conversation),
+            | Self::Merge { conversation, .. }
+            | Self::AcceptOffer { conversation, .. }
+            | Self::DeclineOffer { conversation, .. } => Some(*conversation),
             Self::SetStatus { .. }
+            | Self::Present { .. }
             | Self::MergeContact { .. }
             | Self::RetryParked { .. }
             | Self::DropParked { .. } => None,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, ChannelId, ContactId, ConversationId, Party, PolicyId, QueueId, Reason, RuleTrace,
-    Target, Timestamp,
+    AgentId, ChannelId, ContactId, ConversationId, Offered, Party, PolicyId, QueueId, Reason,
+    RuleTrace, Target, Timestamp,
 };
 
 #[derive(
@@ -64,6 +64,9 @@ pub struct Conversation {
     /// Skills that an agent must have, with the lowest level that will do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skills: BTreeMap<String, u8>,
+    /// Skills that would be better still: who has them goes before those who have not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub preferred: BTreeMap<String, u8>,
     /// What it takes of its owner's capacity while it is open or pending.
     pub cost: u16,
     pub tags: Vec<String>,
@@ -89,6 +92,9 @@ pub struct Conversation {
     pub message_version: u64,
     /// Which rules were tried when it came into its queue.
     pub route: RuleTrace,
+    /// Who is asked whether they take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offered>,
     /// Why it has the owner that it has, or why it lost the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Reason>,

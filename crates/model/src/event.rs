@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
-    ConversationId, Cursor, HostId, Input, LegHeard, Message, MessageId, NoteId, ParkedId, Party,
-    PolicyId, QueueId, Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Target, TargetKind,
-    Timestamp,
+    ConversationId, Cursor, HostId, Input, LegHeard, Message, MessageId, NoteId, OfferClosed,
+    OfferMade, ParkedId, Party, Pause, PolicyId, QueueId, Reason, ReceiptStatus, RuleTrace,
+    SendResult, Settings, StatusId, Target, TargetKind, Timestamp,
 };
 
 /// One thing that happened. Its position in the ledger is counted, not written.
@@ -132,6 +132,19 @@ pub enum EventBody {
         by: Actor,
     },
 
+    #[serde(rename = "offer.made")]
+    OfferMade(Box<OfferMade>),
+    #[serde(rename = "offer.closed")]
+    OfferClosed(Box<OfferClosed>),
+    /// Enough time has passed since the agent declined it; it may be offered to them again.
+    #[serde(rename = "offer.forgotten")]
+    OfferForgotten { agent: AgentId },
+    /// The customer has been silent for long, and the owner has a share of the cost back.
+    #[serde(rename = "conversation.idled")]
+    ConversationIdled { agent: AgentId, cost: u16 },
+    /// It goes on, and takes that share again.
+    #[serde(rename = "conversation.roused")]
+    ConversationRoused { agent: AgentId, cost: u16 },
     /// What is promised from now on, all of it, and how far it is.
     #[serde(rename = "targets.changed")]
     TargetsChanged { targets: Vec<Target> },
@@ -182,7 +195,22 @@ pub enum EventBody {
     },
 
     #[serde(rename = "agent.status_changed")]
-    AgentStatusChanged { agent: AgentId, status: AgentStatus, by: Actor },
+    AgentStatusChanged {
+        agent: AgentId,
+        status: AgentStatus,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<StatusId>,
+        by: Actor,
+    },
+    /// They are online and get nothing new for a while.
+    #[serde(rename = "agent.paused")]
+    AgentPaused { agent: AgentId, pause: Pause },
+    /// The pause is over.
+    #[serde(rename = "agent.ready")]
+    AgentReady { agent: AgentId },
+    /// They had an inbox open.
+    #[serde(rename = "agents.seen")]
+    AgentsSeen { agents: Vec<AgentId> },
 
     #[serde(rename = "cursor.moved")]
     CursorMoved(Cursor),
@@ -233,6 +261,9 @@ pub struct Opened {
     pub priority: u8,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skills: BTreeMap<String, u8>,
+    /// Skills that would be better still.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub preferred: BTreeMap<String, u8>,
     pub cost: u16,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

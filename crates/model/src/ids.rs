@@ -118,6 +118,8 @@ slug_ids! {
     QueueId;
     /// A person who answers.
     AgentId;
+    /// A status of the team's own.
+    StatusId;
 }
 
 impl WorkspaceId {
@@ -179,6 +181,8 @@ uuid_ids! {
     CallId;
     /// One run of a process that sends.
     HostId;
+    /// Agents were asked whether they take a conversation.
+    OfferId;
 }
 
 impl MessageId {
@@ -192,6 +196,13 @@ impl CallId {
     /// The id of a call that a telephone system tells of: the same in each of its reports.
     pub fn of_external(workspace: &WorkspaceId, channel: &ChannelId, call_id: &str) -> Self {
         Self(hashed(b"call", &[workspace.as_str(), channel.as_str(), call_id]))
+    }
+}
+
+impl OfferId {
+    /// Of a conversation at one of its versions, which has one offer at most.
+    pub fn of_conversation(conversation: ConversationId, version: u64) -> Self {
+        Self(hashed(b"offer", &[&conversation.to_string(), &version.to_string()]))
     }
 }
 

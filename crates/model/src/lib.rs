@@ -14,6 +14,7 @@ pub mod command;
 pub mod contact;
 pub mod conversation;
 pub mod delivery;
+pub mod desk;
 pub mod digest;
 pub mod envelope;
 pub mod event;
@@ -24,6 +25,7 @@ pub mod legs;
 pub mod limits;
 pub mod mail_thread;
 pub mod message;
+pub mod offer;
 pub mod outcome;
 pub mod outside;
 pub mod random;
@@ -33,7 +35,7 @@ pub mod target;
 pub mod time;
 pub mod timing;
 
-pub use agent::{AgentStatus, Presence};
+pub use agent::{AgentStatus, Pause, PauseCause, Presence};
 pub use blob::BlobRef;
 pub use calendar::{CalendarSettings, OpenHours, SpecialDay};
 pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
@@ -42,11 +44,15 @@ pub use command::{Action, Actor, Command, ReplyDraft, Role};
 pub use contact::{Address, Contact};
 pub use conversation::{Conversation, Status};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
+pub use desk::{
+    AgentChoice, DeskSettings, HandOut, IdleShare, OfflineAction, QueueOrder, QueueWork, RampIn,
+    StatusSettings,
+};
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
 pub use event::{Event, EventBody, Freed, Opened, ReceivedMail};
 pub use ids::{
     AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
-    InputId, MessageId, NoteId, ParkedId, PolicyId, QueueId, WorkspaceId,
+    InputId, MessageId, NoteId, OfferId, ParkedId, PolicyId, QueueId, StatusId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
 pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
@@ -55,6 +61,7 @@ pub use message::{
     Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
     Message, MessageKind, Party, Receipt, ReceiptStatus,
 };
+pub use offer::{Offer, OfferClosed, OfferEnd, OfferMade, Offered};
 pub use outcome::{Outcome, OutcomeKind};
 pub use outside::{OutsideFile, OutsideReply};
 pub use random::{Random, SeededRandom, SystemRandom};

@@ -46,6 +46,24 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         passed_over: Vec<PassedOver>,
     },
+    /// The one with the smallest share of their capacity taken.
+    LeastLoaded {
+        queue: QueueId,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed_over: Vec<PassedOver>,
+    },
+    /// The one who was given something the longest time ago.
+    RoundRobin {
+        queue: QueueId,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed_over: Vec<PassedOver>,
+    },
+    /// It was offered, and they accepted.
+    Accepted { by: Actor },
+    /// The owner went offline, and somebody else could take it.
+    TakenOver { from: AgentId },
+    /// The owner went offline.
+    OwnerOffline { agent: AgentId },
     /// An agent took it.
     Claimed { by: Actor },
     /// It was theirs before it was set aside, and they have room for it.
@@ -99,4 +117,12 @@ pub enum PassedOverCause {
     Capacity { free: u32, cost: u16 },
     /// Could have taken it, but was idle for a shorter time.
     LessIdle,
+    /// Could have taken it, but it was not their turn.
+    LaterTurn,
+    /// Online, and gets nothing new for a while.
+    Paused { until: crate::Timestamp, pause: crate::PauseCause },
+    /// Holds as many of this kind as they may.
+    Limit { kind: crate::ChannelKind, most: u32 },
+    /// Declined it not long ago.
+    Declined,
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::{
-    AgentId, CalendarSettings, CallSettings, ChannelId, PolicyId, QueueId, Timing, WorkspaceId,
+    AgentId, CalendarSettings, CallSettings, ChannelId, DeskSettings, PolicyId, QueueId, QueueWork,
+    Timing, WorkspaceId,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -30,6 +31,9 @@ pub struct Settings {
     /// What rules can ask whether it is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendars: Vec<CalendarSettings>,
+    /// What holds for all agents.
+    #[serde(default, skip_serializing_if = "DeskSettings::is_default")]
+    pub desk: DeskSettings,
 }
 
 impl Settings {
@@ -94,6 +98,16 @@ pub enum ChannelKind {
     External,
 }
 
+impl ChannelKind {
+    pub const ALL: [Self; 5] =
+        [Self::Email, Self::Imap, Self::Webhook, Self::Phone, Self::External];
+
+    /// Its place in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChannelSettings {
     pub id: ChannelId,
@@ -110,12 +124,20 @@ pub struct ChannelSettings {
     pub calls: Option<CallSettings>,
 }
 
-#[derive(
-    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueSettings {
     pub id: QueueId,
     pub name: String,
+    /// How its work is handed out.
+    #[serde(default, skip_serializing_if = "QueueWork::is_default")]
+    pub work: QueueWork,
+}
+
+impl QueueSettings {
+    /// A queue with nothing set.
+    pub fn new(id: QueueId, name: impl Into<String>) -> Self {
+        Self { id, name: name.into(), work: QueueWork::default() }
+    }
 }
 
 /// A routing rule. What it does not name stays as the channel has it.
@@ -129,6 +151,9 @@ pub struct Rule {
     pub priority: Option<u8>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skills: BTreeMap<String, u8>,
+    /// Skills that an agent need not have; who has them goes before those who have not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prefer: BTreeMap<String, u8>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// What is promised; what the queue promises if there is none.
@@ -147,4 +172,7 @@ pub struct AgentSettings {
     pub skills: BTreeMap<String, u8>,
     /// The sum of costs that automatic assignment never exceeds (P6).
     pub capacity: u32,
+    /// How many conversations of a kind they hold at most, by automatic assignment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<ChannelKind, u32>,
 }

@@ -2,7 +2,7 @@
 //! say does not change.
 
 use postroom_model::{
-    Conversation, ConversationId, EventBody, Message, Opened, Reason, Status, TargetState,
+    Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
     Timestamp, limits, note_target,
 };
 
@@ -25,6 +25,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         mails: Vec::new(),
         priority: opened.priority,
         skills: opened.skills.clone(),
+        preferred: opened.preferred.clone(),
         cost: opened.cost,
         tags: opened.tags.clone(),
         targets: Vec::new(),
@@ -38,6 +39,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         version: opened.version.saturating_add(1),
         message_version: opened.message_version,
         route: opened.route.clone(),
+        offer: None,
         assignment: None,
     }
 }
@@ -71,6 +73,22 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         EventBody::ConversationReleased { reason, .. } => {
             conversation.assignee = None;
             conversation.assignment = Some(reason.clone());
+        }
+        EventBody::OfferMade(made) => {
+            conversation.offer = Some(Offered {
+                offer: made.offer,
+                agents: made.agents.clone(),
+                expires_at: made.expires_at,
+            });
+            conversation.assignment = Some(made.reason.clone());
+        }
+        EventBody::OfferClosed(closed) => {
+            if let Some(offer) = &mut conversation.offer {
+                offer.agents.retain(|agent| !closed.agents.contains(agent));
+            }
+            if conversation.offer.as_ref().is_some_and(|offer| offer.agents.is_empty()) {
+                conversation.offer = None;
+            }
         }
         EventBody::ConversationTransferred { queue, .. } => {
             conversation.queue = Some(queue.clone());
@@ -201,6 +219,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.queue = Some(opened.queue.clone());
     conversation.priority = opened.priority;
     conversation.skills.clone_from(&opened.skills);
+    conversation.preferred.clone_from(&opened.preferred);
     conversation.cost = opened.cost;
     conversation.tags.clone_from(&opened.tags);
     conversation.policy.clone_from(&opened.policy);

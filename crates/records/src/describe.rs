@@ -32,6 +32,7 @@ pub fn describe(position: u64, at: Timestamp, event: &Event, bodies: &Bodies) ->
     };
     if !words(&mut item, &event.body, bodies)
         && !ownership(&mut item, &event.body)
+        && !offers(&mut item, &event.body)
         && !state(&mut item, &event.body)
         && !sending(&mut item, &event.body)
     {
@@ -65,6 +66,11 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationPrioritised { .. } => "conversation.prioritised",
         EventBody::ConversationMerged { .. } => "conversation.merged",
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
+        EventBody::OfferMade(_) => "offer.made",
+        EventBody::OfferClosed(_) => "offer.closed",
+        EventBody::OfferForgotten { .. } => "offer.forgotten",
+        EventBody::ConversationIdled { .. } => "conversation.idled",
+        EventBody::ConversationRoused { .. } => "conversation.roused",
         EventBody::TargetsChanged { .. } => "targets.changed",
         EventBody::TargetWarned { .. } => "target.warned",
         EventBody::TargetBreached { .. } => "target.breached",
@@ -79,6 +85,9 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::DeliveryRequeued { .. } => "delivery.requeued",
         EventBody::ReceiptRecorded { .. } => "receipt.recorded",
         EventBody::AgentStatusChanged { .. } => "agent.status_changed",
+        EventBody::AgentPaused { .. } => "agent.paused",
+        EventBody::AgentReady { .. } => "agent.ready",
+        EventBody::AgentsSeen { .. } => "agents.seen",
         EventBody::CursorMoved(_) => "cursor.moved",
         EventBody::InputParked { .. } => "input.parked",
         EventBody::InputUnparked { .. } => "input.unparked",
@@ -88,13 +97,18 @@ pub fn event_type(body: &EventBody) -> &'static str {
 /// Who is behind a reason, if an agent or a program is.
 fn by_of(reason: &Reason) -> Option<&Actor> {
     match reason {
-        Reason::Claimed { by }
+        Reason::Accepted { by }
+        | Reason::Claimed { by }
         | Reason::Assigned { by }
         | Reason::FirstReply { by }
         | Reason::Released { by }
         | Reason::Transferred { by }
         | Reason::Asked { by } => Some(by),
         Reason::LongestIdle { .. }
+        | Reason::LeastLoaded { .. }
+        | Reason::RoundRobin { .. }
+        | Reason::TakenOver { .. }
+        | Reason::OwnerOffline { .. }
         | Reason::Returned
         | Reason::OwnerAway { .. }
         | Reason::OwnerGone { .. }
@@ -175,6 +189,35 @@ fn ownership(item: &mut TimelineItem, body: &EventBody) -> bool {
         EventBody::ConversationTransferred { queue, reason } => {
             item.reason = Some(reason.clone());
             set(item, "queue", queue);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Who is asked, and what they answered. False if the event is about something else.
+fn offers(item: &mut TimelineItem, body: &EventBody) -> bool {
+    match body {
+        EventBody::OfferMade(made) => {
+            item.id = Some(made.offer.0);
+            item.reason = Some(made.reason.clone());
+            set(item, "queue", &made.queue);
+            set(item, "agents", &made.agents);
+            set(item, "cost", made.cost);
+            set(item, "expires_at", made.expires_at);
+        }
+        EventBody::OfferClosed(closed) => {
+            item.id = Some(closed.offer.0);
+            item.by.clone_from(&closed.by);
+            set(item, "agents", &closed.agents);
+            set(item, "cause", closed.cause);
+            set(item, "again_at", closed.again_at);
+        }
+        EventBody::OfferForgotten { agent } => set(item, "agent", agent),
+        EventBody::ConversationIdled { agent, cost }
+        | EventBody::ConversationRoused { agent, cost } => {
+            set(item, "agent", agent);
+            set(item, "cost", cost);
         }
         _ => return false,
     }
@@ -340,11 +383,19 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "name", name);
             set(item, "addresses", addresses);
         }
-        EventBody::AgentStatusChanged { agent, status, by } => {
+        EventBody::AgentStatusChanged { agent, status, reason, by } => {
             item.by = Some(by.clone());
             set(item, "agent", agent);
             set(item, "status", status);
+            set(item, "reason", reason);
         }
+        EventBody::AgentPaused { agent, pause } => {
+            set(item, "agent", agent);
+            set(item, "until", pause.until);
+            set(item, "cause", pause.cause);
+        }
+        EventBody::AgentReady { agent } => set(item, "agent", agent),
+        EventBody::AgentsSeen { agents } => set(item, "agents", agents),
         EventBody::CallLeg(heard) => {
             set(item, "channel", &heard.channel);
             set(item, "call_id", &heard.call_id);

@@ -5,7 +5,7 @@
 
 use postroom_model::{
     Address, AgentId, AgentStatus, Bodies, Contact, ContactId, ConversationId, DeliveryState,
-    Event, EventBody, Freed, Message, MessageId, Outbound, Presence, Timestamp,
+    Event, EventBody, Freed, Message, MessageId, Offer, Outbound, Presence, Timestamp,
 };
 use uuid::Uuid;
 
@@ -168,6 +168,9 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
     if let Some(agent) = agent_of(event) {
         visit(Key::Presence(agent.clone()));
     }
+    for agent in asked(event) {
+        visit(Key::Presence(agent.clone()));
+    }
     if let Some(message) = reply_of(event) {
         visit(Key::Outbound(message));
     }
@@ -178,8 +181,21 @@ fn agent_of(event: &Event) -> Option<&AgentId> {
     match &event.body {
         EventBody::ConversationAssigned { agent, .. }
         | EventBody::ConversationReleased { agent, .. }
+        | EventBody::ConversationIdled { agent, .. }
+        | EventBody::ConversationRoused { agent, .. }
+        | EventBody::AgentPaused { agent, .. }
+        | EventBody::AgentReady { agent }
         | EventBody::AgentStatusChanged { agent, .. } => Some(agent),
         _ => freed_by(event).map(|freed| &freed.agent),
+    }
+}
+
+/// The agents who are asked, or no longer asked, whether they take a conversation.
+fn asked(event: &Event) -> &[AgentId] {
+    match &event.body {
+        EventBody::OfferMade(made) => &made.agents,
+        EventBody::OfferClosed(closed) => &closed.agents,
+        _ => &[],
     }
 }
 
@@ -270,15 +286,52 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             load: 0,
             conversations: 0,
             idle_since: at,
+            reason: None,
+            pause: None,
+            offers: Vec::new(),
         })
     });
     let Row::Presence(presence) = row else {
         return Effect::Nothing;
     };
     let freed = match &fact.event.body {
-        EventBody::AgentStatusChanged { status, .. } => {
+        EventBody::AgentStatusChanged { status, reason, .. } => {
             presence.status = *status;
             presence.status_since = at;
+            presence.reason.clone_from(reason);
+            return Effect::Changed;
+        }
+        EventBody::AgentPaused { pause, .. } => {
+            presence.pause = Some(*pause);
+            return Effect::Changed;
+        }
+        EventBody::AgentReady { .. } => {
+            presence.pause = None;
+            return Effect::Changed;
+        }
+        EventBody::ConversationIdled { cost, .. } => {
+            presence.load = presence.load.saturating_sub(u32::from(*cost));
+            return Effect::Changed;
+        }
+        EventBody::ConversationRoused { cost, .. } => {
+            presence.load = presence.load.saturating_add(u32::from(*cost));
+            return Effect::Changed;
+        }
+        EventBody::OfferMade(made) => {
+            presence.idle_since = at;
+            presence.offers.extend(fact.event.conversation.map(|id| Offer {
+                id: made.offer,
+                conversation: id,
+                queue: made.queue.clone(),
+                agent: agent.clone(),
+                cost: made.cost,
+                offered_at: at,
+                expires_at: made.expires_at,
+            }));
+            return Effect::Changed;
+        }
+        EventBody::OfferClosed(closed) => {
+            presence.offers.retain(|offer| offer.id != closed.offer);
             return Effect::Changed;
         }
         EventBody::ConversationAssigned { cost, .. } => {

@@ -20,6 +20,7 @@ pub const MESSAGE_NOT_FOUND: &str = "message_not_found";
 pub const NOT_CONFIGURED: &str = "not_configured";
 pub const NOT_IN_QUEUE: &str = "not_in_queue";
 pub const NOT_OWNED: &str = "not_owned";
+pub const OFFER_OVER: &str = "offer_over";
 pub const PARKED_NOT_FOUND: &str = "parked_not_found";
 pub const PARKED_UNREADABLE: &str = "parked_unreadable";
 pub const QUEUE_NOT_FOUND: &str = "queue_not_found";

@@ -2,15 +2,16 @@
 
 use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::{call, target};
+use crate::decide::{call, desk, target};
+use crate::state::DeskDue;
 use crate::{State, matching};
 
 /// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
 /// What has come due at `now` and goes first: what the configuration left behind, then the earliest
-/// of the snoozes that are over, the calls whose end never came, and the targets of which people must
-/// know. Fold it before asking for the next.
+/// of the snoozes that are over, the calls whose end never came, the targets of which people must
+/// know, and what waits at the desk. Fold it before asking for the next.
 pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
@@ -18,21 +19,24 @@ pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     let woken = state.deadlines.first().map(|(at, id)| (*at, Came::Woken(*id)));
     let closed = state.calls.next_deadline().map(|(at, id)| (at, Came::Closed(id)));
     let promised = state.targets.next().map(|(at, id)| (at, Came::Promised(id)));
-    let came = [woken, closed, promised].into_iter().flatten().min_by_key(|(at, _)| *at);
+    let desk = state.desk.next().map(|(at, due)| (at, Came::Desk(due)));
+    let came = [woken, closed, promised, desk].into_iter().flatten().min_by_key(|(at, _)| *at);
     let (_, came) = came.filter(|(at, _)| *at <= now)?;
     let events = match came {
         Came::Woken(id) => woken_at(state, id),
         Came::Closed(call) => call::closed(state, call, now),
         Came::Promised(id) => target::come(state, id, now),
+        Came::Desk(due) => desk::due(state, due),
     };
     Some(events).filter(|events| !events.is_empty())
 }
 
 /// What has come; of those of one moment the first goes first.
-enum Came {
+enum Came<'a> {
     Woken(ConversationId),
     Closed(CallId),
     Promised(ConversationId),
+    Desk(DeskDue<'a>),
 }
 
 fn woken_at(state: &State, id: ConversationId) -> Vec<Event> {
@@ -55,7 +59,7 @@ fn moved_on(state: &State, id: ConversationId) -> Vec<Event> {
     if let Some(owner) = owner.filter(|owner| !owner.configured) {
         let agent = owner.id.clone();
         let reason = Reason::OwnerGone { agent: agent.clone() };
-        let cost = open.cost;
+        let cost = open.charge();
         let released = EventBody::ConversationReleased { agent, cost, reason };
         events.push(Event::on(id, released));
     }

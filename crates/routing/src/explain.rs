@@ -4,8 +4,8 @@
 //! without the router.
 
 use postroom_model::{
-    AgentId, AgentStatus, Conversation, PassedOverCause, Presence, QueueId, Reason, RuleTrace,
-    Settings, Status, Timestamp,
+    AgentId, AgentStatus, ChannelKind, Conversation, PassedOver, PassedOverCause, PauseCause,
+    Presence, QueueId, Reason, RuleTrace, Settings, Status, Timestamp,
 };
 use serde::Serialize;
 
@@ -234,18 +234,19 @@ fn moved_words(conversation: &Conversation, settings: &Settings) -> Option<Strin
 fn reason_words(reason: &Reason) -> String {
     match reason {
         Reason::LongestIdle { queue, passed_over } => {
-            let mut words =
-                format!("It went to the longest idle agent of {queue} who could take it");
-            for (index, other) in passed_over.iter().enumerate() {
-                words.push_str(if index == 0 { "; passed over: " } else { ", " });
-                words.push_str(other.agent.as_str());
-                words.push_str(" (");
-                words.push_str(&cause_words(&other.cause));
-                words.push(')');
-            }
-            words.push('.');
-            words
+            chosen_words("the longest idle agent", queue, passed_over)
         }
+        Reason::LeastLoaded { queue, passed_over } => {
+            chosen_words("the least loaded agent", queue, passed_over)
+        }
+        Reason::RoundRobin { queue, passed_over } => {
+            chosen_words("the next agent in turn", queue, passed_over)
+        }
+        Reason::Accepted { by } => format!("It was offered, and {} accepted.", by.name),
+        Reason::TakenOver { from } => {
+            format!("{from} went offline, and it went to who was idle longest.")
+        }
+        Reason::OwnerOffline { agent } => format!("{agent} went offline, so it went back."),
         Reason::Claimed { by } => format!("{} claimed it.", by.name),
         Reason::Assigned { by } => format!("{} assigned it.", by.name),
         Reason::FirstReply { by } => format!("{} answered first and so has it.", by.name),
@@ -263,18 +264,53 @@ fn reason_words(reason: &Reason) -> String {
     }
 }
 
-fn cause_words(cause: &PassedOverCause) -> String {
+/// Who was chosen, and why the others were not.
+fn chosen_words(whom: &str, queue: &QueueId, passed_over: &[PassedOver]) -> String {
+    let mut words = format!("It went to {whom} of {queue} who could take it");
+    for (index, other) in passed_over.iter().enumerate() {
+        words.push_str(if index == 0 { "; passed over: " } else { ", " });
+        words.push_str(other.agent.as_str());
+        words.push_str(" (");
+        words.push_str(&cause_words(&other.cause));
+        words.push(')');
+    }
+    words.push('.');
+    words
+}
+
+const fn kind_word(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Email => "email",
+        ChannelKind::Imap => "imap",
+        ChannelKind::Webhook => "webhook",
+        ChannelKind::Phone => "phone",
+        ChannelKind::External => "external",
+    }
+}
+
+/// Why an agent was passed over, in a few words.
+pub fn cause_words(cause: &PassedOverCause) -> String {
     match cause {
         PassedOverCause::Unavailable { status } => match status {
             AgentStatus::Online => "not available".to_owned(),
             AgentStatus::Away | AgentStatus::AwayAndReassign => "away".to_owned(),
             AgentStatus::Offline => "offline".to_owned(),
+            AgentStatus::NotResponding => "did not answer an offer".to_owned(),
         },
         PassedOverCause::Skill { skill, needed, has } => {
             format!("{skill} {has}, needs {needed}")
         }
         PassedOverCause::Capacity { free, cost } => format!("room for {free}, needs {cost}"),
         PassedOverCause::LessIdle => "idle for a shorter time".to_owned(),
+        PassedOverCause::LaterTurn => "not their turn yet".to_owned(),
+        PassedOverCause::Paused { until, pause } => match pause {
+            PauseCause::WrapUp => format!("finishing the last one until {until}"),
+            PauseCause::RampIn => format!("just came online, next portion at {until}"),
+        },
+        PassedOverCause::Limit { kind, most } => {
+            format!("holds {most} of {}, the most that they may", kind_word(*kind))
+        }
+        PassedOverCause::Declined => "declined it a moment ago".to_owned(),
     }
 }
 

@@ -25,7 +25,7 @@ pub use calendar::{Calendar, CalendarError};
 pub use called::as_message;
 pub use decide::{Decision, Lookups, decide};
 pub use due::{DUE_MAX, due};
-pub use explain::{Considered, Explanation, explain};
+pub use explain::{Considered, Explanation, cause_words, explain};
 pub use made::Made;
 pub use rules::{Routed, RuleError, RuleFacts, Rules, UnknownName};
 pub use state::{Snapshot, SnapshotError, State};

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use postroom_model::limits::PRIORITY_MAX;
 use postroom_model::{
     Action, Actor, Address, AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind,
-    ChannelSettings, Command, CommandId, ContactId, Conversation, ConversationId, Inbound, Input,
-    InputBody, InputId, Message, Party, Position, QueueId, QueueSettings, RuleTrace, SeededRandom,
-    Settings, Status, Timestamp, WorkspaceId,
+    ChannelSettings, Command, CommandId, ContactId, Conversation, ConversationId, DeskSettings,
+    Inbound, Input, InputBody, InputId, Message, Party, Position, QueueId, QueueSettings,
+    RuleTrace, SeededRandom, Settings, Status, Timestamp, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -162,9 +162,10 @@ impl Load {
                 queues: (0..QUEUES_EACH).filter_map(serves).cloned().collect(),
                 skills: (0..2).filter_map(speaks).map(|&name| (name.to_owned(), 5)).collect(),
                 capacity: CAPACITY,
+                limits: BTreeMap::new(),
             }
         });
-        let queue = |id: &QueueId| QueueSettings { id: id.clone(), name: id.to_string() };
+        let queue = |id: &QueueId| QueueSettings::new(id.clone(), id.to_string());
         Settings {
             workspace: WorkspaceId::main(),
             timing: postroom_model::Timing::default(),
@@ -174,6 +175,7 @@ impl Load {
             agents: agents.collect(),
             costs: Settings::default_costs(),
             calendars: vec![],
+            desk: DeskSettings::default(),
         }
     }
 
@@ -187,6 +189,7 @@ impl Load {
             queue: queue.cloned(),
             priority: Some(priority(&self.random)),
             skills: language.map(|&name| (name.to_owned(), 3)).into_iter().collect(),
+            preferred: BTreeMap::new(),
             tags: vec![],
             targets: None,
             trace: RuleTrace::default(),
@@ -294,6 +297,7 @@ impl Load {
             mails: vec![],
             priority: open.priority,
             skills: BTreeMap::new(),
+            preferred: BTreeMap::new(),
             cost: open.cost,
             tags: vec![],
             targets: vec![],
@@ -307,6 +311,7 @@ impl Load {
             version: open.version,
             message_version: open.message_version,
             route: RuleTrace::default(),
+            offer: None,
             assignment: None,
         })
     }
@@ -344,7 +349,7 @@ struct Written {
 }
 
 fn presence(agent: AgentId, status: AgentStatus) -> InputBody {
-    command(Actor::agent(&agent), Action::SetStatus { agent, status })
+    command(Actor::agent(&agent), Action::SetStatus { agent, status, reason: None })
 }
 
 fn command(actor: Actor, action: Action) -> InputBody {

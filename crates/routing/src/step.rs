@@ -8,9 +8,10 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
+use crate::decide::desk;
 use crate::decide::target::Promises;
 use crate::due::{DUE_MAX, due};
-use crate::state::{AgentIx, Open, WaitKey, wait_key};
+use crate::state::{AgentIx, LineKey, Open, WaitKey, line_key};
 use crate::{Lookups, Made, State, decide, matching};
 
 /// What one input, or time alone, brought about. The state has already taken it in.
@@ -49,6 +50,7 @@ pub fn step_due(state: &mut State, now: Timestamp) -> Vec<Step> {
 /// Folds the events and goes on to assign until no free agent and eligible conversation wait for
 /// each other.
 fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
+    desk::follow(state, at, events);
     let mut touched = Touched::default();
     let mut promises = Promises::default();
     for event in &*events {
@@ -67,9 +69,14 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
         events.push(event);
     }
     let mut pairs = touched.pairs(state);
-    while let Some(event) = pairs.next(state) {
+    while let Some(event) = pairs.next(state, at) {
         state.apply(at, &event);
+        let paused = desk::portioned(state, at, &event);
         events.push(event);
+        for event in paused {
+            state.apply(at, &event);
+            events.push(event);
+        }
     }
 }
 
@@ -93,11 +100,23 @@ impl Touched {
             | EventBody::ConversationTransferred { .. }
             | EventBody::MessageReceived { .. }
             | EventBody::CallRecorded(_) => self.conversations.extend(event.conversation),
+            EventBody::OfferClosed(closed) => {
+                self.conversations.extend(event.conversation);
+                for agent in &closed.agents {
+                    self.note_agent(state, agent);
+                }
+            }
+            EventBody::OfferForgotten { agent } => {
+                self.conversations.extend(event.conversation);
+                self.note_agent(state, agent);
+            }
             EventBody::ConversationReleased { agent, .. } => {
                 self.conversations.extend(event.conversation);
                 self.note_agent(state, agent);
             }
-            EventBody::AgentStatusChanged { agent, .. } => self.note_agent(state, agent),
+            EventBody::AgentStatusChanged { agent, .. }
+            | EventBody::AgentReady { agent }
+            | EventBody::ConversationIdled { agent, .. } => self.note_agent(state, agent),
             EventBody::ConversationSnoozed { freed: Some(freed), .. }
             | EventBody::ConversationResolved { freed: Some(freed), .. }
             | EventBody::ConversationMerged { freed: Some(freed), .. } => {
@@ -121,15 +140,21 @@ impl Touched {
         self.agents.sort_unstable();
         self.agents.dedup();
         let waiting = self.conversations.iter().filter_map(|id| {
-            let open = state.conversations.get(id).filter(|open| open.waits())?;
-            Some(Reverse((wait_key(*id, open), None)))
+            let open = state.conversations.get(id).filter(|open| open.stands())?;
+            let order = state.queues.get(open.queue).map(|queue| queue.work.order);
+            Some(Reverse((turn_of(line_key(order.unwrap_or_default(), *id, open)), None)))
         });
         let free = self.agents.iter().filter_map(|ix| {
             let first = matching::first_for(state, *ix)?;
-            Some(Reverse((first, Some(*ix))))
+            Some(Reverse((turn_of(first), Some(*ix))))
         });
         Pairs { first: waiting.chain(free).collect(), assigned: false }
     }
+}
+
+/// The place in the order that holds between queues.
+const fn turn_of((_, wait): LineKey) -> WaitKey {
+    wait
 }
 
 /// What may be assigned, in the order of waiting: a conversation by itself, or the first one that an
@@ -143,10 +168,10 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn next(&mut self, state: &State) -> Option<Event> {
+    fn next(&mut self, state: &State, at: Timestamp) -> Option<Event> {
         while let Some(Reverse((key, agent))) = self.first.pop() {
             if let Some(ix) = agent.filter(|_| self.assigned) {
-                let Some(first) = matching::first_for(state, ix) else {
+                let Some(first) = matching::first_for(state, ix).map(turn_of) else {
                     continue;
                 };
                 if first != key {
@@ -154,11 +179,14 @@ impl Pairs {
                     continue;
                 }
             }
-            let (_, _, id) = key;
-            if let Some(event) = matching::agent_for(state, id) {
+            let (_, _, waits) = key;
+            let id = matching::in_order(state, waits);
+            if let Some(event) = matching::agent_for(state, at, id) {
                 self.assigned = true;
                 // The agent may have room for more.
-                self.first.extend(agent.map(|ix| Reverse((key, Some(ix)))));
+                if agent.is_some() || id != waits {
+                    self.first.push(Reverse((key, agent)));
+                }
                 return Some(event);
             }
         }

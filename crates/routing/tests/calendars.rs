@@ -182,11 +182,12 @@ fn settings(when: &str) -> Settings {
         workspace: WorkspaceId::main(),
         timing: postroom_model::Timing::default(),
         channels: vec![channel()],
-        queues: vec![QueueSettings { id: "support".parse().unwrap(), name: "Support".to_owned() }],
+        queues: vec![QueueSettings::new("support".parse().unwrap(), "Support".to_owned())],
         rules: vec![Rule { when: when.to_owned(), ..Rule::default() }],
         agents: vec![],
         costs: Settings::default_costs(),
         calendars: vec![calendar("Europe/Berlin", &DAYS.map(|day| (day, hours((9, 0), (17, 0)))))],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 

@@ -24,6 +24,7 @@ fn agent(id: &str, level: u8) -> AgentSettings {
         queues: vec!["support".parse().unwrap()],
         skills: [("german".to_owned(), level)].into(),
         capacity: 40,
+        limits: std::collections::BTreeMap::new(),
     }
 }
 
@@ -42,13 +43,14 @@ fn settings() -> Settings {
             calls: None,
         }],
         queues: vec![
-            QueueSettings { id: "support".parse().unwrap(), name: "Support".to_owned() },
-            QueueSettings { id: "sales".parse().unwrap(), name: "Sales".to_owned() },
+            QueueSettings::new("support".parse().unwrap(), "Support".to_owned()),
+            QueueSettings::new("sales".parse().unwrap(), "Sales".to_owned()),
         ],
         rules: vec![rule("message.attributes.vip"), rule("false"), rule("true"), rule("true")],
         agents: vec![agent("ada", 5), agent("bob", 2), agent("cem", 5), agent("dan", 5), elsewhere],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 
@@ -60,6 +62,9 @@ fn presence(id: &str, status: AgentStatus, load: u32) -> Presence {
         load,
         conversations: load / 20,
         idle_since: Timestamp::EPOCH,
+        reason: None,
+        pause: None,
+        offers: vec![],
     }
 }
 
@@ -86,6 +91,7 @@ fn conversation() -> Conversation {
         mails: vec![],
         priority: 0,
         skills: [("german".to_owned(), 3)].into(),
+        preferred: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec![],
         targets: vec![],
@@ -105,6 +111,7 @@ fn conversation() -> Conversation {
             failed: vec![(1, "No such key: vip".to_owned())],
             config: settings().short_hash(),
         },
+        offer: None,
         assignment: None,
     }
 }

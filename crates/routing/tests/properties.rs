@@ -9,10 +9,11 @@ mod support {
 }
 
 use postroom_model::{
-    Action, Actor, AgentId, AgentSettings, AgentStatus, CalendarSettings, ChannelId, ChannelKind,
-    ChannelSettings, Command, CommandId, ContactId, ConversationId, DeliveryInput, HostId, Inbound,
-    InboundReceipt, Input, InputBody, Message, MessageId, NoteId, OpenHours, OutcomeKind, Party,
-    QueueId, QueueSettings, QueueTiming, Receipt, ReceiptStatus, ReplyDraft, Role, Rule,
+    Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, CalendarSettings, ChannelId,
+    ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, DeliveryInput,
+    DeskSettings, HandOut, HostId, IdleShare, Inbound, InboundReceipt, Input, InputBody, Message,
+    MessageId, NoteId, OfferId, OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder,
+    QueueSettings, QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus, ReplyDraft, Role, Rule,
     SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
@@ -57,6 +58,10 @@ enum Op {
         contact: usize,
         into: usize,
     },
+    /// Agents (bits) have an inbox open.
+    Present {
+        agents: u8,
+    },
     /// The same input once more.
     Again {
         before: usize,
@@ -85,6 +90,8 @@ enum What {
     Resolve,
     Reopen,
     Snooze(i64),
+    Accept,
+    Decline,
     Tag,
     Prioritise(u8),
     Merge(usize),
@@ -107,6 +114,24 @@ struct Wanted {
     agents: Vec<Option<(u8, u32, u8)>>,
     costs: [u16; 3],
     rules: bool,
+    work: [Work; 3],
+    /// Portions for those who come online.
+    ramp: Option<u16>,
+    grace: bool,
+    /// The most chats of each agent.
+    chats: u32,
+}
+
+/// How a queue hands out, each a number of what there is.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    hand_out: u8,
+    order: u8,
+    choose: u8,
+    offline: u8,
+    offer_to: u8,
+    wrap_up: bool,
+    idle: bool,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -131,6 +156,7 @@ fn op() -> impl Strategy<Value = Op> {
         14 => act,
         4 => (0..4_usize, delivery).prop_map(|(reply, what)| Op::Deliver { reply, what }),
         2 => wanted().prop_map(|wanted| Op::Configure(Box::new(wanted))),
+        2 => (0..16_u8).prop_map(|agents| Op::Present { agents }),
         1 => (0..20_usize).prop_map(|before| Op::Again { before }),
         2 => (0..6_usize, 0..6_usize).prop_map(|(contact, into)| Op::Join { contact, into }),
         3 => (0..90_i64).prop_map(|seconds| Op::Tick { seconds }),
@@ -150,6 +176,8 @@ fn what() -> impl Strategy<Value = What> {
         4 => Just(What::Resolve),
         2 => Just(What::Reopen),
         3 => (-5..60_i64).prop_map(What::Snooze),
+        4 => Just(What::Accept),
+        3 => Just(What::Decline),
         1 => Just(What::Tag),
         2 => (0..3_u8).prop_map(What::Prioritise),
         2 => (0..8_usize).prop_map(What::Merge),
@@ -162,15 +190,56 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         1 => Just(None),
         4 => (1..8_u8, 0..60_u32, 0..3_u8).prop_map(Some),
     ];
-    (1..8_u8, 1..8_u8, vec(agent, 4), [0..30_u16, 0..30_u16, 0..30_u16], any::<bool>()).prop_map(
-        |(queues, channels, agents, costs, rules)| Wanted {
+    let costs = [0..30_u16, 0..30_u16, 0..30_u16];
+    let ramp = prop_oneof![2 => Just(None), 1 => (1..4_u16).prop_map(Some)];
+    let chats = prop_oneof![2 => Just(100_u32), 1 => 0..3_u32];
+    let desk = ([work(), work(), work()], ramp, any::<bool>(), chats);
+    (1..8_u8, 1..8_u8, vec(agent, 4), costs, any::<bool>(), desk).prop_map(
+        |(queues, channels, agents, costs, rules, (work, ramp, grace, chats))| Wanted {
             queues,
             channels,
             agents,
             costs,
             rules,
+            work,
+            ramp,
+            grace,
+            chats,
         },
     )
+}
+
+fn work() -> impl Strategy<Value = Work> {
+    let hand_out = prop_oneof![3 => Just(0_u8), 3 => Just(1_u8), 1 => Just(2_u8)];
+    (hand_out, 0..2_u8, 0..3_u8, 0..3_u8, 1..4_u8, any::<bool>(), any::<bool>()).prop_map(
+        |(hand_out, order, choose, offline, offer_to, wrap_up, idle)| Work {
+            hand_out,
+            order,
+            choose,
+            offline,
+            offer_to,
+            wrap_up,
+            idle,
+        },
+    )
+}
+
+fn queue_work(work: Work) -> QueueWork {
+    let hand_outs = [HandOut::Push, HandOut::Offer, HandOut::Pull];
+    let choices = [AgentChoice::LongestIdle, AgentChoice::LeastLoaded, AgentChoice::RoundRobin];
+    let actions = [OfflineAction::Keep, OfflineAction::Reassign, OfflineAction::Queue];
+    QueueWork {
+        hand_out: hand_outs[usize::from(work.hand_out)],
+        order: [QueueOrder::Priority, QueueOrder::Newest][usize::from(work.order)],
+        choose: choices[usize::from(work.choose)],
+        offline: actions[usize::from(work.offline)],
+        offer_to: work.offer_to,
+        offer_ms: 20_000,
+        decline_ms: 30_000,
+        wrap_up_ms: if work.wrap_up { 15_000 } else { 0 },
+        idle: work.idle.then_some(IdleShare { after_ms: 10_000, frees_percent: 50 }),
+        ..QueueWork::default()
+    }
 }
 
 fn id<T: std::str::FromStr>(text: &str) -> T {
@@ -193,7 +262,11 @@ fn settings(wanted: &Wanted) -> Settings {
         calls: None,
     };
     let queues: Vec<QueueSettings> = picked(wanted.queues, &QUEUES)
-        .map(|name| QueueSettings { id: id(name), name: name.to_owned() })
+        .map(|name| {
+            let place = QUEUES.iter().position(|known| *known == name).expect("known");
+            let work = queue_work(wanted.work[place]);
+            QueueSettings { work, ..QueueSettings::new(id(name), name) }
+        })
         .collect();
     let agents = AGENTS.iter().zip(&wanted.agents).filter_map(|(name, agent)| {
         let (bits, capacity, skill) = (*agent)?;
@@ -204,11 +277,13 @@ fn settings(wanted: &Wanted) -> Settings {
             queues: picked(bits, &QUEUES).map(id::<QueueId>).collect(),
             skills: [("german".to_owned(), skill)].into(),
             capacity,
+            limits: [(ChannelKind::Webhook, wanted.chats)].into(),
         })
     });
     let german = Rule {
         when: "message.text.contains('deutsch')".to_owned(),
-        skills: [("german".to_owned(), 2)].into(),
+        skills: [("german".to_owned(), 1)].into(),
+        prefer: [("german".to_owned(), 2)].into(),
         ..Rule::default()
     };
     let urgent = Rule {
@@ -227,6 +302,15 @@ fn settings(wanted: &Wanted) -> Settings {
         agents: agents.collect(),
         costs: kinds.into_iter().zip(wanted.costs).collect(),
         calendars: vec![always()],
+        desk: DeskSettings {
+            ramp_in: wanted.ramp.map(|new_max| RampIn {
+                new_max,
+                every_ms: 25_000,
+                lasts_ms: 60_000,
+            }),
+            grace_ms: wanted.grace.then_some(40_000),
+            ..DeskSettings::default()
+        },
         queues,
     }
 }
@@ -308,7 +392,11 @@ impl Run {
             Op::Status { agent, status } => {
                 let agent: AgentId = id(AGENTS[*agent]);
                 let status = STATUSES[*status];
-                command(Actor::agent(&agent), Action::SetStatus { agent, status })
+                command(Actor::agent(&agent), Action::SetStatus { agent, status, reason: None })
+            }
+            Op::Present { agents } => {
+                let agents = picked(*agents, &AGENTS).map(id).collect();
+                command(Actor::operator(), Action::Present { agents })
             }
             Op::Act { actor, conversation, what } => self.act(*actor, *conversation, what),
             Op::Deliver { reply, what } => self.deliver(*reply, what),
@@ -352,10 +440,23 @@ impl Run {
         InputBody::Inbound(Box::new(Inbound { channel, message }))
     }
 
+    fn offered(&self, number: usize) -> ConversationId {
+        let rows = self.world.model.conversations.values();
+        let offered: Vec<_> = rows.filter(|row| row.offer.is_some()).map(|row| row.id).collect();
+        let at = number.checked_rem(offered.len()).unwrap_or(0);
+        offered.get(at).copied().unwrap_or_else(|| self.conversation(number))
+    }
+
     fn conversation(&self, number: usize) -> ConversationId {
         let known = &self.world.model.conversations;
         let newest = known.keys().rev().nth(number.checked_rem(known.len()).unwrap_or(0));
         newest.copied().unwrap_or(ConversationId(Uuid::nil()))
+    }
+
+    fn offer(&self, conversation: ConversationId) -> OfferId {
+        let row = self.world.model.conversations.get(&conversation);
+        let offer = row.and_then(|row| row.offer.as_ref());
+        offer.map_or(OfferId(Uuid::nil()), |offered| offered.offer)
     }
 
     fn reply(&self, number: usize) -> MessageId {
@@ -368,7 +469,11 @@ impl Run {
             Some(agent) => Actor::agent(&id(agent)),
             None => Actor { role: Role::Supervisor, agent: None, name: "boss".to_owned() },
         };
-        let conversation = self.conversation(conversation);
+        let conversation = match what {
+            // Few stand at a time.
+            What::Accept | What::Decline => self.offered(conversation),
+            _ => self.conversation(conversation),
+        };
         let action = match what {
             What::Reply => {
                 self.count += 1;
@@ -390,6 +495,8 @@ impl Run {
                 let until = self.world.now.plus_millis(seconds * 1_000);
                 Action::Snooze { conversation, until }
             }
+            What::Accept => Action::AcceptOffer { conversation, offer: self.offer(conversation) },
+            What::Decline => Action::DeclineOffer { conversation, offer: self.offer(conversation) },
             What::Tag => Action::Tag { conversation, add: vec!["a".to_owned()], remove: vec![] },
             What::Prioritise(priority) => Action::Prioritise { conversation, priority: *priority },
             What::Merge(into) => Action::Merge { conversation, into: self.conversation(*into) },

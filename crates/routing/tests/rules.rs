@@ -15,11 +15,12 @@ fn settings(rules: Vec<Rule>) -> Settings {
         workspace: WorkspaceId::main(),
         timing: postroom_model::Timing::default(),
         channels: vec![channel()],
-        queues: vec![QueueSettings { id: "support".parse().unwrap(), name: "Support".to_owned() }],
+        queues: vec![QueueSettings::new("support".parse().unwrap(), "Support".to_owned())],
         rules,
         agents: vec![],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 

@@ -72,7 +72,22 @@ fn command(random: &SeededRandom, view: &View, now: Timestamp) -> Option<Input> 
             2 => AgentStatus::Offline,
             _ => AgentStatus::Online,
         };
-        Action::SetStatus { agent: agent(name), status }
+        Action::SetStatus { agent: agent(name), status, reason: None }
+    } else if random.chance(8) {
+        // Who has an inbox open, as a gateway tells it.
+        let agents = AGENTS.iter().filter(|_| random.chance(60)).map(|name| agent(name)).collect();
+        Action::Present { agents }
+    } else if random.chance(25)
+        && let Some((conversation, offer, agents)) = one(random, &view.offers)
+    {
+        if random.chance(80) {
+            actor = Actor::agent(one(random, agents)?);
+        }
+        let (conversation, offer) = (*conversation, *offer);
+        match random.below(3) {
+            0 => Action::DeclineOffer { conversation, offer },
+            _ => Action::AcceptOffer { conversation, offer },
+        }
     } else if random.chance(6) && !view.contacts.is_empty() {
         let (contact, into) = (*one(random, &view.contacts)?, *one(random, &view.contacts)?);
         Action::MergeContact { contact, into }

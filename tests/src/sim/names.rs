@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, PolicyId, QueueId,
-    QueueSettings, QueueTiming, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
+    AgentChoice, AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, DeskSettings,
+    HandOut, IdleShare, OfflineAction, PolicyId, QueueId, QueueOrder, QueueSettings, QueueTiming,
+    QueueWork, RampIn, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 
 /// Channels through which customers write.
@@ -62,10 +63,7 @@ fn first() -> Settings {
             channel_settings("desk", ChannelKind::External, true),
             channel_settings("calls", ChannelKind::Phone, false),
         ],
-        queues: QUEUES
-            .iter()
-            .map(|name| QueueSettings { id: queue(name), name: (*name).to_owned() })
-            .collect(),
+        queues: QUEUES.iter().map(|name| queue_settings(name)).collect(),
         rules: vec![
             Rule {
                 when: "message.text.contains('refund')".to_owned(),
@@ -77,6 +75,7 @@ fn first() -> Settings {
                 when: "message.text.contains('hello')".to_owned(),
                 queue: Some(queue("english")),
                 skills: BTreeMap::from([("english".to_owned(), 3)]),
+                prefer: BTreeMap::new(),
                 tags: vec!["greeting".to_owned()],
                 ..Rule::default()
             },
@@ -89,7 +88,34 @@ fn first() -> Settings {
         ],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: DeskSettings {
+            ramp_in: Some(RampIn { new_max: 2, every_ms: 300, lasts_ms: 1_000 }),
+            grace_ms: Some(2_000),
+            ..DeskSettings::default()
+        },
     }
+}
+
+/// Support is pushed, billing offered to two at once, English taken in turn.
+fn queue_settings(name: &str) -> QueueSettings {
+    let plain = QueueWork { offer_ms: 400, decline_ms: 600, ..QueueWork::default() };
+    let work = match name {
+        "billing" => QueueWork { hand_out: HandOut::Offer, offer_to: 2, ..plain },
+        "english" => QueueWork {
+            choose: AgentChoice::RoundRobin,
+            order: QueueOrder::Newest,
+            offline: OfflineAction::Reassign,
+            wrap_up_ms: 200,
+            ..plain
+        },
+        _ => QueueWork {
+            idle: Some(IdleShare { after_ms: 500, frees_percent: 50 }),
+            choose: AgentChoice::LeastLoaded,
+            offline: OfflineAction::Queue,
+            ..plain
+        },
+    };
+    QueueSettings { work, ..QueueSettings::new(queue(name), name) }
 }
 
 #[expect(clippy::expect_used, reason = "the names of this file are slugs")]
@@ -124,5 +150,6 @@ fn agent_settings(name: &str, queues: &[&str], english: u8, capacity: u32) -> Ag
         queues: queues.iter().map(|name| queue(name)).collect(),
         skills: BTreeMap::from([("english".to_owned(), english)]),
         capacity,
+        limits: BTreeMap::from([(ChannelKind::Webhook, 3)]),
     }
 }

@@ -26,7 +26,8 @@ pub(crate) async fn operator(stage: Arc<Stage>) {
     stage.rest(LANE, random.below(80)).await;
     inlet.give(&[settings(&random, &stage, names::settings(0))]).await;
     let online = |name: &&str| {
-        let action = Action::SetStatus { agent: agent(name), status: AgentStatus::Online };
+        let action =
+            Action::SetStatus { agent: agent(name), status: AgentStatus::Online, reason: None };
         input_of(&random, stage.now(), Actor::operator(), action)
     };
     let statuses: Vec<Input> = AGENTS.iter().map(online).collect();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_bus::{Ledger as _, MemoryLedger, ReadLimits};
 use postroom_model::{
-    ChannelId, ContactId, ConversationId, DeliveryState, Envelope, Event, EventBody, HostId,
-    InputId, MessageId, OutcomeKind, ParkedId, SendResult, Timestamp,
+    AgentId, ChannelId, ContactId, ConversationId, DeliveryState, Envelope, Event, EventBody,
+    HostId, InputId, MessageId, OfferId, OutcomeKind, ParkedId, SendResult, Timestamp,
 };
 
 /// A reply on its way out, as a host sees it.
@@ -37,6 +37,8 @@ pub(crate) struct View {
     pub(crate) parked: BTreeSet<ParkedId>,
     pub(crate) replies: BTreeMap<MessageId, Reply>,
     pub(crate) owners: BTreeMap<ChannelId, (HostId, u64)>,
+    /// Offers that were made, those that are over too.
+    pub(crate) offers: Vec<(ConversationId, OfferId, Vec<AgentId>)>,
     /// Ids that providers gave to replies.
     pub(crate) provider_ids: Vec<(ChannelId, String)>,
 }
@@ -77,6 +79,13 @@ impl View {
         }
         match (&event.body, event.conversation) {
             (EventBody::ConversationOpened(_), Some(id)) => self.conversations.push(id),
+            (EventBody::OfferMade(made), Some(id)) => {
+                // Most answers are given in time.
+                if self.offers.len() > 5 {
+                    self.offers.remove(0);
+                }
+                self.offers.push((id, made.offer, made.agents.clone()));
+            }
             (EventBody::ContactCreated { contact }, _) => self.contacts.push(contact.id),
             (EventBody::InputParked { id, .. }, _) => drop(self.parked.insert(*id)),
             (EventBody::InputUnparked { id, .. }, _) => drop(self.parked.remove(id)),

@@ -104,6 +104,81 @@ const CALENDARS: &[Case] = &[
     ),
 ];
 
+const WORK: &[Case] = &[
+    case(
+        "[[rules]]\nwhen = 'true'\nskills = { germna = 2 }\n[[agents]]\nid = 'a'\nskills = { german = 3 }",
+        (3, 12),
+        "rules[0].skills.germna",
+        "no agent has the skill `germna`",
+        "`german`",
+    ),
+    case(
+        "[[rules]]\nwhen = 'true'\nprefer = { frensh = 2 }\n[[agents]]\nid = 'a'\nskills = { french = 3 }",
+        (3, 12),
+        "rules[0].prefer.frensh",
+        "no agent has the skill `frensh`",
+        "`french`",
+    ),
+    case(
+        "[[queues]]\nid = 'q'\nhand_out = 'ofer'",
+        (3, 12),
+        "queues[0].hand_out",
+        "not one of the words",
+        "`offer`",
+    ),
+    case(
+        "[[queues]]\nid = 'q'\nchoose = 'round-robin'",
+        (3, 10),
+        "queues[0].choose",
+        "not one of the words",
+        "`round_robin`",
+    ),
+    case("[[queues]]\nid = 'q'\noffer_to = 51", (3, 12), "queues[0].offer_to", "from 1 to 50", ""),
+    case(
+        "[[queues]]\nid = 'q'\nidle_after_s = 60",
+        (3, 16),
+        "queues[0].idle_after_s",
+        "`idle_frees_percent` is missing",
+        "idle_frees_percent = 50",
+    ),
+    case(
+        "[[queues]]\nid = 'q'\ncosts = { webhok = 5 }",
+        (3, 11),
+        "queues[0].costs.webhok",
+        "unknown key",
+        "`webhook`",
+    ),
+    case(
+        "[[agents]]\nid = 'a'\nlimits = { fax = 1 }",
+        (3, 12),
+        "agents[0].limits.fax",
+        "unknown key",
+        "`webhook`",
+    ),
+    case(
+        "[[statuses]]\nid = 'lunch'\nstatus = 'awy'",
+        (3, 10),
+        "statuses[0].status",
+        "not one of the words",
+        "`away`",
+    ),
+    case(
+        "[[statuses]]\nid = 'online'\nstatus = 'away'",
+        (2, 6),
+        "statuses[0].id",
+        "there already",
+        "`lunch`",
+    ),
+    case(
+        "[ramp_in]\nnew_max = 3\nevery_s = 60",
+        (1, 1),
+        "ramp_in.lasts_s",
+        "`lasts_s` is missing",
+        "lasts_s = 900",
+    ),
+    case("[presence]\ngrace_s = 5", (2, 11), "presence.grace_s", "from 15 to 86400", ""),
+];
+
 const NAMES: &[Case] = &[
     case("[servr]\nlisten = 'x'", (1, 2), "servr", "unknown section", "`server`"),
     case("listen = 'x'", (1, 1), "listen", "unknown key", "`workspace`"),
@@ -346,7 +421,7 @@ const TARGETS: &[Case] = &[
 #[test]
 fn every_mistake_has_its_place_and_its_help() {
     let mut wrong = String::new();
-    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(TARGETS) {
+    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(TARGETS).chain(WORK) {
         let diagnostics = Desk::with_queues(case.text).load().expect_err(case.text);
         assert_eq!(diagnostics.error().code(), "config_invalid");
         let right = |item: &postroom_config::Diagnostic| {

@@ -23,6 +23,9 @@ fn presence(name: &str) -> (Key, Row) {
         load: 1,
         conversations: 1,
         idle_since: Timestamp::EPOCH,
+        reason: None,
+        pause: None,
+        offers: vec![],
     };
     (Key::Presence(agent), Row::Presence(presence))
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use postroom_model::{AgentId, AgentSettings, AgentStatus, Presence, QueueId, Timestamp};
+use postroom_model::{
+    AgentId, AgentSettings, AgentStatus, ChannelKind, Pause, Presence, QueueId, StatusId, Timestamp,
+};
 use serde::Serialize;
 
 use super::PageOf;
@@ -21,7 +23,13 @@ pub(crate) struct AgentItem {
     queues: Vec<QueueId>,
     skills: BTreeMap<String, u8>,
     capacity: u32,
+    /// The most of each kind that are given by themselves.
+    limits: BTreeMap<ChannelKind, u32>,
     status: AgentStatus,
+    /// The team's own word for the status.
+    reason: Option<StatusId>,
+    /// Until when they get nothing new, although they are online.
+    pause: Option<Pause>,
     status_since: Option<Timestamp>,
     /// Sum of the costs of the conversations held.
     load: u32,
@@ -38,6 +46,9 @@ impl AgentItem {
             queues: agent.queues.clone(),
             skills: agent.skills.clone(),
             capacity: agent.capacity,
+            limits: agent.limits.clone(),
+            reason: presence.and_then(|presence| presence.reason.clone()),
+            pause: presence.and_then(|presence| presence.pause),
             status: presence.map(|presence| presence.status).unwrap_or_default(),
             status_since: presence.map(|presence| presence.status_since),
             load: presence.map_or(0, |presence| presence.load),

@@ -10,6 +10,7 @@ pub(crate) mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod events;
 pub(crate) mod meta;
+pub(crate) mod offers;
 pub(crate) mod outcomes;
 pub(crate) mod pages;
 pub(crate) mod parked;
@@ -44,6 +45,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(recordings::download))
         .routes(routes!(outcomes::show))
         .routes(routes!(events::events))
+        .routes(routes!(offers::list))
+        .routes(routes!(offers::accept))
+        .routes(routes!(offers::decline))
         .routes(routes!(queues::list))
         .routes(routes!(agents::list))
         .routes(routes!(contacts::show))

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use postroom_model::QueueId;
+use postroom_model::{HandOut, QueueId};
 use postroom_records::QueueCounts;
 use serde::Serialize;
 
@@ -15,6 +15,8 @@ use crate::problem::Problem;
 pub(crate) struct QueueItem {
     id: QueueId,
     name: String,
+    /// How its conversations come to agents.
+    hand_out: HandOut,
     #[serde(flatten)]
     counts: QueueCounts,
 }
@@ -35,6 +37,7 @@ pub(crate) async fn list(
     let queues = settings.queues.iter().map(|queue| QueueItem {
         id: queue.id.clone(),
         name: queue.name.clone(),
+        hand_out: queue.work.hand_out,
         counts: counts.remove(&queue.id).unwrap_or_default(),
     });
     Ok(Json(PageOf { items: queues.collect(), next_cursor: None }))

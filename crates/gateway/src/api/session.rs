@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use postroom_access::{Credential, CredentialKind, Principal, Secret, hash_of};
-use postroom_model::{Action, AgentStatus, ChannelId, Role, WorkspaceId};
+use postroom_model::{
+    Action, AgentStatus, ChannelId, Role, Settings, StatusId, StatusSettings, WorkspaceId,
+};
 use postroom_records::{Key, Row};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,8 @@ pub(crate) struct Me {
     agent: Option<AgentItem>,
     /// An integrator's channels; empty for every other role, and for one that has none.
     channels: Vec<ChannelId>,
+    /// The team's own statuses, beside those that are always there.
+    statuses: Vec<StatusSettings>,
 }
 
 async fn describe(app: &App, caller: &Caller) -> Result<Me, Problem> {
@@ -47,6 +51,7 @@ async fn describe(app: &App, caller: &Caller) -> Result<Me, Problem> {
         name: principal.name.clone(),
         agent,
         channels: principal.channels.clone(),
+        statuses: settings.desk.statuses.clone(),
     })
 }
 
@@ -63,7 +68,25 @@ pub(crate) async fn me(caller: Caller, State(app): State<App>) -> Result<Json<Me
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StatusBody {
-    status: AgentStatus,
+    /// `online`, `away`, `away_and_reassign`, `offline`, or one of the team's own.
+    status: String,
+}
+
+/// What the word means for routing, and the team's own word if it is one.
+fn meant(settings: &Settings, word: &str) -> Result<(AgentStatus, Option<StatusId>), Problem> {
+    let plain = serde_json::from_value(word.into()).ok();
+    if let Some(status) = plain.filter(|status| *status != AgentStatus::NotResponding) {
+        return Ok((status, None));
+    }
+    let own = settings.desk.statuses.iter().find(|status| status.id.as_str() == word);
+    own.map(|own| (own.status, Some(own.id.clone()))).ok_or_else(|| {
+        let own = settings.desk.statuses.iter().map(|status| format!(", {}", status.id));
+        let detail = format!(
+            "must be one of online, away, away_and_reassign, offline{}",
+            own.collect::<String>()
+        );
+        Problem::invalid_body(vec![FieldError::new("/status", detail)])
+    })
 }
 
 impl Check for StatusBody {
@@ -84,7 +107,8 @@ pub(crate) async fn set_status(
 ) -> Result<Response, Problem> {
     let agent = caller.agent()?;
     let id = command_id(&app, &caller, &headers)?;
-    let action = Action::SetStatus { agent, status };
+    let (status, reason) = meant(&app.settings_now(), &status)?;
+    let action = Action::SetStatus { agent, status, reason };
     let settled = match repeated(&app, id, &action).await? {
         Some(settled) => settled,
         None => submit(&app, &caller, id.0, action).await?,

@@ -6,6 +6,8 @@ const WORDS = {
   en: {
     views: "Views", mine: "Mine", unassigned: "Unassigned", all: "All", snoozed: "Snoozed", resolved: "Resolved",
     status: "Status", online: "Online", away: "Away", away_and_reassign: "Away, give back", offline: "Offline",
+    not_responding: "Not responding", offers: "Offers", accept: "Accept", decline: "Decline",
+    wrap_up: "finishing up until", ramp_in: "next portion at",
     signOut: "Sign out", search: "Search subjects", more: "More", conversations: "Conversations",
     conversation: "Conversation", timeline: "Timeline", pick: "Pick a conversation from the list.",
     back: "Back", claim: "Claim", release: "Release", resolve: "Resolve", reopen: "Reopen",
@@ -28,6 +30,7 @@ const WORDS = {
     first_response: "first answer", next_response: "next answer", resolution: "solution",
     "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
+    "offer.made": "Offered", "offer.closed": "Offer over",
     "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
     calls: "Calls", ringing: "Ringing", talking: "On the phone", withheld: "a withheld number", firstCall: "Nothing known yet",
     called: "Called back", notReached: "Not reached", recording: "Recording", show: "Show", dismiss: "Hide",
@@ -36,6 +39,8 @@ const WORDS = {
   zh: {
     views: "视图", mine: "我的", unassigned: "未分配", all: "全部", snoozed: "已暂缓", resolved: "已解决",
     status: "状态", online: "在线", away: "离开", away_and_reassign: "离开并交还", offline: "离线",
+    not_responding: "未响应", offers: "待接受", accept: "接受", decline: "拒绝",
+    wrap_up: "收尾至", ramp_in: "下一批于",
     signOut: "退出", search: "搜索主题", more: "更多", conversations: "会话列表",
     conversation: "会话", timeline: "时间线", pick: "请从列表中选择一个会话。",
     back: "返回", claim: "认领", release: "交还", resolve: "解决", reopen: "重新打开",
@@ -58,6 +63,7 @@ const WORDS = {
     first_response: "首次回复", next_response: "下次回复", resolution: "解决",
     "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
+    "offer.made": "已邀请接受", "offer.closed": "邀请结束",
     "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
     calls: "通话", ringing: "来电响铃", talking: "通话中", withheld: "号码未显示", firstCall: "暂无记录",
     called: "已回电", notReached: "未接通", recording: "录音", show: "查看", dismiss: "隐藏",
@@ -69,15 +75,17 @@ const say = (key) => WORDS[language][key] ?? key;
 const at = (id) => document.getElementById(id);
 const VIEWS = ["mine", "unassigned", "all", "snoozed", "resolved"];
 const STATUSES = ["online", "away", "away_and_reassign", "offline"];
-const SHOWN = Object.keys(WORDS.en).filter((key) => key.startsWith("conversation."));
+const SHOWN = Object.keys(WORDS.en).filter((key) => key.startsWith("conversation.") || key.startsWith("offer."));
+const ABOUT_ME = ["agent.status_changed", "agent.paused", "agent.ready"];
 const SENDING = ["delivery.attempted", "delivery.settled", "delivery.requeued", "receipt.recorded"];
-const KINDS = [...SHOWN, ...SENDING, "message.received", "call.recorded", "note.added", "reply.queued", "agent.status_changed"];
+const KINDS = [...SHOWN, ...SENDING, "message.received", "call.recorded", "note.added", "reply.queued", ...ABOUT_ME];
 const PAGE = 50;
 
 let me = null;
 let view = "mine";
 let list = { items: [], next: null };
 let current = null; // {id, conversation, items, shown}: shown is the version that the agent has seen
+let offers = []; // what the agent is asked to take, each with its conversation
 let draftKey = null; // Idempotency-Key of the reply that is being sent, kept until it has an answer
 
 function element(tag, className, text) {
@@ -357,6 +365,57 @@ function drawDelivery(item) {
   return line;
 }
 
+// Offers --------------------------------------------------------------------------------------------
+
+async function loadOffers() {
+  if (!me?.agent) return;
+  const { items } = (await call("GET", "/v1/offers")).json;
+  const known = new Map(offers.map((offer) => [offer.id, offer]));
+  offers = await Promise.all(items.map(async (offer) => {
+    const about = known.get(offer.id)?.about ?? (await call("GET", `/v1/conversations/${offer.conversation}`)).json;
+    return { ...offer, about };
+  }));
+  drawOffers();
+}
+
+function drawOffers() {
+  at("offers").hidden = !offers.length;
+  at("offer-list").replaceChildren(...offers.map((offer) => {
+    const entry = element("li", "offer");
+    const left = element("span", "left");
+    left.dataset.until = offer.expires_at;
+    const buttons = ["accept", "decline"].map((name) => {
+      const button = element("button", name, say(name));
+      button.type = "button";
+      button.addEventListener("click", () => answer(button, offer, name));
+      return button;
+    });
+    entry.append(element("span", "title", titleOf(offer.about)), element("span", "facts", offer.queue), left, ...buttons);
+    return entry;
+  }));
+  countDown();
+}
+
+// Seconds until each offer ends; what became of it comes as an event.
+function countDown() {
+  for (const left of at("offer-list").querySelectorAll("[data-until]")) {
+    const seconds = Math.max(0, Math.ceil((new Date(left.dataset.until) - Date.now()) / 1000));
+    left.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  }
+}
+
+async function answer(button, offer, name) {
+  button.disabled = true;
+  try {
+    const taken = await call("POST", `/v1/offers/${offer.id}/${name}`);
+    if (taken.json?.state === "pending") tell(say("taken"));
+    else if (name === "accept") await open(offer.conversation);
+  } catch (error) {
+    tellOf(error);
+  }
+  await Promise.all([loadOffers(), loadList(false)]).catch(() => {});
+}
+
 // Calls that ring or go on -----------------------------------------------------------------------------
 
 const LIVE_CALLS_MAX = 20;
@@ -490,6 +549,7 @@ function soon(work, wait) {
 const listSoon = soon(() => loadList(false), 80);
 const currentSoon = soon(() => refresh(), 20);
 const meSoon = soon(() => loadMe(), 20);
+const offersSoon = soon(() => loadOffers(), 20);
 
 function live() {
   const events = new EventSource("/v1/events");
@@ -497,6 +557,8 @@ function live() {
     at("live").textContent = "";
     listSoon();
     currentSoon();
+    offersSoon();
+    meSoon();
   });
   events.addEventListener("error", () => {
     if (events.readyState === EventSource.CLOSED) {
@@ -508,7 +570,8 @@ function live() {
   });
   for (const kind of KINDS) {
     events.addEventListener(kind, (event) => {
-      if (kind === "agent.status_changed") { meSoon(); return; }
+      if (ABOUT_ME.includes(kind)) { meSoon(); offersSoon(); return; }
+      if (kind.startsWith("offer.")) offersSoon();
       const item = JSON.parse(event.data);
       if (kind === "call.recorded") hear(item).catch(() => {});
       if (!SENDING.includes(kind)) listSoon();
@@ -518,6 +581,7 @@ function live() {
   }
   // What moved out of one's own reach is not told on the stream.
   setInterval(listSoon, 30000);
+  setInterval(countDown, 1000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) listSoon(); });
 }
 
@@ -527,7 +591,23 @@ async function loadMe() {
   me = (await call("GET", "/v1/me")).json;
   at("who").textContent = me.agent?.name ?? me.name;
   at("status-label").hidden = !me.agent;
-  if (me.agent) at("status").value = me.agent.status;
+  if (!me.agent) return;
+  drawStatuses();
+  const { pause } = me.agent;
+  at("pause").textContent = pause ? `${say(pause.cause)} ${time(pause.until)}` : "";
+}
+
+// The statuses that there always are, and the team's own words for them.
+function drawStatuses() {
+  const option = (value, words) => {
+    const made = element("option", "", words);
+    made.value = value;
+    return made;
+  };
+  const found = me.agent.status === "not_responding" ? [option("not_responding", say("not_responding"))] : [];
+  const own = me.statuses.map((status) => option(status.id, status.name));
+  at("status").replaceChildren(...found, ...STATUSES.map((name) => option(name, say(name))), ...own);
+  at("status").value = me.agent.reason ?? me.agent.status;
 }
 
 function fillWords() {
@@ -535,11 +615,6 @@ function fillWords() {
   for (const found of document.querySelectorAll("[data-text]")) found.textContent = say(found.dataset.text);
   for (const found of document.querySelectorAll("[data-label]")) found.setAttribute("aria-label", say(found.dataset.label));
   for (const found of document.querySelectorAll("[data-placeholder]")) found.placeholder = say(found.dataset.placeholder);
-  at("status").replaceChildren(...STATUSES.map((name) => {
-    const option = element("option", "", say(name));
-    option.value = name;
-    return option;
-  }));
 }
 
 function listen() {
@@ -563,6 +638,7 @@ function listen() {
     }
     meSoon();
     listSoon();
+    offersSoon();
   });
   at("sign-out").addEventListener("click", () => call("POST", "/v1/sign-out").then(showSignedOut, tellOf));
   at("more").addEventListener("click", () => loadList(true).catch(tellOf));

@@ -134,7 +134,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 fn settings() -> Settings {
-    let queue = |id: &str| QueueSettings { id: QueueId::new(id).unwrap(), name: id.to_owned() };
+    let queue = |id: &str| QueueSettings::new(QueueId::new(id).unwrap(), id.to_owned());
     let channel = |id: &str| ChannelSettings {
         id: ChannelId::new(id).unwrap(),
         kind: ChannelKind::Webhook,
@@ -150,6 +150,7 @@ fn settings() -> Settings {
         queues: vec![QueueId::new(queue).unwrap()],
         skills: BTreeMap::new(),
         capacity: 100,
+        limits: std::collections::BTreeMap::new(),
     };
     Settings {
         workspace: WorkspaceId::main(),
@@ -160,6 +161,7 @@ fn settings() -> Settings {
         agents: vec![agent("ada", "support"), agent("bob", "billing")],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 

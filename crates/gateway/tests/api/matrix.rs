@@ -19,6 +19,8 @@ const READ_ADAS: [u16; 8] = [401, 401, 401, 200, 404, 200, 200, 404];
 const CHANGE_ADAS: [u16; 8] = [401, 401, 401, 200, 403, 200, 200, 403];
 const REPLY_ADAS: [u16; 8] = [401, 401, 401, 202, 403, 202, 202, 403];
 const AGENT_ON_ADAS: [u16; 8] = [401, 401, 401, 200, 403, 403, 403, 403];
+/// Of an offer that there is not.
+const ANSWER: [u16; 8] = [401, 401, 401, 409, 409, 403, 403, 403];
 const AGENT: [u16; 8] = [401, 401, 401, 200, 200, 403, 403, 403];
 
 type Row = (&'static str, &'static str, Option<Value>, [u16; 8]);
@@ -42,6 +44,7 @@ fn reads() -> Vec<Row> {
         ("GET", "/v1/me", None, ANYBODY),
         ("GET", "/v1/events", None, ANYBODY),
         ("GET", "/v1/conversations", None, ANYBODY),
+        ("GET", "/v1/offers", None, STAFF),
         ("GET", "/v1/queues", None, STAFF),
         ("GET", "/v1/agents", None, STAFF),
         ("GET", "/v1/contacts/{none}", None, [401, 401, 401, 404, 404, 404, 404, 403]),
@@ -74,6 +77,8 @@ fn changes() -> Vec<Row> {
         on("/v1/conversations/{id}/replies/{none}/resend", json!({}), REPLY_ADAS),
         on("/v1/conversations/{id}/notes", json!({ "text": "a" }), CHANGE_ADAS),
         on("/v1/conversations/{id}/calls", json!({ "disposition": "answered" }), CHANGE_ADAS),
+        on("/v1/offers/{none}/accept", json!({}), ANSWER),
+        on("/v1/offers/{none}/decline", json!({}), ANSWER),
         on("/v1/conversations/{id}/claim", json!({}), AGENT_ON_ADAS),
         on("/v1/conversations/{id}/release", json!({}), CHANGE_ADAS),
         on("/v1/conversations/{id}/assign", json!({ "agent": "ada" }), CHANGE_ADAS),

@@ -147,6 +147,7 @@ fn receive(
         queue: QueueId::new(queue.unwrap_or("support")).unwrap(),
         priority: 0,
         skills: std::collections::BTreeMap::new(),
+        preferred: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec![],
         policy: None,
@@ -180,8 +181,13 @@ async fn carry_out(
     bodies: &mut Bodies,
 ) -> Vec<Event> {
     let by = command.actor;
-    if let Action::SetStatus { agent, status } = command.action {
-        return vec![Event::global(EventBody::AgentStatusChanged { agent, status, by })];
+    if let Action::SetStatus { agent, status, reason: None } = command.action {
+        return vec![Event::global(EventBody::AgentStatusChanged {
+            agent,
+            status,
+            reason: None,
+            by,
+        })];
     }
     if let Action::MergeContact { contact, into } = command.action {
         let Some(Row::Contact(row)) = row(backends, Key::Contact(contact)).await else {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use postroom_model::{Clock as _, ConversationId, PassedOverCause, SystemClock};
 use postroom_records::{Key, Row};
-use postroom_routing::{Considered, explain};
+use postroom_routing::{Considered, cause_words, explain};
 
 use crate::cli::{self, Shared};
 use crate::failure::Failure;
@@ -53,13 +53,10 @@ fn agent_row(agent: &Considered) -> Vec<String> {
     let verdict = match &agent.passed_over {
         None => "yes".to_owned(),
         Some(PassedOverCause::Unavailable { .. }) => "no: not online".to_owned(),
-        Some(PassedOverCause::Skill { skill, needed, has }) => {
-            format!("no: {skill} {has}, needs {needed}")
+        Some(PassedOverCause::LessIdle | PassedOverCause::LaterTurn) => {
+            "yes, after others".to_owned()
         }
-        Some(PassedOverCause::Capacity { free, cost }) => {
-            format!("no: room for {free}, needs {cost}")
-        }
-        Some(PassedOverCause::LessIdle) => "yes, after others".to_owned(),
+        Some(cause) => format!("no: {}", cause_words(cause)),
     };
     vec![
         agent.name.clone(),

@@ -181,6 +181,7 @@ impl Maker {
             queue: queue(["support", "billing"][usize::try_from(self.below(2)).unwrap()]),
             priority: 5,
             skills: BTreeMap::from([("english".to_owned(), 1)]),
+            preferred: std::collections::BTreeMap::new(),
             cost: 20,
             tags: vec!["new".to_owned()],
             policy: None,
@@ -354,6 +355,7 @@ impl Maker {
             4 => EventBody::AgentStatusChanged {
                 agent: agent("ada"),
                 status: AgentStatus::Online,
+                reason: None,
                 by: Actor::operator(),
             },
             5 => EventBody::InputParked {

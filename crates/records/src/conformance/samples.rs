@@ -59,6 +59,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         mails: vec![],
         priority: 0,
         skills: BTreeMap::new(),
+        preferred: BTreeMap::new(),
         cost: 20,
         tags: Vec::new(),
         targets: Vec::new(),
@@ -72,6 +73,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         version: 2,
         message_version: 2,
         route: RuleTrace::default(),
+        offer: None,
         assignment: None,
     }
 }
@@ -185,6 +187,9 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
         load: 40,
         conversations: 2,
         idle_since: moment(2),
+        reason: None,
+        pause: None,
+        offers: vec![],
     };
     (Key::Presence(presence.agent.clone()), Row::Presence(presence))
 }
@@ -201,11 +206,12 @@ pub(super) fn settings() -> Settings {
             sends: true,
             calls: None,
         }],
-        queues: vec![QueueSettings { id: queue("support"), name: "Support".to_owned() }],
+        queues: vec![QueueSettings::new(queue("support"), "Support".to_owned())],
         rules: Vec::new(),
         agents: Vec::new(),
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::support::{
 use postroom_model::digest::Digest;
 use postroom_model::{
     AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Contact, Cursor, Event, EventBody,
-    Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, ParkedId, Reason, ReceiptStatus,
-    SendResult, Settings, Target, TargetKind, TargetState, Unparsed, WorkspaceId,
+    Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, OfferClosed, OfferEnd, OfferId,
+    OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings, Target,
+    TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -41,9 +42,11 @@ fn settings() -> Settings {
             queues: vec![],
             skills: std::collections::BTreeMap::new(),
             capacity: 100,
+            limits: std::collections::BTreeMap::new(),
         }],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     }
 }
 
@@ -97,6 +100,25 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::CallRecorded(Box::new(call(13))),
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
+        EventBody::OfferMade(Box::new(OfferMade {
+            offer: OfferId(uuid(20)),
+            queue: queue("support"),
+            agents: vec![agent("ada"), agent("bob")],
+            cost: 20,
+            expires_at: at(8_000),
+            reason: Reason::RoundRobin { queue: queue("support"), passed_over: vec![] },
+        })),
+        EventBody::OfferClosed(Box::new(OfferClosed {
+            offer: OfferId(uuid(20)),
+            agents: vec![agent("ada")],
+            cost: 20,
+            cause: OfferEnd::Declined,
+            again_at: Some(at(9_000)),
+            by: Some(ada()),
+        })),
+        EventBody::OfferForgotten { agent: agent("ada") },
+        EventBody::ConversationIdled { agent: agent("bob"), cost: 10 },
+        EventBody::ConversationRoused { agent: agent("bob"), cost: 10 },
     ]
 }
 
@@ -140,6 +162,7 @@ fn of_deliveries() -> Vec<EventBody> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "one of each of what there is")]
 fn of_the_workspace() -> Vec<EventBody> {
     let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
     let unparsed = Unparsed {
@@ -178,8 +201,15 @@ fn of_the_workspace() -> Vec<EventBody> {
         EventBody::AgentStatusChanged {
             agent: agent("ada"),
             status: AgentStatus::AwayAndReassign,
+            reason: None,
             by: ada(),
         },
+        EventBody::AgentPaused {
+            agent: agent("ada"),
+            pause: Pause { until: at(9_000), cause: PauseCause::WrapUp },
+        },
+        EventBody::AgentReady { agent: agent("ada") },
+        EventBody::AgentsSeen { agents: vec![agent("ada"), agent("bob")] },
         EventBody::InputParked {
             id: ParkedId(uuid(6)),
             code: "unparsed".to_owned(),

@@ -169,7 +169,12 @@ fn thread_leads_to_whoever_holds_it() {
 
 #[test]
 fn presence_carries_what_the_agent_holds() {
-    let status = |status| EventBody::AgentStatusChanged { agent: agent("ada"), status, by: ada() };
+    let status = |status| EventBody::AgentStatusChanged {
+        agent: agent("ada"),
+        status,
+        reason: None,
+        by: ada(),
+    };
     let snoozed_freed = EventBody::ConversationSnoozed {
         until: at(9_000),
         freed: Some(freed("ada")),
@@ -290,7 +295,12 @@ fn timeline_holds_every_event_of_the_conversation_with_its_words() {
     let events = vec![
         on(open()),
         on(received(5)),
-        Event::global(EventBody::AgentStatusChanged { agent: agent("ada"), status, by: ada() }),
+        Event::global(EventBody::AgentStatusChanged {
+            agent: agent("ada"),
+            status,
+            reason: None,
+            by: ada(),
+        }),
         on(EventBody::NoteAdded { id: NoteId(uuid(6)), by: ada() }),
         on(reply(7)),
         on(received(8)),
@@ -320,6 +330,7 @@ fn settings_and_parked_inputs_are_held() {
         agents: vec![],
         costs: Settings::default_costs(),
         calendars: vec![],
+        desk: postroom_model::DeskSettings::default(),
     };
     let input = Input {
         id: InputId(uuid(2)),

@@ -58,6 +58,7 @@ pub(crate) fn opened() -> Opened {
         queue: queue("support"),
         priority: 3,
         skills: BTreeMap::from([("english".to_owned(), 5)]),
+        preferred: std::collections::BTreeMap::new(),
         cost: 20,
         tags: vec!["new".to_owned()],
         policy: None,

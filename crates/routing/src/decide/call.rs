@@ -204,7 +204,7 @@ fn resolved(state: &State, id: ConversationId, open: Option<&Open>, reason: Reas
     let held = open.filter(|open| open.holds_capacity());
     let freed = held.and_then(|open| {
         let agent = state.owner_of(open)?.id.clone();
-        Some(Freed { agent, cost: open.cost })
+        Some(Freed { agent, cost: open.charge() })
     });
     Event::on(id, EventBody::ConversationResolved { freed, reason })
 }

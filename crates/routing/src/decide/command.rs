@@ -2,11 +2,11 @@
 //! nothing can come in between.
 
 use postroom_model::{
-    Action, Actor, AgentId, AgentStatus, CallId, Command, Conversation, ConversationId, Event,
-    EventBody, Freed, InputBody, QueueId, Reason, Role, Status, Timestamp, limits,
+    Action, Actor, AgentId, CallId, Command, Conversation, ConversationId, Event, EventBody, Freed,
+    InputBody, QueueId, Reason, Role, Status, Timestamp, limits,
 };
 
-use super::{Decision, Lookups, call, contact, inbound, reply};
+use super::{Decision, Lookups, call, contact, inbound, offer, reply, status};
 use crate::state::Open;
 use crate::{Made, State, codes, matching};
 
@@ -38,7 +38,10 @@ pub(super) fn decide(
         return desk.decide(action, lookups).about(id);
     }
     match action {
-        Action::SetStatus { agent, status } => set_status(state, &actor, &agent, status),
+        Action::SetStatus { agent, status, reason } => {
+            status::set(state, &actor, &agent, (status, reason))
+        }
+        Action::Present { agents } => status::present(state, agents),
         Action::MergeContact { contact, into } => {
             contact::merge(state, &actor, contact, into, lookups)
         }
@@ -85,31 +88,6 @@ fn forbidden(state: &State, actor: &Actor, row: &Conversation) -> Option<Decisio
             ))
         }
     }
-}
-
-fn set_status(state: &State, actor: &Actor, agent: &AgentId, status: AgentStatus) -> Decision {
-    let own = actor.agent.as_ref() == Some(agent);
-    if !own && !matches!(actor.role, Role::Supervisor | Role::Admin) {
-        return Decision::rejected(codes::ROLE_NOT_ALLOWED, "only a supervisor may do this");
-    }
-    let Some(found) = state.agent(agent) else {
-        return Decision::rejected(codes::AGENT_NOT_FOUND, format!("no agent {agent}"));
-    };
-    let mut events = Vec::new();
-    if found.status != status {
-        let by = actor.clone();
-        let changed = EventBody::AgentStatusChanged { agent: agent.clone(), status, by };
-        events.push(Event::global(changed));
-    }
-    if status == AgentStatus::AwayAndReassign {
-        for id in &found.owned {
-            let cost = state.conversations.get(id).map_or(0, |open| open.cost);
-            let reason = Reason::OwnerAway { agent: agent.clone() };
-            let released = EventBody::ConversationReleased { agent: agent.clone(), cost, reason };
-            events.push(Event::on(*id, released));
-        }
-    }
-    Decision::routed(None, events)
 }
 
 fn parked_not_found() -> Decision {
@@ -191,9 +169,16 @@ impl Desk<'_> {
             Action::Tag { add, remove, .. } => self.tag(add, remove),
             Action::Prioritise { priority, .. } => self.prioritise(priority),
             Action::Merge { into, .. } => self.merge(into, lookups),
+            Action::AcceptOffer { offer, .. } => {
+                offer::accept(self.state, self.actor, self.id(), offer)
+            }
+            Action::DeclineOffer { offer, .. } => {
+                offer::decline(self.state, self.at, self.actor, self.id(), offer)
+            }
             // Not about a conversation, or no matter of its state; decided before.
             Action::LogCall { .. }
             | Action::SetStatus { .. }
+            | Action::Present { .. }
             | Action::MergeContact { .. }
             | Action::RetryParked { .. }
             | Action::DropParked { .. } => {
@@ -223,7 +208,7 @@ impl Desk<'_> {
     fn held_by(&self) -> Option<Freed> {
         let open = self.open.filter(|open| open.holds_capacity())?;
         let agent = self.state.owner_of(open)?.id.clone();
-        Some(Freed { agent, cost: open.cost })
+        Some(Freed { agent, cost: open.charge() })
     }
 
     fn released(&self, reason: Reason) -> Option<EventBody> {

@@ -191,6 +191,8 @@ pub(super) fn opened(
     let routed = lookups.routed.cloned().unwrap_or_default();
     let queue = routed.queue.or_else(|| channel.and_then(|channel| channel.queue.clone()));
     let queue = state.queue_or_default(queue.as_ref());
+    // Settings always hold a queue; they are refused otherwise.
+    let queue = queue.unwrap_or_else(default_queue);
     Opened {
         channel: inbound.channel.clone(),
         thread: inbound.message.thread.clone(),
@@ -198,11 +200,11 @@ pub(super) fn opened(
         customer: inbound.message.from.clone(),
         subject: inbound.message.subject.clone(),
         linked: None,
-        // Settings always hold a queue; they are refused otherwise.
-        queue: queue.unwrap_or_else(default_queue),
         priority: routed.priority.unwrap_or(0),
         skills: routed.skills,
-        cost: channel.map_or(0, |channel| state.cost_of(channel)),
+        preferred: routed.preferred,
+        cost: channel.map_or(0, |channel| state.cost_of(channel, &queue)),
+        queue,
         tags: routed.tags,
         policy: routed.targets,
         route: routed.trace,
@@ -219,7 +221,8 @@ pub(crate) fn default_queue() -> postroom_model::QueueId {
 /// What a conversation that is done becomes when it is opened again: it keeps its queue, if there
 /// still is one, and loses its owner.
 pub(super) fn reopened(state: &State, row: &Conversation) -> Opened {
-    let queue = state.queue_or_default(row.queue.as_ref());
+    let queue = state.queue_or_default(row.queue.as_ref()).unwrap_or_else(default_queue);
+    let channel = state.channel(&row.channel);
     Opened {
         channel: row.channel.clone(),
         thread: row.thread.clone(),
@@ -227,10 +230,11 @@ pub(super) fn reopened(state: &State, row: &Conversation) -> Opened {
         customer: row.customer.clone(),
         subject: row.subject.clone(),
         linked: row.linked,
-        queue: queue.unwrap_or_else(default_queue),
         priority: row.priority,
         skills: row.skills.clone(),
-        cost: state.channel(&row.channel).map_or(row.cost, |channel| state.cost_of(channel)),
+        preferred: row.preferred.clone(),
+        cost: channel.map_or(row.cost, |channel| state.cost_of(channel, &queue)),
+        queue,
         tags: row.tags.clone(),
         policy: row.policy.clone(),
         route: row.route.clone(),

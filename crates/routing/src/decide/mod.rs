@@ -4,10 +4,13 @@ pub(crate) mod call;
 mod command;
 mod contact;
 mod delivery;
+pub(crate) mod desk;
 mod inbound;
 mod mail;
+pub(crate) mod offer;
 mod reply;
 mod settings;
+pub(crate) mod status;
 pub(crate) mod target;
 mod timing;
 

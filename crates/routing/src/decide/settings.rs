@@ -31,6 +31,7 @@ fn signed_off(state: &State, wanted: &Settings) -> Vec<Event> {
         Event::global(EventBody::AgentStatusChanged {
             agent: agent.id.clone(),
             status: AgentStatus::Offline,
+            reason: None,
             by: Actor::operator(),
         })
     })

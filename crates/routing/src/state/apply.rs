@@ -1,11 +1,13 @@
 //! The fold: how each event changes the state. It never fails and never asks why.
 
 use postroom_model::{
-    AgentId, ConversationId, DeliveryState, Event, EventBody, Freed, MessageId, Opened, SendResult,
-    Status, TargetState, Timestamp,
+    AgentId, AgentStatus, ChannelId, ChannelKind, ConversationId, DeliveryState, Event, EventBody,
+    Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
 };
 
+use super::work::Portion;
 use super::{Delivery, Open, Owner, Queue, State};
+use crate::matching;
 
 /// The customer has the last word.
 fn wait(open: &mut Open, at: Timestamp) {
@@ -30,15 +32,25 @@ impl State {
     fn apply_global(&mut self, at: Timestamp, body: &EventBody) {
         match body {
             EventBody::ConfigInstalled { settings } => self.install((**settings).clone()),
-            EventBody::AgentStatusChanged { agent, status, .. } => {
+            EventBody::AgentStatusChanged { agent, status, reason, .. } => {
                 let Some(ix) = self.agent_ix.get(agent).copied() else {
                     return;
                 };
                 self.change_agent(ix, |agent| {
                     agent.status = *status;
                     agent.status_since = at;
+                    agent.work.reason.clone_from(reason);
+                    if *status == AgentStatus::Online {
+                        agent.work.portion = Portion::default();
+                    }
                 });
+                if *status == AgentStatus::Offline {
+                    self.desk.presence.clear(agent);
+                }
             }
+            EventBody::AgentPaused { agent, pause } => self.pause(agent, Some(*pause)),
+            EventBody::AgentReady { agent } => self.pause(agent, None),
+            EventBody::AgentsSeen { agents } => self.see(at, agents),
             EventBody::DeliveryOwned { channel, host, epoch } => {
                 self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
@@ -64,27 +76,35 @@ impl State {
             _ => {}
         }
         match body {
-            EventBody::ConversationAssigned { agent, cost, .. } => {
+            EventBody::ConversationAssigned { agent, cost, reason } => {
                 self.assign(at, id, agent, *cost);
+                if matching::is_automatic(reason) {
+                    self.count_portion(at, agent);
+                }
             }
             EventBody::ConversationReleased { agent, cost, .. } => {
+                self.desk.silence.clear(&id);
                 self.change(id, |open| open.owner = None);
                 self.free(at, id, agent, *cost);
             }
             EventBody::ConversationTransferred { queue, .. } => {
+                self.desk.silence.clear(&id);
                 let place = self.queue_place(queue);
                 self.change(id, |open| open.queue = place);
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
+                self.desk.silence.clear(&id);
                 self.snooze(at, id, *until, freed.as_ref());
             }
             EventBody::ConversationResolved { freed, .. }
             | EventBody::ConversationMerged { freed, .. } => {
+                // Before it is gone, since the kind of what is given back counts.
+                self.give_back(at, id, freed.as_ref());
+                self.clear_desk(id);
                 self.remove(id);
                 self.talks.close(id);
                 self.targets.close(id);
-                self.give_back(at, id, freed.as_ref());
             }
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
@@ -92,8 +112,14 @@ impl State {
             EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
                 self.change(id, |open| open.message_version = open.version);
             }
-            EventBody::MessageReceived { .. } => self.change(id, |open| wait(open, at)),
+            EventBody::MessageReceived { .. } => {
+                self.watch_silence(id, None);
+                self.change(id, |open| wait(open, at));
+            }
             EventBody::CallRecorded(recorded) => {
+                if recorded.waits {
+                    self.watch_silence(id, None);
+                }
                 self.calls.fold(at, Some(id), recorded);
                 self.change(id, |open| {
                     open.message_version = open.version;
@@ -103,32 +129,69 @@ impl State {
                 });
             }
             EventBody::ReplyQueued { id: message, channel, .. } => {
-                self.change(id, |open| {
-                    open.message_version = open.version;
-                    open.waiting_since = None;
-                    if open.status == Status::Open {
-                        open.status = Status::Pending;
-                    }
-                });
-                let state = DeliveryState::Queued;
-                let channel = channel.clone();
-                let delivery = Delivery {
-                    channel,
-                    conversation: id,
-                    state,
-                    attempts: 0,
-                    next_at: at,
-                    epoch: 0,
-                    told: false,
-                };
-                self.deliveries.insert(*message, delivery);
+                self.queue_reply(at, id, (*message, channel));
             }
+            _ if self.apply_desk(at, id, body) => {}
             _ => {
                 self.change(id, |_| {});
                 self.apply_promised(id, body);
                 self.apply_delivery(at, id, body);
             }
         }
+    }
+
+    /// The customer has the next word.
+    fn queue_reply(
+        &mut self,
+        at: Timestamp,
+        id: ConversationId,
+        (message, channel): (MessageId, &ChannelId),
+    ) {
+        self.change(id, |open| {
+            open.message_version = open.version;
+            open.waiting_since = None;
+            if open.status == Status::Open {
+                open.status = Status::Pending;
+            }
+        });
+        self.watch_silence(id, Some(at));
+        let delivery = Delivery {
+            channel: channel.clone(),
+            conversation: id,
+            state: DeliveryState::Queued,
+            attempts: 0,
+            next_at: at,
+            epoch: 0,
+            told: false,
+        };
+        self.deliveries.insert(message, delivery);
+    }
+
+    /// What happens at the desk. False if the event is about something else.
+    fn apply_desk(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) -> bool {
+        match body {
+            EventBody::OfferMade(made) => self.offer(at, id, made),
+            EventBody::OfferClosed(closed) => self.close_offer(id, closed),
+            EventBody::OfferForgotten { agent } => {
+                self.forget_decline(id, agent);
+                self.change(id, |_| {});
+            }
+            EventBody::ConversationIdled { agent, cost } => {
+                self.desk.silence.clear(&id);
+                self.change(id, |open| open.idle = *cost);
+                self.change_named(agent, |agent| {
+                    agent.load = agent.load.saturating_sub(u32::from(*cost));
+                });
+            }
+            EventBody::ConversationRoused { agent, cost } => {
+                self.change(id, |open| open.idle = 0);
+                self.change_named(agent, |agent| {
+                    agent.load = agent.load.saturating_add(u32::from(*cost));
+                });
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn apply_promised(&mut self, id: ConversationId, body: &EventBody) {
@@ -209,6 +272,8 @@ impl State {
         self.targets.open(id, opened.policy.clone());
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);
+        let want = self.skills.want(&opened.skills, &opened.preferred);
+        let kind = self.channel(&opened.channel).map_or(ChannelKind::Webhook, |one| one.kind);
         self.know_cost(opened.cost);
         self.insert(
             id,
@@ -218,7 +283,11 @@ impl State {
                 status: Status::Open,
                 priority: opened.priority,
                 need,
+                want,
+                kind,
                 cost: opened.cost,
+                idle: 0,
+                offered: false,
                 waiting_since: Some(at),
                 snoozed_until: None,
                 version: opened.version + 1,
@@ -233,10 +302,16 @@ impl State {
         let Some(ix) = ix else {
             return;
         };
+        let kind = self.conversations.get(&id).map(|open| open.kind);
         self.change_agent(ix, |agent| {
             agent.load = agent.load.saturating_add(u32::from(cost));
             agent.idle_since = at;
-            agent.owned.insert(id);
+            agent.work.given_at = at;
+            if agent.owned.insert(id)
+                && let Some(kind) = kind
+            {
+                agent.work.take_on(kind);
+            }
         });
     }
 
@@ -244,9 +319,13 @@ impl State {
         let Some(ix) = self.agent_ix.get(agent).copied() else {
             return;
         };
+        let kind = self.conversations.get(&id).map(|open| open.kind);
         self.change_agent(ix, |agent| {
             if agent.owned.remove(&id) {
                 agent.load = agent.load.saturating_sub(u32::from(cost));
+                if let Some(kind) = kind {
+                    agent.work.lay_down(kind);
+                }
             }
             agent.idle_since = at;
         });
@@ -288,7 +367,7 @@ impl State {
         if let Some(ix) = self.queue_ix.get(id) {
             return *ix;
         }
-        self.queues.push(Queue::new(id.clone(), false));
+        self.queues.push(Queue::new(id.clone(), false, QueueWork::default()));
         self.queue_ix.insert(id.clone(), self.queues.len() - 1);
         self.queues.len() - 1
     }

@@ -9,7 +9,9 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{ConversationId, QueueId, Status, Timestamp};
+use postroom_model::{
+    AgentChoice, ChannelKind, ConversationId, QueueId, QueueOrder, QueueWork, Status, Timestamp,
+};
 
 use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, QueueIx, State};
 
@@ -18,6 +20,7 @@ use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, QueueIx, State};
 pub(crate) struct Bucket {
     pub need: NeedIx,
     pub cost: u16,
+    pub kind: ChannelKind,
 }
 
 /// Agents who have the same.
@@ -26,33 +29,46 @@ pub(crate) struct AvailableKey {
     pub profile: ProfileIx,
     /// How many of the distinct costs still fit.
     pub class: usize,
+    /// Kinds of which they may have more, a bit for each.
+    pub kinds: u8,
 }
+
+/// Whose turn it is: the lower goes first. What the first number is depends on the queue.
+pub(crate) type Turn = (i64, Timestamp);
 
 /// The order of waiting: the higher priority first, then the longer wait; the id breaks ties.
 pub(crate) type WaitKey = (Reverse<u8>, Timestamp, ConversationId);
+
+/// The place in the line of a queue: what the queue's order puts first, then the order of waiting.
+pub(crate) type LineKey = (i64, WaitKey);
 
 /// Conversations that wait for the same, in the order of waiting; never empty. The first stands by
 /// itself, so that looking at the first of many lines reads little memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
-    first: WaitKey,
-    others: BTreeSet<WaitKey>,
+    first: LineKey,
+    others: BTreeSet<LineKey>,
 }
 
 impl Line {
-    fn new(first: WaitKey) -> Self {
+    fn new(first: LineKey) -> Self {
         Self { first, others: BTreeSet::new() }
     }
 
-    pub(crate) fn first(&self) -> &WaitKey {
+    pub(crate) fn first(&self) -> &LineKey {
         &self.first
+    }
+
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &LineKey> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     fn len(&self) -> usize {
         self.others.len() + 1
     }
 
-    fn insert(&mut self, key: WaitKey) {
+    fn insert(&mut self, key: LineKey) {
         if key < self.first {
             self.others.insert(std::mem::replace(&mut self.first, key));
         } else {
@@ -61,7 +77,7 @@ impl Line {
     }
 
     /// True if nothing is left; the line then has to go.
-    fn remove(&mut self, key: &WaitKey) -> bool {
+    fn remove(&mut self, key: &LineKey) -> bool {
         if *key != self.first {
             self.others.remove(key);
             return false;
@@ -80,19 +96,21 @@ pub(crate) struct Queue {
     /// False once the configuration no longer names it.
     pub configured: bool,
     pub waiting: BTreeMap<Bucket, Line>,
-    pub available: BTreeMap<AvailableKey, BTreeSet<(Timestamp, AgentIx)>>,
+    pub available: BTreeMap<AvailableKey, BTreeSet<(Turn, AgentIx)>>,
     /// Everybody who serves it, in the order of the configuration.
     pub members: Vec<AgentIx>,
+    pub work: QueueWork,
 }
 
 impl Queue {
-    pub(crate) fn new(id: QueueId, configured: bool) -> Self {
+    pub(crate) fn new(id: QueueId, configured: bool, work: QueueWork) -> Self {
         Self {
             id,
             configured,
             waiting: BTreeMap::new(),
             available: BTreeMap::new(),
             members: Vec::new(),
+            work,
         }
     }
 
@@ -101,14 +119,23 @@ impl Queue {
     }
 }
 
-pub(crate) fn wait_key(id: ConversationId, open: &Open) -> WaitKey {
+fn wait_key(id: ConversationId, open: &Open) -> WaitKey {
     (Reverse(open.priority), open.waiting_since.unwrap_or_default(), id)
+}
+
+pub(crate) fn line_key(order: QueueOrder, id: ConversationId, open: &Open) -> LineKey {
+    let since = open.waiting_since.unwrap_or_default().millis();
+    let rank = match order {
+        QueueOrder::Priority => 0,
+        QueueOrder::Newest => since.saturating_neg(),
+    };
+    (rank, wait_key(id, open))
 }
 
 /// Where a conversation stands outside of the map of conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Places {
-    waiting: Option<(QueueIx, Bucket, WaitKey)>,
+    waiting: Option<(QueueIx, Bucket, LineKey)>,
     deadline: Option<Timestamp>,
     orphan: bool,
 }
@@ -135,7 +162,11 @@ impl Configured<'_> {
 
     fn places(self, id: ConversationId, open: &Open) -> Places {
         Places {
-            waiting: open.waits().then(|| (open.queue, Bucket::of(open), wait_key(id, open))),
+            waiting: open.stands().then(|| {
+                let queue = self.queues.get(open.queue);
+                let order = queue.map(|queue| queue.work.order).unwrap_or_default();
+                (open.queue, Bucket::of(open), line_key(order, id, open))
+            }),
             deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
             orphan: self.left_behind(open),
         }
@@ -153,6 +184,9 @@ impl State {
         let before = configured.places(id, open);
         open.version += 1;
         edit(open);
+        if !open.holds_capacity() {
+            open.idle = 0;
+        }
         let after = configured.places(id, open);
         self.index(id, before, after);
     }
@@ -202,7 +236,7 @@ impl State {
         }
     }
 
-    fn remove_waiting(&mut self, queue: QueueIx, bucket: Bucket, key: &WaitKey) {
+    fn remove_waiting(&mut self, queue: QueueIx, bucket: Bucket, key: &LineKey) {
         let Some(queue) = self.queues.get_mut(queue) else {
             return;
         };
@@ -228,16 +262,17 @@ impl State {
             let Some(queue) = self.queues.get_mut(*queue) else {
                 continue;
             };
-            if let Some((key, since)) = before
+            let choose = queue.work.choose;
+            if let Some((key, turns)) = before
                 && let Some(agents) = queue.available.get_mut(&key)
             {
-                agents.remove(&(since, ix));
+                agents.remove(&(turns.of(choose), ix));
                 if agents.is_empty() {
                     queue.available.remove(&key);
                 }
             }
-            if let Some((key, since)) = after {
-                queue.available.entry(key).or_default().insert((since, ix));
+            if let Some((key, turns)) = after {
+                queue.available.entry(key).or_default().insert((turns.of(choose), ix));
             }
         }
     }
@@ -248,12 +283,13 @@ impl State {
             queue.available.clear();
         }
         for (ix, agent) in self.agents.iter().enumerate() {
-            let Some((key, since)) = available(&self.costs, agent) else {
+            let Some((key, turns)) = available(&self.costs, agent) else {
                 continue;
             };
             for queue in &agent.queues {
                 if let Some(queue) = self.queues.get_mut(*queue) {
-                    queue.available.entry(key).or_default().insert((since, ix));
+                    let turn = turns.of(queue.work.choose);
+                    queue.available.entry(key).or_default().insert((turn, ix));
                 }
             }
         }
@@ -276,16 +312,49 @@ impl State {
 
 impl Bucket {
     pub(crate) fn of(open: &Open) -> Self {
-        Self { need: open.need, cost: open.cost }
+        Self { need: open.need, cost: open.cost, kind: open.kind }
     }
 }
 
+/// What decides whose turn it is, whatever a queue goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turns {
+    idle_since: Timestamp,
+    given_at: Timestamp,
+    load: i64,
+}
+
+impl Turns {
+    pub(crate) fn by(agent: &Agent) -> Self {
+        let taken = u64::from(agent.load.saturating_add(agent.work.reserved));
+        let share = (taken * LOAD_PARTS).checked_div(u64::from(agent.capacity)).unwrap_or(0);
+        Self {
+            idle_since: agent.idle_since,
+            given_at: agent.work.given_at,
+            load: i64::try_from(share).unwrap_or(i64::MAX),
+        }
+    }
+
+    pub(crate) const fn of(self, choose: AgentChoice) -> Turn {
+        match choose {
+            AgentChoice::LongestIdle => (0, self.idle_since),
+            AgentChoice::LeastLoaded => (self.load, self.idle_since),
+            AgentChoice::RoundRobin => (0, self.given_at),
+        }
+    }
+}
+
+/// In how many parts a capacity is told apart, to compare how much of it is taken.
+const LOAD_PARTS: u64 = 1_000;
+
 /// Where a free agent stands, and since when; none if they take nothing or nothing that occurs fits.
-fn available(costs: &[u16], agent: &Agent) -> Option<(AvailableKey, Timestamp)> {
+fn available(costs: &[u16], agent: &Agent) -> Option<(AvailableKey, Turns)> {
     if !agent.takes_new() {
         return None;
     }
     let free = agent.free();
     let class = costs.partition_point(|cost| u32::from(*cost) <= free);
-    (class > 0).then_some((AvailableKey { profile: agent.profile, class }, agent.idle_since))
+    let kinds = agent.work.open_kinds();
+    let key = AvailableKey { profile: agent.profile, class, kinds };
+    (class > 0 && kinds > 0).then(|| (key, Turns::by(agent)))
 }

@@ -3,6 +3,7 @@
 
 mod apply;
 mod calls;
+mod desk;
 mod index;
 mod join;
 mod settings;
@@ -10,19 +11,23 @@ mod skills;
 mod snapshot;
 mod talks;
 mod targets;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use postroom_model::{
-    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelSettings, ConversationId, DeliveryState,
-    HostId, MessageId, QueueId, Settings, Status, Timestamp,
+    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings, ConversationId,
+    DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
 pub(crate) use self::calls::{Known, ended_by_time, first};
-pub(crate) use self::index::{Queue, WaitKey, wait_key};
-use self::skills::{NeedIx, ProfileIx};
+pub(crate) use self::desk::{DeskDue, Standing};
+pub(crate) use self::index::{LineKey, Queue, Turn, WaitKey, line_key};
+pub(crate) use self::skills::NeedIx;
+use self::skills::ProfileIx;
 pub use self::snapshot::{Snapshot, SnapshotError};
+pub(crate) use self::work::{Work, bit};
 
 /// Index of a queue in [`State::queues`].
 pub(crate) type QueueIx = usize;
@@ -53,6 +58,7 @@ pub struct State {
     pub(crate) owners: BTreeMap<ChannelId, Owner>,
     pub(crate) calls: calls::Calls,
     pub(crate) talks: talks::Talks,
+    pub(crate) desk: desk::Desk,
     pub(crate) targets: targets::Targets,
 }
 
@@ -64,7 +70,14 @@ pub(crate) struct Open {
     pub status: Status,
     pub priority: u8,
     pub need: NeedIx,
+    /// The need and what would be better still, if anything would.
+    pub want: Option<NeedIx>,
+    pub kind: ChannelKind,
     pub cost: u16,
+    /// What its owner has back of the cost while the customer is silent.
+    pub idle: u16,
+    /// Agents are asked whether they take it.
+    pub offered: bool,
     pub waiting_since: Option<Timestamp>,
     pub snoozed_until: Option<Timestamp>,
     pub version: u64,
@@ -75,6 +88,16 @@ impl Open {
     /// Open and nobody's: somebody should take it.
     pub(crate) fn waits(&self) -> bool {
         self.status == Status::Open && self.owner.is_none()
+    }
+
+    /// Stands in the line of its queue.
+    pub(crate) fn stands(&self) -> bool {
+        self.waits() && !self.offered
+    }
+
+    /// What it takes of its owner's capacity now.
+    pub(crate) fn charge(&self) -> u16 {
+        self.cost.saturating_sub(self.idle)
     }
 
     /// Takes of its owner's capacity.
@@ -98,15 +121,25 @@ pub(crate) struct Agent {
     pub idle_since: Timestamp,
     /// What they own, open and pending; snoozed ones are not among them.
     pub owned: BTreeSet<ConversationId>,
+    pub work: Work,
 }
 
 impl Agent {
     pub(crate) fn free(&self) -> u32 {
-        self.capacity.saturating_sub(self.load)
+        self.capacity.saturating_sub(self.load.saturating_add(self.work.reserved))
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.configured && self.status == AgentStatus::Online
+    }
+
+    /// At work, whether or not they get anything new.
+    pub(crate) fn is_signed_on(&self) -> bool {
+        self.configured && self.status != AgentStatus::Offline
     }
 
     pub(crate) fn takes_new(&self) -> bool {
-        self.configured && self.status == AgentStatus::Online
+        self.is_online() && self.work.pause.is_none()
     }
 }
 
@@ -151,7 +184,7 @@ impl State {
 
     /// Open conversations that nobody owns.
     pub fn waiting_count(&self) -> usize {
-        self.queues.iter().map(Queue::waiting_count).sum()
+        self.queues.iter().map(Queue::waiting_count).sum::<usize>() + self.desk.standing.len()
     }
 
     pub fn is_open(&self, conversation: ConversationId) -> bool {
@@ -164,7 +197,8 @@ impl State {
             let woken = self.deadlines.first().map(|(at, _)| *at);
             let closed = self.calls.next_deadline().map(|(at, _)| at);
             let promised = self.targets.next().map(|(at, _)| at);
-            woken.into_iter().chain(closed).chain(promised).min()
+            let desk = self.desk.next().map(|(at, _)| at);
+            woken.into_iter().chain(closed).chain(promised).chain(desk).min()
         } else {
             Some(Timestamp::EPOCH)
         }
@@ -196,7 +230,12 @@ impl State {
         known.or_else(default).cloned()
     }
 
-    pub(crate) fn cost_of(&self, channel: &ChannelSettings) -> u16 {
+    /// What a conversation of the channel takes in the queue.
+    pub(crate) fn cost_of(&self, channel: &ChannelSettings, queue: &QueueId) -> u16 {
+        let own = self.queue_ix.get(queue).and_then(|ix| self.queues.get(*ix));
+        if let Some(cost) = own.and_then(|queue| queue.work.costs.get(&channel.kind)) {
+            return *cost;
+        }
         let costs = self.settings.as_ref().map(|settings| &settings.costs);
         costs.and_then(|costs| costs.get(&channel.kind)).copied().unwrap_or(0)
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use postroom_model::{AgentStatus, QueueId, Settings, Timestamp};
+use postroom_model::{AgentStatus, QueueId, QueueWork, Settings, Timestamp};
 
-use super::{Agent, AgentIx, Queue, QueueIx, State};
+use super::{Agent, AgentIx, Queue, QueueIx, State, Work};
 
 impl State {
     /// Queues and agents that the new settings do not name are kept as long as conversations hold
@@ -24,6 +24,7 @@ impl State {
             open.owner = open.owner.and_then(|owner| agent_map.get(&owner).copied());
             self.insert(id, open);
         }
+        self.prune_desk();
         self.index_agents();
     }
 
@@ -40,13 +41,16 @@ impl State {
     fn renumber_queues(&mut self, settings: &Settings) -> BTreeMap<QueueIx, QueueIx> {
         let held: BTreeSet<QueueIx> = self.conversations.values().map(|open| open.queue).collect();
         let old: Vec<QueueId> = self.queues.iter().map(|queue| queue.id.clone()).collect();
-        self.queues =
-            settings.queues.iter().map(|queue| Queue::new(queue.id.clone(), true)).collect();
+        self.queues = settings
+            .queues
+            .iter()
+            .map(|queue| Queue::new(queue.id.clone(), true, queue.work.clone()))
+            .collect();
         for ix in held {
             if let Some(id) = old.get(ix)
                 && settings.queue(id).is_none()
             {
-                self.queues.push(Queue::new(id.clone(), false));
+                self.queues.push(Queue::new(id.clone(), false, QueueWork::default()));
             }
         }
         self.queue_ix =
@@ -86,12 +90,19 @@ impl State {
                 status_since: was.map_or(Timestamp::EPOCH, |agent| agent.status_since),
                 idle_since: was.map_or(Timestamp::EPOCH, |agent| agent.idle_since),
                 owned: was.map(|agent| agent.owned.clone()).unwrap_or_default(),
+                work: Work {
+                    limits: wanted.limits.clone(),
+                    ..was.map(|agent| agent.work.clone()).unwrap_or_default()
+                },
             });
         }
         for ix in before.into_values().filter(|ix| named.contains(ix)) {
             if let Some(agent) = old.get(ix) {
                 map.insert(ix, self.agents.len());
-                self.agents.push(Agent { configured: false, queues: vec![], ..agent.clone() });
+                let mut gone = Agent { configured: false, queues: vec![], ..agent.clone() };
+                gone.work.pause = None;
+                gone.work.declined.clear();
+                self.agents.push(gone);
             }
         }
         self.agent_ix =
@@ -120,6 +131,7 @@ impl State {
 
     fn costs_in_use(&self, settings: &Settings) -> Vec<u16> {
         let mut costs: BTreeSet<u16> = settings.costs.values().copied().collect();
+        costs.extend(settings.queues.iter().flat_map(|queue| queue.work.costs.values()));
         costs.extend(self.conversations.values().map(|open| open.cost));
         costs.into_iter().collect()
     }

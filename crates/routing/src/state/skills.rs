@@ -32,6 +32,19 @@ impl Skills {
         self.needs.len() - 1
     }
 
+    /// The skills that are needed and those that would be better; none if that is the same.
+    pub(crate) fn want(&mut self, needed: &SkillSet, preferred: &SkillSet) -> Option<NeedIx> {
+        if preferred.is_empty() {
+            return None;
+        }
+        let mut all = needed.clone();
+        for (skill, level) in preferred {
+            let known = all.entry(skill.clone()).or_insert(0);
+            *known = (*known).max(*level);
+        }
+        (all != *needed).then(|| self.need(&all))
+    }
+
     pub(crate) fn profile(&mut self, skills: &SkillSet) -> ProfileIx {
         if let Some(ix) = self.profile_ix.get(skills) {
             return *ix;

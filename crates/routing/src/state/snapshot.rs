@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentId, AgentStatus, CallId, ChannelId, ContactId, ConversationId, MessageId, QueueId,
-    Settings, Status, Timestamp,
+    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ContactId, ConversationId, MessageId,
+    Pause, QueueId, Settings, Status, StatusId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::calls::{Calls, Known};
+use super::desk::{Standing, Timers};
 use super::targets::Promised;
+use super::work::{Portion, Work};
 use super::{Agent, Delivery, Open, Owner, Queue, State};
 use crate::state::skills::SkillSet;
 
 /// Grows when the form changes; a snapshot of another form is passed over.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// All that a state is built from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +35,18 @@ pub struct Snapshot {
     talks: Vec<(ContactId, ConversationId)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
+    #[serde(default)]
+    desk: DeskPart,
+}
+
+/// What waits for a time or an answer at the desk.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct DeskPart {
+    standing: Vec<(ConversationId, Timestamp, Standing)>,
+    declines: Vec<((ConversationId, AgentId), Timestamp)>,
+    presence: Vec<(AgentId, Timestamp)>,
+    silence: Vec<(ConversationId, Timestamp)>,
 }
 
 /// The bytes are not a snapshot that this program reads.
@@ -56,22 +70,31 @@ struct AgentPart {
     idle_since: Timestamp,
     skills: SkillSet,
     capacity: u32,
+    limits: BTreeMap<ChannelKind, u32>,
+    pause: Option<Pause>,
+    portion: Portion,
+    given_at: Timestamp,
+    reason: Option<StatusId>,
 }
 
 /// A tuple, not a map: there may be a million of them. In the order of [`Open`]'s fields.
 type OpenPart = (
     ConversationId,
-    (usize, Option<usize>, Status, u8, usize, u16),
+    Place,
     (Option<i64>, Option<i64>, u64, u64),
+    (Option<usize>, ChannelKind, u16),
 );
+
+type Place = (usize, Option<usize>, Status, u8, usize, u16);
 
 impl Snapshot {
     /// Every place that a conversation names is there.
     fn check(&self) -> Result<(), SnapshotError> {
-        let stray = self.conversations.iter().find(|(_, place, _)| {
+        let stray = self.conversations.iter().find(|(_, place, _, more)| {
             place.0 >= self.queues.len()
                 || place.1.is_some_and(|owner| owner >= self.agents.len())
                 || place.4 >= self.needs.len()
+                || more.0.is_some_and(|want| want >= self.needs.len())
         });
         match stray {
             Some((id, ..)) => Err(SnapshotError(format!("{id} is nowhere"))),
@@ -87,11 +110,15 @@ impl State {
         let mut places: BTreeMap<usize, usize> = BTreeMap::new();
         let mut conversations = Vec::with_capacity(self.conversations.len());
         for (id, open) in &self.conversations {
-            let need = *places.entry(open.need).or_insert_with(|| {
-                needs.push(self.skills.needed(open.need).cloned().unwrap_or_default());
-                needs.len() - 1
-            });
-            conversations.push(part_of(*id, open, need));
+            let mut place_of = |need: usize| {
+                *places.entry(need).or_insert_with(|| {
+                    needs.push(self.skills.needed(need).cloned().unwrap_or_default());
+                    needs.len() - 1
+                })
+            };
+            let need = place_of(open.need);
+            let want = open.want.map(place_of);
+            conversations.push(part_of(*id, open, (need, want)));
         }
         let held: BTreeSet<usize> = self.conversations.values().map(|open| open.queue).collect();
         let owning: BTreeSet<usize> =
@@ -119,9 +146,49 @@ impl State {
             owners: self.owners.clone(),
             calls: self.calls.parts(),
             talks: self.talks.parts(),
+            desk: self.desk_part(),
             targets: self.targets.parts(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
+    }
+
+    fn desk_part(&self) -> DeskPart {
+        let standing = self.desk.standing.iter().map(|(id, standing)| {
+            (*id, self.desk.offers.at(id).unwrap_or_default(), standing.clone())
+        });
+        DeskPart {
+            standing: standing.collect(),
+            declines: self.desk.declines.parts(),
+            presence: self.desk.presence.parts(),
+            silence: self.desk.silence.parts(),
+        }
+    }
+
+    /// After agents and conversations.
+    fn restore_desk(&mut self, part: DeskPart) {
+        for (id, expires_at, standing) in part.standing {
+            self.desk.offers.set(id, expires_at);
+            let kind = self.conversations.get(&id).map(|open| open.kind);
+            for agent in &standing.agents {
+                let ix = self.agent_ix.get(agent).copied();
+                let agent = ix.and_then(|ix| self.agents.get_mut(ix));
+                if let (Some(agent), Some(kind)) = (agent, kind) {
+                    agent.work.reserved += u32::from(standing.cost);
+                    agent.work.take_on(kind);
+                    agent.work.offered.insert(id);
+                }
+            }
+            self.desk.standing.insert(id, standing);
+        }
+        for ((id, agent), _) in &part.declines {
+            let ix = self.agent_ix.get(agent).copied();
+            if let Some(agent) = ix.and_then(|ix| self.agents.get_mut(ix)) {
+                agent.work.declined.insert(*id);
+            }
+        }
+        self.desk.declines = Timers::of_parts(part.declines);
+        self.desk.presence = Timers::of_parts(part.presence);
+        self.desk.silence = Timers::of_parts(part.silence);
     }
 
     fn agent_part(&self, agent: &Agent) -> AgentPart {
@@ -135,6 +202,11 @@ impl State {
             idle_since: agent.idle_since,
             skills: settings.map(|settings| settings.skills.clone()).unwrap_or_default(),
             capacity: agent.capacity,
+            limits: agent.work.limits.clone(),
+            pause: agent.work.pause,
+            portion: agent.work.portion,
+            given_at: agent.work.given_at,
+            reason: agent.work.reason.clone(),
         }
     }
 
@@ -176,18 +248,25 @@ impl State {
         }
         for (id, configured) in snapshot.queues {
             state.queue_ix.insert(id.clone(), state.queues.len());
-            state.queues.push(Queue::new(id, configured));
+            let settings = state.settings.as_ref().and_then(|settings| settings.queue(&id));
+            let work = settings.map(|queue| queue.work.clone()).unwrap_or_default();
+            state.queues.push(Queue::new(id, configured, work));
         }
         for part in snapshot.agents {
             state.restore_agent(part);
         }
         let mut costs: BTreeSet<u16> = BTreeSet::new();
         costs.extend(state.settings.iter().flat_map(|settings| settings.costs.values()));
+        costs.extend(state.queues.iter().flat_map(|queue| queue.work.costs.values()));
         let needs: Vec<usize> =
             snapshot.needs.iter().map(|skills| state.skills.need(skills)).collect();
-        for (id, place, times) in snapshot.conversations {
+        let offered: BTreeSet<ConversationId> =
+            snapshot.desk.standing.iter().map(|(id, ..)| *id).collect();
+        for (id, place, times, more) in snapshot.conversations {
             let need = needs.get(place.4).copied().unwrap_or(0);
-            let open = open_of(place, times, need);
+            let want = more.0.and_then(|want| needs.get(want).copied());
+            let offered = offered.contains(&id);
+            let open = open_of(place, times, &Open { need, want, offered, ..blank(more) });
             costs.insert(open.cost);
             state.restore_conversation(id, open);
         }
@@ -196,6 +275,7 @@ impl State {
         state.owners = snapshot.owners;
         state.calls = Calls::of_parts(snapshot.calls);
         state.talks.restore(snapshot.talks);
+        state.restore_desk(snapshot.desk);
         state.targets.restore(snapshot.targets);
         state.index_agents();
         Ok(state)
@@ -208,6 +288,9 @@ impl State {
         let queues = self.join(ix, &queues);
         let profile = self.skills.profile(&part.skills);
         self.agent_ix.insert(part.id.clone(), ix);
+        if let Some(pause) = part.pause {
+            self.desk.pauses.set(part.id.clone(), pause.until);
+        }
         self.agents.push(Agent {
             id: part.id,
             configured: part.configured,
@@ -219,6 +302,14 @@ impl State {
             status_since: part.status_since,
             idle_since: part.idle_since,
             owned: BTreeSet::new(),
+            work: Work {
+                limits: part.limits,
+                pause: part.pause,
+                portion: part.portion,
+                given_at: part.given_at,
+                reason: part.reason,
+                ..Work::default()
+            },
         });
     }
 
@@ -227,12 +318,13 @@ impl State {
         let owner = open.owner.filter(|_| holds);
         if let Some(owner) = owner.and_then(|ix| self.agents.get_mut(ix)) {
             owner.owned.insert(id);
+            owner.work.take_on(open.kind);
         }
         self.insert(id, open);
     }
 }
 
-fn part_of(id: ConversationId, open: &Open, need: usize) -> OpenPart {
+fn part_of(id: ConversationId, open: &Open, (need, want): (usize, Option<usize>)) -> OpenPart {
     (
         id,
         (open.queue, open.owner, open.status, open.priority, need, open.cost),
@@ -242,24 +334,41 @@ fn part_of(id: ConversationId, open: &Open, need: usize) -> OpenPart {
             open.version,
             open.message_version,
         ),
+        (want, open.kind, open.idle),
     )
 }
 
-fn open_of(
-    place: (usize, Option<usize>, Status, u8, usize, u16),
-    times: (Option<i64>, Option<i64>, u64, u64),
-    need: usize,
-) -> Open {
+/// A conversation of which only what is seldom is known.
+fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
+    Open {
+        queue: 0,
+        owner: None,
+        status: Status::Open,
+        priority: 0,
+        need: 0,
+        want: None,
+        kind,
+        cost: 0,
+        idle,
+        offered: false,
+        waiting_since: None,
+        snoozed_until: None,
+        version: 0,
+        message_version: 0,
+    }
+}
+
+fn open_of(place: Place, times: (Option<i64>, Option<i64>, u64, u64), seldom: &Open) -> Open {
     Open {
         queue: place.0,
         owner: place.1,
         status: place.2,
         priority: place.3,
-        need,
         cost: place.5,
         waiting_since: times.0.map(Timestamp::from_millis),
         snoozed_until: times.1.map(Timestamp::from_millis),
         version: times.2,
         message_version: times.3,
+        ..seldom.clone()
     }
 }

@@ -1,13 +1,13 @@
 //! What the records would hold: a small fold of the events, apart from the core's own, so that the
 //! two can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, ChannelId, Contact, ContactId, Conversation, ConversationId,
-    DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId, Opened, Outbound,
-    Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult, Settings, Status, TargetState,
-    Timestamp,
+    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Contact, ContactId, Conversation,
+    ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId,
+    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult,
+    Settings, Status, TargetState, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +16,19 @@ pub(crate) struct Agent {
     pub(crate) load: u32,
     /// None before they ever had a conversation.
     pub(crate) idle_since: Option<Timestamp>,
+    /// When they were last given one.
+    pub(crate) given_at: Option<Timestamp>,
+    pub(crate) paused: bool,
+    /// What they are asked to take, with its cost.
+    pub(crate) asked: BTreeMap<ConversationId, u16>,
+    pub(crate) declined: BTreeSet<ConversationId>,
+}
+
+impl Agent {
+    /// What is not free: held, or kept for what they are asked to take.
+    pub(crate) fn taken(&self) -> u32 {
+        self.load + self.asked.values().map(|cost| u32::from(*cost)).sum::<u32>()
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -30,6 +43,10 @@ pub(crate) struct Model {
     pub(crate) sent: BTreeMap<(ChannelId, String), MessageId>,
     pub(crate) parked: BTreeMap<ParkedId, Input>,
     pub(crate) seen: BTreeMap<InputId, Outcome>,
+    /// Shares of costs that owners have back.
+    pub(crate) idle: BTreeMap<ConversationId, u16>,
+    /// The kinds of their channels when they were opened.
+    pub(crate) kinds: BTreeMap<ConversationId, ChannelKind>,
 }
 
 impl Model {
@@ -63,10 +80,23 @@ impl Model {
                 let was =
                     |id: &AgentId| before.as_ref().is_some_and(|before| before.agent(id).is_some());
                 self.agents.retain(|id, _| was(id) || owners.contains(id));
+                for (id, agent) in &mut self.agents {
+                    if settings.agent(id).is_none() {
+                        assert!(agent.asked.is_empty(), "nobody who is gone is asked");
+                        agent.paused = false;
+                        agent.declined.clear();
+                    }
+                }
                 self.settings = Some(settings);
             }
             EventBody::AgentStatusChanged { agent, status, .. } => {
                 self.agents.entry(agent.clone()).or_default().status = *status;
+            }
+            EventBody::AgentPaused { agent, .. } => {
+                self.agents.entry(agent.clone()).or_default().paused = true;
+            }
+            EventBody::AgentReady { agent } => {
+                self.agents.entry(agent.clone()).or_default().paused = false;
             }
             EventBody::ContactCreated { contact } => {
                 for address in &contact.addresses {
@@ -126,6 +156,8 @@ impl Model {
                 let agent = self.agents.entry(agent.clone()).or_default();
                 agent.load += u32::from(*cost);
                 agent.idle_since = Some(at);
+                agent.given_at = Some(at);
+                assert_eq!(row.offer, None, "whose {id} is nobody is asked any more");
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
             EventBody::ConversationTransferred { queue, .. } => row.queue = Some(queue.clone()),
@@ -141,11 +173,17 @@ impl Model {
                 row.waiting_since = None;
             }
             EventBody::ConversationResolved { .. } => {
+                self.agents.values_mut().for_each(|agent| {
+                    agent.declined.remove(&id);
+                });
                 row.status = Status::Resolved;
                 row.snoozed_until = None;
                 row.waiting_since = None;
             }
             EventBody::ConversationMerged { into, channel, thread, .. } => {
+                self.agents.values_mut().for_each(|agent| {
+                    agent.declined.remove(&id);
+                });
                 row.status = Status::Resolved;
                 row.snoozed_until = None;
                 row.waiting_since = None;
@@ -204,7 +242,61 @@ impl Model {
                 let outbound = outbound(at, id, (*message, channel.clone()), words);
                 self.outbound.insert(*message, outbound);
             }
-            _ => self.fold_delivery(body),
+            _ => {
+                self.fold_desk(at, id, body);
+                self.fold_delivery(body);
+            }
+        }
+    }
+
+    fn fold_desk(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) {
+        let row = self.conversations.get_mut(&id).expect("a conversation that was opened");
+        match body {
+            EventBody::OfferMade(made) => {
+                assert_eq!((&row.assignee, &row.offer), (&None, &None), "{id} is offered once");
+                assert_eq!(row.status, Status::Open);
+                assert_eq!(row.cost, made.cost);
+                for agent in &made.agents {
+                    let agent = self.agents.entry(agent.clone()).or_default();
+                    agent.asked.insert(id, made.cost);
+                    agent.idle_since = Some(at);
+                    agent.given_at = Some(at);
+                }
+                row.offer = Some(Offered {
+                    offer: made.offer,
+                    agents: made.agents.clone(),
+                    expires_at: made.expires_at,
+                });
+            }
+            EventBody::OfferClosed(closed) => {
+                let offer = row.offer.as_mut().expect("an offer");
+                assert_eq!(offer.offer, closed.offer);
+                for agent in &closed.agents {
+                    assert!(offer.agents.contains(agent), "{agent} was asked");
+                    offer.agents.retain(|asked| asked != agent);
+                    let agent = self.agents.get_mut(agent).expect("an agent who was asked");
+                    assert_eq!(agent.asked.remove(&id), Some(closed.cost));
+                    if closed.cause == OfferEnd::Declined {
+                        agent.declined.insert(id);
+                    }
+                }
+                if offer.agents.is_empty() {
+                    row.offer = None;
+                }
+            }
+            EventBody::OfferForgotten { agent } => {
+                self.agents.entry(agent.clone()).or_default().declined.remove(&id);
+            }
+            EventBody::ConversationIdled { agent, cost } => {
+                assert_eq!((row.assignee.as_ref(), row.status), (Some(agent), Status::Pending));
+                assert_eq!(self.idle.insert(id, *cost), None, "once");
+                self.agents.get_mut(agent).expect("an owner").load -= u32::from(*cost);
+            }
+            EventBody::ConversationRoused { agent, cost } => {
+                assert_eq!(self.idle.remove(&id), Some(*cost), "as much as was given back");
+                self.agents.get_mut(agent).expect("an owner").load += u32::from(*cost);
+            }
+            _ => {}
         }
     }
 
@@ -222,7 +314,8 @@ impl Model {
         };
         if let Some(Freed { agent, cost }) = freed {
             assert_eq!(row.assignee.as_ref(), Some(&agent), "only an owner is freed of {id}");
-            assert_eq!(row.cost, cost);
+            let idle = self.idle.remove(&id).unwrap_or(0);
+            assert_eq!(row.cost - idle, cost);
             let agent = self.agents.get_mut(&agent).expect("an agent who held it");
             agent.load -= u32::from(cost);
             agent.idle_since = Some(at);
@@ -282,6 +375,8 @@ impl Model {
         if let Some(thread) = &opened.thread {
             self.threads.insert((opened.channel.clone(), thread.clone()), id);
         }
+        let channel = self.settings.as_ref().and_then(|all| all.channel(&opened.channel));
+        self.kinds.insert(id, channel.map_or(ChannelKind::Webhook, |channel| channel.kind));
         self.conversations.insert(
             id,
             Conversation {
@@ -298,6 +393,7 @@ impl Model {
                 mails,
                 priority: opened.priority,
                 skills: opened.skills.clone(),
+                preferred: opened.preferred.clone(),
                 cost: opened.cost,
                 tags: opened.tags.clone(),
                 targets: vec![],
@@ -311,6 +407,7 @@ impl Model {
                 version: opened.version + 1,
                 message_version: opened.message_version,
                 route: opened.route.clone(),
+                offer: None,
                 assignment: None,
             },
         );

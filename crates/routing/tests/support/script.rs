@@ -17,10 +17,11 @@ use std::collections::BTreeMap;
 use postroom_model::{
     Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallLeg, CallSettings,
     ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor,
-    DeliveryInput, Direction, EventBody, HostId, Inbound, InboundCall, InboundReceipt, Input,
-    InputBody, Message, MessageId, NoteId, OpenHours, OutcomeKind, ParkedId, Party, QueueId,
-    QueueSettings, Receipt, ReplyDraft, Role, Rule, SendResult, Settings, Side, TargetPolicy,
-    Timestamp, Transition, Unparsed, WorkspaceId,
+    DeliveryInput, DeskSettings, Direction, EventBody, HostId, IdleShare, Inbound, InboundCall,
+    InboundReceipt, Input, InputBody, Message, MessageId, NoteId, OfferId, OpenHours, OutcomeKind,
+    ParkedId, Party, QueueId, QueueSettings, QueueWork, RampIn, Receipt, ReplyDraft, Role, Rule,
+    SendResult, Settings, Side, StatusId, StatusSettings, TargetPolicy, Timestamp, Transition,
+    Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -108,12 +109,80 @@ impl Line {
         }
     }
 
+    /// How a queue hands out: `hand_out=offer offer_to=2 offer_s=30 idle=600:50` and so on.
+    fn work(&self) -> QueueWork {
+        let plain = QueueWork::default();
+        let ms = |key: &str, plain: i64| {
+            self.option::<i64>(key).map_or(plain, |seconds| seconds * 1_000)
+        };
+        let word = |key: &str| self.options.get(key).map(String::as_str);
+        QueueWork {
+            hand_out: word("hand_out").map(named).unwrap_or_default(),
+            order: word("order").map(named).unwrap_or_default(),
+            choose: word("choose").map(named).unwrap_or_default(),
+            offline: word("offline").map(named).unwrap_or_default(),
+            offer_to: self.option("offer_to").unwrap_or(1),
+            offer_ms: ms("offer_s", plain.offer_ms),
+            decline_ms: ms("decline_s", plain.decline_ms),
+            wrap_up_ms: ms("wrap_up_s", 0),
+            idle: word("idle").map(|text| {
+                let (after, frees) = text.split_once(':').expect("seconds:percent");
+                IdleShare {
+                    after_ms: after.parse::<i64>().expect("seconds") * 1_000,
+                    frees_percent: frees.parse().expect("a percentage"),
+                }
+            }),
+            costs: self.per_kind("costs"),
+        }
+    }
+
+    /// `webhook:3,phone:1`.
+    fn per_kind<T: std::str::FromStr>(&self, key: &str) -> BTreeMap<ChannelKind, T> {
+        let one = |text: String| {
+            let (kind, number) = text.split_once(':').expect("kind:number");
+            (named(kind), number.parse().ok().expect("a number"))
+        };
+        self.list(key).into_iter().map(one).collect()
+    }
+
+    /// What holds for all agents: `desk grace_s=60 ramp=2:60:600`.
+    fn desk(&self) -> DeskSettings {
+        DeskSettings {
+            grace_ms: self.option::<i64>("grace_s").map(|seconds| seconds * 1_000),
+            ramp_in: self.options.get("ramp").map(|text| {
+                let numbers: Vec<i64> =
+                    text.split(':').map(|one| one.parse().expect("a number")).collect();
+                RampIn {
+                    new_max: u16::try_from(numbers[0]).expect("few"),
+                    every_ms: numbers[1] * 1_000,
+                    lasts_ms: numbers[2] * 1_000,
+                }
+            }),
+            statuses: self
+                .list("statuses")
+                .into_iter()
+                .map(|text| {
+                    let (id, status) = text.split_once(':').expect("id:status");
+                    StatusSettings {
+                        id: id.parse().expect("an id"),
+                        name: id.to_owned(),
+                        status: named(status),
+                    }
+                })
+                .collect(),
+        }
+    }
+
     fn skills(&self) -> BTreeMap<String, u8> {
+        self.levels("skills")
+    }
+
+    fn levels(&self, key: &str) -> BTreeMap<String, u8> {
         let one = |skill: String| {
             let (name, level) = skill.split_once(':').expect("skill:level");
             (name.to_owned(), level.parse().expect("a level"))
         };
-        self.list("skills").into_iter().map(one).collect()
+        self.list(key).into_iter().map(one).collect()
     }
 }
 
@@ -137,6 +206,7 @@ impl Script {
             agents: vec![],
             costs: Settings::default_costs(),
             calendars: vec![],
+            desk: postroom_model::DeskSettings::default(),
         };
         let mut script = Self {
             world: World::new(),
@@ -226,19 +296,25 @@ impl Script {
             }),
             "queue" => {
                 let id: QueueId = line.id(1);
-                let known = settings.queue(&id).is_some() && !line.options.is_empty();
-                if !known {
-                    settings.queues.push(QueueSettings { id: id.clone(), name: id.to_string() });
+                let known = settings.queues.iter_mut().find(|known| known.id == id);
+                match known.filter(|_| !line.options.is_empty()) {
+                    Some(known) => known.work = line.work(),
+                    None => settings.queues.push(QueueSettings {
+                        work: line.work(),
+                        ..QueueSettings::new(id.clone(), id.to_string())
+                    }),
                 }
                 if let Some(targets) = line.option("targets") {
                     settings.timing.queues.entry(id).or_default().targets = Some(targets);
                 }
             }
+            "desk" => settings.desk = line.desk(),
             "rule" => settings.rules.push(Rule {
                 when: line.option("when").unwrap_or_default(),
                 queue: line.option("queue"),
                 priority: line.option("priority"),
                 skills: line.skills(),
+                prefer: line.levels("prefer"),
                 tags: line.list("tags"),
                 targets: line.option("targets"),
             }),
@@ -250,6 +326,7 @@ impl Script {
                     queues: line.list("queues").iter().map(|id| id.parse().expect("id")).collect(),
                     skills: line.skills(),
                     capacity: line.option("capacity").unwrap_or(100),
+                    limits: line.per_kind("limits"),
                 };
                 match settings.agents.iter_mut().find(|known| known.id == agent.id) {
                     Some(known) if !line.options.contains_key("twice") => *known = agent,
@@ -503,6 +580,13 @@ impl Script {
         InputBody::Call(Box::new(InboundCall::of_leg(channel, line.word(1).to_owned(), leg)))
     }
 
+    /// The one that stands, else one that never was.
+    fn offer(&self, conversation: ConversationId) -> OfferId {
+        let row = self.world.model.conversations.get(&conversation);
+        let offered = row.and_then(|row| row.offer.as_ref());
+        offered.map_or(OfferId(Uuid::nil()), |offered| offered.offer)
+    }
+
     fn result(&self, line: &Line) -> SendResult {
         let (code, detail) = ("provider_said".to_owned(), "in words".to_owned());
         match line.word(2) {
@@ -522,7 +606,7 @@ impl Script {
     fn command(&self, line: &Line) -> (Actor, Action) {
         if line.words.len() == 2 {
             let (agent, status): (_, AgentStatus) = (line.id(0), named(line.word(1)));
-            return (Actor::agent(&agent), Action::SetStatus { agent, status });
+            return (Actor::agent(&agent), Action::SetStatus { agent, status, reason: None });
         }
         let actor = actor(line.word(1));
         let conversation = self.conversation(line.word(2));
@@ -531,7 +615,9 @@ impl Script {
                 contact: self.contact(line.word(2)),
                 into: self.contact(line.word(3)),
             },
-            "status" => Action::SetStatus { agent: line.id(2), status: named(line.word(3)) },
+            "status" => {
+                Action::SetStatus { agent: line.id(2), status: named(line.word(3)), reason: None }
+            }
             "retry" => Action::RetryParked { parked: self.parked(line) },
             "drop" => Action::DropParked { parked: self.parked(line) },
             "reply" => Action::Reply {
@@ -554,6 +640,18 @@ impl Script {
                 call: Box::new(told(line, "by-hand", 3)),
                 resolve: line.option("resolve"),
             },
+            "present" => Action::Present {
+                agents: line.words[2..].iter().map(|agent| agent.parse().expect("an id")).collect(),
+            },
+            "accept" => Action::AcceptOffer { conversation, offer: self.offer(conversation) },
+            "decline" => Action::DeclineOffer { conversation, offer: self.offer(conversation) },
+            "reason" => {
+                let reason: StatusId = line.id(2);
+                let own = self.settings.desk.status(&reason);
+                let status = own.map_or(AgentStatus::Away, |own| own.status);
+                let agent = actor.agent.clone().expect("an agent");
+                Action::SetStatus { agent, status, reason: Some(reason) }
+            }
             "claim" => Action::Claim { conversation },
             "release" => Action::Release { conversation },
             "assign" => Action::Assign { conversation, agent: line.id(3) },

@@ -57,6 +57,9 @@ fn freed(freed: Option<&Freed>) -> String {
 
 #[expect(clippy::too_many_lines, reason = "one arm for each of what there is")]
 fn event_words(body: &EventBody, names: &Names) -> Option<String> {
+    if let Some(words) = desk_words(body) {
+        return Some(words);
+    }
     Some(match body {
         EventBody::ConfigInstalled { .. } => "installed".to_owned(),
         EventBody::ContactCreated { .. }
@@ -83,7 +86,10 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         }
         EventBody::ConversationWoken { reason } => format!("woken ({})", why(reason)),
         EventBody::ConversationAssigned { agent, reason, .. } => match reason {
-            Reason::LongestIdle { .. } => format!("assigned {agent}"),
+            Reason::LongestIdle { .. } | Reason::LeastLoaded { .. } | Reason::RoundRobin { .. } => {
+                format!("assigned {agent}")
+            }
+            Reason::Accepted { .. } => format!("accepted by {agent}"),
             Reason::Returned => format!("returned to {agent}"),
             Reason::FirstReply { .. } => format!("first reply of {agent}"),
             Reason::Claimed { .. } => format!("claimed by {agent}"),
@@ -137,6 +143,28 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         }
         EventBody::InputUnparked { dropped: true, .. } => "dropped".to_owned(),
         EventBody::InputUnparked { .. } => "unparked".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What happens at the desk.
+fn desk_words(body: &EventBody) -> Option<String> {
+    Some(match body {
+        EventBody::OfferMade(made) => format!("offered to{}", each(" ", &made.agents)),
+        EventBody::OfferClosed(closed) => {
+            let cause = serde_json::json!(closed.cause);
+            format!("offer {}{}", cause.as_str().unwrap_or(""), each(" ", &closed.agents))
+        }
+        EventBody::OfferForgotten { agent } => format!("may be offered to {agent} again"),
+        EventBody::ConversationIdled { agent, cost } => format!("idle, frees {cost} of {agent}"),
+        EventBody::ConversationRoused { agent, cost } => format!("takes {cost} of {agent} again"),
+        EventBody::AgentPaused { agent, pause } => {
+            let cause = serde_json::json!(pause.cause);
+            format!("{agent} pauses ({})", cause.as_str().unwrap_or(""))
+        }
+        EventBody::AgentReady { agent } => format!("{agent} ready"),
+        EventBody::AgentsSeen { agents } => format!("seen{}", each(" ", agents)),
+        _ => return None,
     })
 }
 
@@ -202,6 +230,11 @@ pub(crate) fn each(sign: &str, all: impl IntoIterator<Item = impl std::fmt::Disp
 fn why(reason: &Reason) -> String {
     match reason {
         Reason::LongestIdle { .. } => "longest idle".to_owned(),
+        Reason::LeastLoaded { .. } => "least loaded".to_owned(),
+        Reason::RoundRobin { .. } => "in turn".to_owned(),
+        Reason::Accepted { by } => format!("accepted by {}", by.name),
+        Reason::TakenOver { from } => format!("taken over from {from}"),
+        Reason::OwnerOffline { .. } => "offline".to_owned(),
         Reason::Claimed { by } => format!("claimed by {}", by.name),
         Reason::Returned => "returned".to_owned(),
         Reason::Assigned { by } => format!("by {}", by.name),

@@ -2,11 +2,13 @@
 //! of every step.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Address, AgentId, AgentStatus, ContactId, Conversation, DeliveryInput, Event,
-    EventBody, Input, InputBody, InputId, Message, MessageId, Position, Reason, Settings, Status,
-    Timestamp, Transition,
+    Action, Address, AgentChoice, AgentId, AgentStatus, ChannelKind, ContactId, Conversation,
+    ConversationId, DeliveryInput, Event, EventBody, HandOut, Input, InputBody, InputId, Message,
+    MessageId, Position, QueueId, QueueOrder, QueueWork, Reason, Settings, Status, Timestamp,
+    Transition,
 };
 use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
@@ -97,27 +99,89 @@ impl World {
         self.state.to_snapshot().expect("a snapshot")
     }
 
-    /// P6, of an assignment that nobody asked for: there is room, and it is the turn of both.
+    /// P6, of an assignment or offer that nobody asked for: there is room, and it is the turn of both.
     fn check_assignment(&self, event: &Event) {
-        let EventBody::ConversationAssigned { agent, reason, .. } = &event.body else {
-            return;
+        let (agents, returned) = match &event.body {
+            EventBody::ConversationAssigned { agent, reason, .. } => match reason {
+                Reason::LongestIdle { .. }
+                | Reason::LeastLoaded { .. }
+                | Reason::RoundRobin { .. } => (vec![agent], false),
+                Reason::Returned | Reason::TakenOver { .. } => (vec![agent], true),
+                _ => return,
+            },
+            EventBody::OfferMade(made) => (made.agents.iter().collect(), false),
+            _ => return,
         };
-        if !matches!(reason, Reason::LongestIdle { .. } | Reason::Returned) {
+        let row = &self.model.conversations[&event.conversation.expect("a conversation")];
+        for agent in &agents {
+            assert!(self.can_take(agent, row), "{agent} cannot take {}", row.id);
+        }
+        if returned {
             return;
         }
-        let row = &self.model.conversations[&event.conversation.expect("a conversation")];
-        assert!(self.can_take(agent, row), "{agent} cannot take {}", row.id);
-        if *reason == Reason::Returned {
-            return;
+        let agent = agents[0];
+        let could: Vec<_> = self.lines().filter(|other| self.can_take(agent, other)).collect();
+        // The order of its queue holds; between queues that of waiting, where each has that order.
+        let same: Vec<_> = could.iter().copied().filter(|one| one.queue == row.queue).collect();
+        assert_eq!(self.first_of(&same), Some(row.id), "the turn of {} in its queue", row.id);
+        let plain = |one: &&Conversation| {
+            self.work(one.queue.as_ref().expect("a queue")).order == QueueOrder::Priority
+        };
+        if could.iter().all(plain) {
+            assert_eq!(self.first_of(&could), Some(row.id), "the turn of {}", row.id);
         }
         let settings = self.model.settings.as_ref().expect("settings");
-        let could = self.waiting().into_iter().filter(|other| self.can_take(agent, other));
-        assert_eq!(could.min_by_key(|other| turn(other)).map(|other| other.id), Some(row.id));
         let rivals = settings.agents.iter().filter(|rival| self.can_take(&rival.id, row));
-        let first = rivals.min_by_key(|rival| {
-            self.model.agents.get(&rival.id).and_then(|agent| agent.idle_since)
-        });
-        assert_eq!(first.map(|first| &first.id), Some(agent), "the longest idle");
+        let first = rivals.min_by_key(|rival| self.turn_of(&rival.id, row));
+        assert_eq!(first.map(|first| &first.id), Some(agent), "the one whose turn it is");
+    }
+
+    /// Which of them is the first: the order of each queue, and between queues that of waiting.
+    fn first_of(&self, rows: &[&Conversation]) -> Option<ConversationId> {
+        let mut firsts: BTreeMap<&QueueId, &Conversation> = BTreeMap::new();
+        for row in rows {
+            let queue = row.queue.as_ref().expect("a queue");
+            let newest = self.work(queue).order == QueueOrder::Newest;
+            let place = |row: &Conversation| {
+                let since = row.waiting_since.map_or(0, Timestamp::millis);
+                (if newest { -since } else { 0 }, turn(row))
+            };
+            match firsts.get(queue) {
+                Some(first) if place(first) <= place(row) => {}
+                _ => drop(firsts.insert(queue, row)),
+            }
+        }
+        firsts.into_values().min_by_key(|row| turn(row)).map(|row| row.id)
+    }
+
+    /// Whose turn it is: who has what would be better, then by the choice of the queue.
+    fn turn_of(&self, agent: &AgentId, row: &Conversation) -> (bool, u32, Option<Timestamp>) {
+        let settings = self.model.settings.as_ref().and_then(|all| all.agent(agent));
+        let settings = settings.expect("an agent");
+        let known = self.model.agents.get(agent).cloned().unwrap_or_default();
+        let lacks =
+            !row.preferred.iter().all(|(name, level)| settings.skills.get(name) >= Some(level));
+        match self.work(row.queue.as_ref().expect("a queue")).choose {
+            AgentChoice::LongestIdle => (lacks, 0, known.idle_since),
+            AgentChoice::LeastLoaded => {
+                let share = (known.taken() * 1_000).checked_div(settings.capacity).unwrap_or(0);
+                (lacks, share, known.idle_since)
+            }
+            AgentChoice::RoundRobin => (lacks, 0, known.given_at),
+        }
+    }
+
+    fn work(&self, queue: &QueueId) -> QueueWork {
+        let settings = self.model.settings.as_ref().and_then(|all| all.queue(queue));
+        settings.map(|queue| queue.work.clone()).unwrap_or_default()
+    }
+
+    /// Conversations that stand in a line from which somebody is given them.
+    fn lines(&self) -> impl Iterator<Item = &Conversation> {
+        self.waiting().into_iter().filter(|row| {
+            let queue = row.queue.as_ref().expect("a queue");
+            row.offer.is_none() && self.work(queue).hand_out != HandOut::Pull
+        })
     }
 
     /// What must be true after every step.
@@ -125,7 +189,7 @@ impl World {
         let model = &self.model;
         let nobody = vec![];
         let agents = model.settings.as_ref().map_or(&nobody, |settings| &settings.agents);
-        for row in self.waiting() {
+        for row in self.lines() {
             let taker = agents.iter().find(|agent| self.can_take(&agent.id, row));
             assert_eq!(taker, None, "{} and an agent wait for each other", row.id);
         }
@@ -134,7 +198,10 @@ impl World {
                 matches!(row.status, Status::Open | Status::Pending)
                     && row.assignee.as_ref() == Some(id)
             });
-            let costs: u32 = owned.map(|row| u32::from(row.cost)).sum();
+            let charge = |row: &Conversation| {
+                u32::from(row.cost - self.model.idle.get(&row.id).copied().unwrap_or(0))
+            };
+            let costs: u32 = owned.map(charge).sum();
             assert_eq!(agent.load, costs, "load of {id}");
         }
         assert_eq!(self.state.waiting_count(), self.waiting().len());
@@ -202,6 +269,11 @@ impl World {
         self.model.conversations.values().filter(waits).collect()
     }
 
+    /// The kind of its channel when it was opened.
+    fn kind_of(&self, row: &Conversation) -> ChannelKind {
+        self.model.kinds.get(&row.id).copied().unwrap_or(ChannelKind::Webhook)
+    }
+
     fn can_take(&self, id: &AgentId, row: &Conversation) -> bool {
         let settings = self.model.settings.as_ref().expect("settings");
         let Some(agent) = settings.agent(id) else {
@@ -209,12 +281,27 @@ impl World {
         };
         let known = self.model.agents.get(id).cloned().unwrap_or_default();
         let queue = row.queue.as_ref().expect("a queue");
+        let kind = self.kind_of(row);
+        let held = model_held(&self.model, id, |row| self.kind_of(row) == kind);
         known.status == AgentStatus::Online
+            && !known.paused
+            && !known.declined.contains(&row.id)
+            && agent.limits.get(&kind).is_none_or(|most| held < *most)
             && settings.queue(queue).is_some()
             && agent.queues.contains(queue)
             && row.skills.iter().all(|(name, level)| agent.skills.get(name) >= Some(level))
-            && agent.capacity.saturating_sub(known.load) >= u32::from(row.cost)
+            && agent.capacity.saturating_sub(known.taken()) >= u32::from(row.cost)
     }
+}
+
+/// How many of a kind an agent holds or is asked to take.
+fn model_held(model: &Model, id: &AgentId, of_kind: impl Fn(&Conversation) -> bool) -> u32 {
+    let theirs = model.conversations.values().filter(|row| {
+        let held = matches!(row.status, Status::Open | Status::Pending);
+        let asked = row.offer.as_ref().is_some_and(|offer| offer.agents.contains(id));
+        held && (row.assignee.as_ref() == Some(id) || asked) && of_kind(row)
+    });
+    u32::try_from(theirs.count()).expect("few")
 }
 
 /// The order of waiting.

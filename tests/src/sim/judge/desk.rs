@@ -1,11 +1,11 @@
 //! P6: one owner, never over capacity, and nobody waits for an agent who is free. Counted again from
 //! the events alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentId, AgentStatus, ConversationId, Event, EventBody, Freed, Opened, QueueId, Reason,
-    Settings, Status,
+    AgentId, AgentStatus, ChannelKind, ConversationId, Event, EventBody, Freed, HandOut, OfferEnd,
+    OfferMade, Opened, QueueId, Reason, Settings, Status,
 };
 
 use super::{Case, Complaints};
@@ -16,18 +16,33 @@ struct Conversation {
     owner: Option<AgentId>,
     queue: QueueId,
     cost: u16,
+    /// What its owner has back of the cost.
+    idle: u16,
     skills: BTreeMap<String, u8>,
+    kind: ChannelKind,
+    /// Who is asked whether they take it.
+    asked: BTreeSet<AgentId>,
+    /// Who declined it not long ago.
+    declined: BTreeSet<AgentId>,
 }
 
 impl Conversation {
-    fn opened(opened: &Opened) -> Self {
+    fn opened(opened: &Opened, kind: ChannelKind) -> Self {
         Self {
+            idle: 0,
+            kind,
+            asked: BTreeSet::new(),
+            declined: BTreeSet::new(),
             status: Status::Open,
             owner: None,
             queue: opened.queue.clone(),
             cost: opened.cost,
             skills: opened.skills.clone(),
         }
+    }
+
+    fn charge(&self) -> u16 {
+        self.cost - self.idle
     }
 
     fn holder(&self) -> Option<&AgentId> {
@@ -40,6 +55,7 @@ struct Desk {
     settings: Option<Settings>,
     conversations: BTreeMap<ConversationId, Conversation>,
     statuses: BTreeMap<AgentId, AgentStatus>,
+    paused: BTreeSet<AgentId>,
 }
 
 pub(super) fn judge(case: &Case<'_>, complaints: &mut Complaints) {
@@ -58,17 +74,30 @@ impl Desk {
     fn take(&mut self, event: &Event, complaints: &mut Complaints) {
         match (&event.body, event.conversation) {
             (EventBody::ConfigInstalled { settings }, _) => {
+                self.paused.retain(|agent| settings.agent(agent).is_some());
+                for row in self.conversations.values_mut() {
+                    row.declined.retain(|agent| settings.agent(agent).is_some());
+                }
                 self.settings = Some((**settings).clone());
             }
             (EventBody::AgentStatusChanged { agent, status, .. }, _) => {
                 self.statuses.insert(agent.clone(), *status);
+            }
+            (EventBody::AgentPaused { agent, .. }, _) => {
+                self.paused.insert(agent.clone());
+            }
+            (EventBody::AgentReady { agent }, _) => {
+                self.paused.remove(agent);
             }
             (
                 EventBody::ConversationOpened(opened)
                 | EventBody::ConversationReopened { opened, .. },
                 Some(id),
             ) => {
-                let before = self.conversations.insert(id, Conversation::opened(opened));
+                let settings = self.settings.as_ref();
+                let channel = settings.and_then(|all| all.channel(&opened.channel));
+                let kind = channel.map_or(ChannelKind::Webhook, |channel| channel.kind);
+                let before = self.conversations.insert(id, Conversation::opened(opened, kind));
                 complaints.unless(before.is_none(), || format!("P6: {id} was open already"));
             }
             (body, Some(id)) => self.take_on(id, body, complaints),
@@ -77,18 +106,43 @@ impl Desk {
     }
 
     fn take_on(&mut self, id: ConversationId, body: &EventBody, complaints: &mut Complaints) {
-        if let EventBody::ConversationAssigned { agent, reason, .. } = body {
-            self.check_assignment(id, agent, reason, complaints);
+        match body {
+            EventBody::ConversationAssigned { agent, reason, .. } => {
+                self.check_assignment(id, agent, reason, complaints);
+            }
+            EventBody::OfferMade(made) => self.check_offer(id, made, complaints),
+            _ => {}
         }
         let Some(row) = self.conversations.get_mut(&id) else { return };
         let holder = row.holder().cloned();
         match body {
             EventBody::ConversationAssigned { agent, cost, .. } => {
                 complaints.unless(*cost == row.cost, || format!("P6: {id} has another cost"));
+                complaints.unless(row.asked.is_empty(), || format!("P6: {id} is still offered"));
                 row.owner = Some(agent.clone());
             }
+            EventBody::OfferMade(made) => row.asked.extend(made.agents.iter().cloned()),
+            EventBody::OfferClosed(closed) => {
+                for agent in &closed.agents {
+                    let asked = row.asked.remove(agent);
+                    complaints.unless(asked, || format!("P6: {agent} was not asked for {id}"));
+                    if closed.cause == OfferEnd::Declined {
+                        row.declined.insert(agent.clone());
+                    }
+                }
+            }
+            EventBody::OfferForgotten { agent } => {
+                row.declined.remove(agent);
+            }
+            EventBody::ConversationIdled { agent, cost } => {
+                let right = holder.as_ref() == Some(agent) && row.status == Status::Pending;
+                complaints.unless(right, || format!("P6: {id} is not idle with {agent}"));
+                row.idle = *cost;
+            }
+            EventBody::ConversationRoused { .. } => row.idle = 0,
             EventBody::ConversationReleased { agent, cost, .. } => {
-                let right = holder.as_ref() == Some(agent) && *cost == row.cost;
+                let right = holder.as_ref() == Some(agent) && *cost == row.charge();
+                row.idle = 0;
                 complaints.unless(right, || format!("P6: {agent} releases {id} without having it"));
                 row.owner = None;
             }
@@ -99,6 +153,7 @@ impl Desk {
             }
             EventBody::ConversationSnoozed { freed, .. } => {
                 check_freed(id, row, freed.as_ref(), complaints);
+                row.idle = 0;
                 row.status = Status::Snoozed;
             }
             EventBody::ConversationResolved { freed, .. }
@@ -129,16 +184,44 @@ impl Desk {
         };
         complaints.unless(row.holder().is_none(), || format!("P6: {id} has an owner already"));
         complaints.unless(row.status != Status::Snoozed, || format!("P6: {id} is snoozed"));
-        if matches!(reason, Reason::LongestIdle { .. } | Reason::Returned) {
+        let automatic = matches!(
+            reason,
+            Reason::LongestIdle { .. }
+                | Reason::LeastLoaded { .. }
+                | Reason::RoundRobin { .. }
+                | Reason::TakenOver { .. }
+                | Reason::Returned
+        );
+        if automatic {
             complaints.unless(self.can_take(agent, row), || {
                 format!("P6: {agent} cannot take {id}, load {}", self.load(agent))
             });
         }
     }
 
+    /// Who is asked has room for it, and it is nobody's.
+    fn check_offer(&self, id: ConversationId, made: &OfferMade, complaints: &mut Complaints) {
+        let Some(row) = self.conversations.get(&id) else {
+            complaints.add(format!("P6: {id} is offered and not open"));
+            return;
+        };
+        let free = row.owner.is_none() && row.asked.is_empty() && row.status == Status::Open;
+        complaints.unless(free, || format!("P6: {id} is offered and not free"));
+        for agent in &made.agents {
+            complaints.unless(self.can_take(agent, row), || {
+                format!("P6: {agent} is offered {id} and cannot take it")
+            });
+        }
+    }
+
     fn load(&self, agent: &AgentId) -> u32 {
-        let held = self.conversations.values().filter(|row| row.holder() == Some(agent));
-        held.map(|row| u32::from(row.cost)).sum()
+        let rows = self.conversations.values();
+        rows.map(|row| match row.holder() {
+            Some(holder) if holder == agent => u32::from(row.charge()),
+            _ if row.asked.contains(agent) => u32::from(row.cost),
+            _ => 0,
+        })
+        .sum()
     }
 
     fn can_take(&self, agent: &AgentId, row: &Conversation) -> bool {
@@ -148,8 +231,18 @@ impl Desk {
         };
         let has = |skill: &String| agent.skills.get(skill).copied().unwrap_or(0);
         // What costs nothing takes nobody over capacity, also who is over it by their own doing.
+        let theirs = |other: &&Conversation| {
+            other.kind == row.kind
+                && (other.holder() == Some(&agent.id) || other.asked.contains(&agent.id))
+        };
+        let held = self.conversations.values().filter(theirs).count();
+        let most = agent.limits.get(&row.kind).copied();
+        let within = most.is_none_or(|most| u32::try_from(held).is_ok_and(|held| held < most));
         let room = agent.capacity.saturating_sub(self.load(&agent.id));
         self.statuses.get(&agent.id) == Some(&AgentStatus::Online)
+            && !self.paused.contains(&agent.id)
+            && !row.declined.contains(&agent.id)
+            && within
             && agent.queues.contains(&row.queue)
             && row.skills.iter().all(|(skill, level)| has(skill) >= *level)
             && u32::from(row.cost) <= room
@@ -159,7 +252,9 @@ impl Desk {
         let Some(settings) = &self.settings else { return };
         for (id, row) in &self.conversations {
             let waits = row.status == Status::Open && row.owner.is_none();
-            if !waits || settings.queue(&row.queue).is_none() {
+            let queue = settings.queue(&row.queue);
+            let handed = queue.is_some_and(|queue| queue.work.hand_out != HandOut::Pull);
+            if !waits || !handed || !row.asked.is_empty() {
                 continue;
             }
             let taker = settings.agents.iter().find(|agent| self.can_take(&agent.id, row));
@@ -177,7 +272,7 @@ fn check_freed(
     freed: Option<&Freed>,
     complaints: &mut Complaints,
 ) {
-    let holder = row.holder().map(|agent| (agent, row.cost));
+    let holder = row.holder().map(|agent| (agent, row.charge()));
     complaints.unless(holder == freed.map(|freed| (&freed.agent, freed.cost)), || {
         format!("P6: {id} gives back {freed:?}, held by {holder:?}")
     });
