@@ -1,5 +1,6 @@
 //! What an input brings about: one file for each kind of input.
 
+pub(crate) mod answer;
 pub(crate) mod call;
 mod command;
 mod contact;
