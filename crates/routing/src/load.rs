@@ -192,6 +192,7 @@ impl Load {
             preferred: BTreeMap::new(),
             tags: vec![],
             targets: None,
+            attach: None,
             trace: RuleTrace::default(),
         };
         Written {
