@@ -97,7 +97,7 @@ const SECTIONS: &[Section] = &[
     section(
         "rules",
         Shape::Numbered,
-        &["when", "queue", "priority", "skills", "prefer", "tags", "targets"],
+        &["when", "queue", "priority", "skills", "prefer", "tags", "targets", "attach"],
     ),
     section(
         "agents",

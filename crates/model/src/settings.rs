@@ -162,6 +162,9 @@ pub struct Rule {
     /// What is promised; what the queue promises if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<PolicyId>,
+    /// Whether an answered call joins another open conversation of its contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

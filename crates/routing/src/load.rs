@@ -193,6 +193,7 @@ impl Load {
             preferred: BTreeMap::new(),
             tags: vec![],
             targets: None,
+            attach: None,
             trace: RuleTrace::default(),
         };
         Written {

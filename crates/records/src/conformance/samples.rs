@@ -294,6 +294,7 @@ pub(super) fn recorded(n: u64, waits: bool) -> CallRecorded {
         report: None,
         leg: None,
         opens: None,
+        attach: None,
         waits,
         presumed_end: !waits,
         closes_at: None,

@@ -135,6 +135,7 @@ fn call(n: u64) -> CallRecorded {
         report: None,
         leg: None,
         opens: None,
+        attach: None,
         waits: true,
         presumed_end: true,
         closes_at: None,

@@ -56,6 +56,10 @@ pub struct Lookups<'a> {
     pub routed: Option<&'a Routed>,
 }
 
+/// What the records hold of a conversation, merges followed to their end. Time asks it, of those that
+/// [`State::late`] names.
+pub type Past<'f, 'a> = &'f dyn Fn(ConversationId) -> Option<&'a Conversation>;
+
 /// What is decided, before anything follows from it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {

@@ -207,6 +207,11 @@ impl State {
         }
     }
 
+    /// The conversations of which time asks at `now`: those of calls whose end did not come.
+    pub fn late(&self, now: Timestamp) -> impl Iterator<Item = ConversationId> {
+        self.calls.late(now)
+    }
+
     pub(crate) fn channel(&self, id: &ChannelId) -> Option<&ChannelSettings> {
         let ix = *self.channel_ix.get(id)?;
         self.settings.as_ref()?.channels.get(ix)

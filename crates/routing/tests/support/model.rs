@@ -50,6 +50,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    /// The conversation, or what it was merged into.
+    pub(crate) fn end_of_merges(&self, id: ConversationId) -> Option<&Conversation> {
+        let row = self.conversations.get(&id)?;
+        row.merged_into.map_or(Some(row), |into| self.end_of_merges(into))
+    }
+
     pub(crate) fn fold_outcome(&mut self, outcome: Option<&Outcome>) {
         if let Some(outcome) = outcome
             && outcome.kind != OutcomeKind::Duplicate

@@ -318,6 +318,7 @@ impl Script {
                 prefer: line.levels("prefer"),
                 tags: line.list("tags"),
                 targets: line.option("targets"),
+                attach: line.option("attach"),
             }),
             "agent" => {
                 let agent = AgentSettings {
