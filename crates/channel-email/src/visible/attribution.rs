@@ -190,9 +190,21 @@ fn opens(line: &str) -> bool {
 }
 
 fn starts_known(text: &str) -> bool {
-    const START_BYTES_MAX: usize = 16;
-    let head = shapes::head(text, START_BYTES_MAX).to_lowercase();
-    STARTS.iter().any(|start| head.starts_with(start))
+    STARTS.iter().any(|start| begins_with(text, start))
+}
+
+/// Begins so, whatever the case. `start` is in lower case.
+fn begins_with(text: &str, start: &str) -> bool {
+    let mut known = start.chars();
+    let mut next = known.next();
+    for own in text.chars().flat_map(char::to_lowercase) {
+        match next {
+            None => return true,
+            Some(wanted) if wanted == own => next = known.next(),
+            Some(_) => return false,
+        }
+    }
+    next.is_none()
 }
 
 /// Over how many lines the attribution that begins here goes.
@@ -250,6 +262,11 @@ fn is_attribution(text: &str, quoted: bool) -> bool {
     if !known && !quoted && !text.starts_with("---") {
         return false;
     }
+    // Without a sign at its end it must name an address, or stand before a quotation.
+    let closed = text.trim_end_matches(['*', '_', '"', ' ']).ends_with([':', '：']);
+    if !closed && !quoted && !text.starts_with("---") && !shapes::has_address(text) {
+        return false;
+    }
     let lower = text.to_lowercase();
     let text = lower.trim_end_matches(['*', '_', '"', ' ']);
     if let Some(inner) = text.strip_prefix("---").and_then(|rest| rest.strip_suffix("---")) {
@@ -285,6 +302,10 @@ fn ends_with_party(text: &str) -> bool {
 
 /// Somebody's own words before an attribution in the same line.
 fn shared(line: &str) -> Option<&str> {
+    // Most lines have none of the marks.
+    if !line.contains("On ") {
+        return None;
+    }
     let (before, rest) = SHARED.iter().find_map(|mark| line.split_once(mark))?;
     let said = rest.trim_end();
     (!before.trim().is_empty() && is_attribution(said, false)).then(|| before.trim_end())
