@@ -162,7 +162,6 @@ fn of_deliveries() -> Vec<EventBody> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "one of each of what there is")]
 fn of_the_workspace() -> Vec<EventBody> {
     let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
     let unparsed = Unparsed {
