@@ -19,7 +19,7 @@ pub const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that are read ahead of the inlet.
 pub const BATCHES_AHEAD_MAX: usize = 2;
 /// Mails whose sizes are asked for in one command, if the numbering has no holes.
-pub const LISTED_MAX: u32 = 1_000;
+pub const LISTED_MAX: u32 = 5_000;
 /// Holes in the numbering that are looked at again.
 pub const GAPS_MAX: usize = 100;
 /// Folders of one mailbox.

@@ -159,7 +159,7 @@ pub(super) fn at<'a>(lines: &[Line<'a>], at: usize) -> Option<Attribution<'a>> {
 /// An attribution after which the original goes on in the same line, as some programs on telephones
 /// write it.
 fn runs_on(line: &str) -> bool {
-    if !opens(line) || !line.contains('@') {
+    if !line.contains('@') || !opens(line) {
         return false;
     }
     let lower = line.to_lowercase();
@@ -191,6 +191,14 @@ fn opens(line: &str) -> bool {
 
 fn starts_known(text: &str) -> bool {
     STARTS.iter().any(|start| begins_with(text, start))
+}
+
+/// Ends so, whatever the case. `end` is in lower case.
+fn ends_with(text: &str, end: &str) -> bool {
+    let mut own = text.chars().rev();
+    end.chars().rev().all(|wanted| {
+        own.next().is_some_and(|own| own == wanted || own.to_lowercase().eq([wanted]))
+    })
 }
 
 /// Begins so, whatever the case. `start` is in lower case.
@@ -234,7 +242,7 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
             text.push(' ');
         }
         text.push_str(head);
-        if text.chars().count() > CHARS_MAX {
+        if text.len() > CHARS_MAX && text.chars().count() > CHARS_MAX {
             return None;
         }
         let quoted = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
@@ -263,9 +271,9 @@ fn is_attribution(text: &str, quoted: bool) -> bool {
         return false;
     }
     // Without a sign at its end it must name an address, or stand before a quotation.
-    let closed = text.trim_end_matches(['*', '_', '"', ' ']).ends_with([':', '：']);
-    if !closed && !quoted && !text.starts_with("---") && !shapes::has_address(text) {
-        return false;
+    let said = text.trim_end_matches(['*', '_', '"', ' ']);
+    if !quoted && !said.ends_with([':', '：']) && !text.starts_with("---") {
+        return shapes::has_address(said) && VERBS.iter().any(|verb| ends_with(said, verb));
     }
     let lower = text.to_lowercase();
     let text = lower.trim_end_matches(['*', '_', '"', ' ']);
@@ -309,4 +317,23 @@ fn shared(line: &str) -> Option<&str> {
     let (before, rest) = SHARED.iter().find_map(|mark| line.split_once(mark))?;
     let said = rest.trim_end();
     (!before.trim().is_empty() && is_attribution(said, false)).then(|| before.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{begins_with, ends_with};
+
+    #[test]
+    fn case_means_nothing_at_either_end() {
+        for (text, start, end, found) in [
+            ("On Monday, Ada Wrote", "on ", " wrote", (true, true)),
+            ("ÜBER Ada НАПИСАЛ", "über", " написал", (true, true)),
+            ("在 2024年，艾达写道", "在", "写道", (true, true)),
+            ("O", "on ", " wrote", (false, false)),
+            ("", "a ", "a", (false, false)),
+            ("Once she wrote to", "on ", " wrote", (false, false)),
+        ] {
+            assert_eq!((begins_with(text, start), ends_with(text, end)), found, "{text}");
+        }
+    }
 }
