@@ -71,7 +71,7 @@ const SECTIONS: &[Section] = &[
         Shape::Named,
         &["id", "first_response", "next_response", "resolution", "warn_before", "calendar"],
     ),
-    section("queues", Shape::Named, &["id", "name", "targets"]),
+    section("queues", Shape::Named, &["id", "name", "targets", "ladder"]),
     section("rules", Shape::Numbered, &["when", "queue", "priority", "skills", "tags", "targets"]),
     section("agents", Shape::Named, &["id", "name", "email", "queues", "skills", "capacity"]),
 ];

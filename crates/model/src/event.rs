@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
+    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Climbed, Contact, ContactId,
     ConversationId, Cursor, HostId, Input, Message, MessageId, NoteId, ParkedId, Party, PolicyId,
     QueueId, Reason, ReceiptStatus, RuleTrace, SendResult, Settings, Target, TargetKind, Timestamp,
 };
@@ -119,6 +119,9 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// It waited for long, and a step of its queue's ladder was taken. Says all that holds now.
+    #[serde(rename = "ladder.climbed")]
+    LadderClimbed(Box<Climbed>),
     /// What is promised from now on, all of it, and how far it is.
     #[serde(rename = "targets.changed")]
     TargetsChanged { targets: Vec<Target> },

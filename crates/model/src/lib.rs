@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod input;
+pub mod ladder;
 pub mod limits;
 pub mod message;
 pub mod outcome;
@@ -44,6 +45,7 @@ pub use ids::{
     InputId, MessageId, NoteId, ParkedId, PolicyId, QueueId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
+pub use ladder::{Climbed, LadderStep};
 pub use message::{
     Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
     Message, MessageKind, Party, Receipt, ReceiptStatus,

@@ -27,6 +27,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         tags: opened.tags.clone(),
         targets: Vec::new(),
         policy: opened.policy.clone(),
+        climbed: None,
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -72,6 +73,7 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         }
         EventBody::ConversationTransferred { queue, .. } => {
             conversation.queue = Some(queue.clone());
+            conversation.climbed = None;
         }
         _ => return false,
     }
@@ -115,6 +117,7 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             conversation.status = Status::Open;
             conversation.snoozed_until = None;
             conversation.waiting_since = Some(fact.at);
+            conversation.climbed = None;
         }
         EventBody::ConversationSnoozed { until, .. } => {
             conversation.status = Status::Snoozed;
@@ -141,6 +144,11 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::LadderClimbed(climbed) => {
+            conversation.priority = climbed.priority;
+            conversation.skills.clone_from(&climbed.skills);
+            conversation.climbed = Some((**climbed).clone());
+        }
         EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
         EventBody::TargetWarned { kind, .. } => {
             note_target(&mut conversation.targets, *kind, TargetState::Warned);
@@ -186,5 +194,6 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.tags.clone_from(&opened.tags);
     conversation.policy.clone_from(&opened.policy);
     conversation.targets.clear();
+    conversation.climbed = None;
     conversation.route.clone_from(&opened.route);
 }

@@ -2,15 +2,15 @@
 
 use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::{call, target};
+use crate::decide::{call, ladder, target};
 use crate::{State, matching};
 
 /// Transitions that time brings in one call of [`crate::step_due`].
 pub const DUE_MAX: usize = 256;
 
 /// What has come due at `now` and goes first: what the configuration left behind, then the earliest
-/// of the snoozes that are over, the calls whose end never came, and the targets of which people must
-/// know. Fold it before asking for the next.
+/// of the snoozes that are over, the calls whose end never came, the targets of which people must
+/// know, and the steps of ladders. Fold it before asking for the next.
 pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
@@ -18,12 +18,14 @@ pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     let woken = state.deadlines.first().map(|(at, id)| (*at, Came::Woken(*id)));
     let closed = state.calls.next_deadline().map(|(at, id)| (at, Came::Closed(id)));
     let promised = state.targets.next().map(|(at, id)| (at, Came::Promised(id)));
-    let came = [woken, closed, promised].into_iter().flatten().min_by_key(|(at, _)| *at);
+    let climbs = state.climbs.first().map(|(at, id)| (*at, Came::Climbs(*id)));
+    let came = [woken, closed, promised, climbs].into_iter().flatten().min_by_key(|(at, _)| *at);
     let (_, came) = came.filter(|(at, _)| *at <= now)?;
     let events = match came {
         Came::Woken(id) => woken_at(state, id),
         Came::Closed(call) => call::closed(state, call, now),
         Came::Promised(id) => target::come(state, id, now),
+        Came::Climbs(id) => ladder::climb(state, id, now),
     };
     Some(events).filter(|events| !events.is_empty())
 }
@@ -33,6 +35,7 @@ enum Came {
     Woken(ConversationId),
     Closed(CallId),
     Promised(ConversationId),
+    Climbs(ConversationId),
 }
 
 fn woken_at(state: &State, id: ConversationId) -> Vec<Event> {

@@ -14,7 +14,7 @@ use crate::state::{Agent, AgentIx, Open, Queue, QueueIx, WaitKey};
 /// The assignment of a conversation that waits, if somebody can take it.
 pub(crate) fn agent_for(state: &State, id: ConversationId) -> Option<Event> {
     let open = state.conversations.get(&id).filter(|open| open.waits())?;
-    let queue = state.queues.get(open.queue).filter(|queue| queue.configured)?;
+    let queue = state.queues.get(state.line_of(open)).filter(|queue| queue.configured)?;
     let (chosen, agent) = longest_idle(state, queue, open)?;
     let reason = Reason::LongestIdle {
         queue: queue.id.clone(),

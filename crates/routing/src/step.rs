@@ -8,6 +8,7 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
+use crate::decide::ladder;
 use crate::decide::target::Promises;
 use crate::due::{DUE_MAX, due};
 use crate::state::{AgentIx, Open, WaitKey, wait_key};
@@ -66,10 +67,30 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
         state.apply(at, &event);
         events.push(event);
     }
+    climb(state, at, events, &mut touched);
     let mut pairs = touched.pairs(state);
     while let Some(event) = pairs.next(state) {
         state.apply(at, &event);
         events.push(event);
+    }
+}
+
+/// Steps of a ladder that come as the waiting begins, such as a named agent who is asked first.
+fn climb(state: &mut State, at: Timestamp, events: &mut Vec<Event>, touched: &mut Touched) {
+    if state.climbs.first().is_none_or(|(first, _)| *first > at) {
+        return;
+    }
+    for id in touched.conversations.clone() {
+        loop {
+            let more = ladder::climb(state, id, at);
+            if more.is_empty() {
+                break;
+            }
+            for event in more {
+                state.apply(at, &event);
+                events.push(event);
+            }
+        }
     }
 }
 
@@ -91,6 +112,7 @@ impl Touched {
             | EventBody::ConversationReopened { .. }
             | EventBody::ConversationWoken { .. }
             | EventBody::ConversationTransferred { .. }
+            | EventBody::LadderClimbed(_)
             | EventBody::MessageReceived { .. }
             | EventBody::CallRecorded(_) => self.conversations.extend(event.conversation),
             EventBody::ConversationReleased { agent, .. } => {

@@ -88,6 +88,7 @@ fn conversation() -> Conversation {
         tags: vec![],
         targets: vec![],
         policy: None,
+        climbed: None,
         opened_at: Timestamp::EPOCH,
         last_message_at: Timestamp::EPOCH,
         waiting_since: Some(Timestamp::EPOCH),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, PolicyId, QueueId,
+    AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, LadderStep, PolicyId, QueueId,
     QueueSettings, QueueTiming, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 
@@ -107,7 +107,12 @@ fn timing() -> Timing {
         warn_before_ms: Some(5_000),
         calendar: None,
     };
-    let of_queue = QueueTiming { targets: Some(usual) };
+    let step = |after_ms: i64| LadderStep { after_ms, ..LadderStep::default() };
+    let ladder = vec![
+        LadderStep { priority: Some(3), ..step(15_000) },
+        LadderStep { priority: Some(7), ..step(40_000) },
+    ];
+    let of_queue = QueueTiming { targets: Some(usual), ladder };
     Timing { policies: vec![policy], queues: BTreeMap::from([(queue("support"), of_queue)]) }
 }
 

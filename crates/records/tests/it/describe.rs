@@ -6,8 +6,8 @@ use crate::support::{
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AgentStatus, CallId, CallRecorded, Contact, Cursor, Event, EventBody, Freed,
-    HostId, Input, InputBody, InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult,
+    AgentSettings, AgentStatus, CallId, CallRecorded, Climbed, Contact, Cursor, Event, EventBody,
+    Freed, HostId, Input, InputBody, InputId, NoteId, ParkedId, Reason, ReceiptStatus, SendResult,
     Settings, Target, TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
@@ -78,6 +78,15 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::ConversationResolved { freed: None, reason: Reason::Asked { by: ada() } },
         EventBody::ConversationTagged { added: vec!["vip".to_owned()], removed: vec![], by: ada() },
         EventBody::ConversationPrioritised { priority: 7, by: ada() },
+        EventBody::LadderClimbed(Box::new(Climbed {
+            step: 2,
+            priority: 7,
+            skills: std::collections::BTreeMap::from([("english".to_owned(), 1)]),
+            agents: vec![agent("ada")],
+            queues: vec![queue("billing")],
+            notified: vec![agent("ada")],
+            skipped: true,
+        })),
         EventBody::TargetsChanged { targets: vec![target()] },
         EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },
         EventBody::TargetBreached { kind: TargetKind::FirstResponse, due_at: target().due_at },

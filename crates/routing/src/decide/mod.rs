@@ -5,6 +5,7 @@ mod command;
 mod contact;
 mod delivery;
 mod inbound;
+pub(crate) mod ladder;
 mod reply;
 mod settings;
 pub(crate) mod target;

@@ -1,7 +1,7 @@
 //! The fold: how each event changes the state. It never fails and never asks why.
 
 use postroom_model::{
-    AgentId, ConversationId, DeliveryState, Event, EventBody, Freed, MessageId, Opened, SendResult,
+    AgentId, Climbed, ConversationId, DeliveryState, Event, EventBody, Freed, MessageId, Opened, SendResult,
     Status, TargetState, Timestamp,
 };
 
@@ -71,9 +71,13 @@ impl State {
             }
             EventBody::ConversationTransferred { queue, .. } => {
                 let place = self.queue_place(queue);
-                self.change(id, |open| open.queue = place);
+                self.change(id, |open| {
+                    open.queue = place;
+                    open.step = 0;
+                });
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
+            EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::ConversationSnoozed { until, freed, .. } => {
                 self.snooze(at, id, *until, freed.as_ref());
             }
@@ -124,6 +128,15 @@ impl State {
                 self.apply_delivery(at, id, body);
             }
         }
+    }
+
+    fn climb(&mut self, id: ConversationId, climbed: &Climbed) {
+        let need = self.skills.need(&climbed.skills);
+        self.change(id, |open| {
+            open.need = need;
+            open.priority = climbed.priority;
+            open.step = climbed.step;
+        });
     }
 
     fn apply_promised(&mut self, id: ConversationId, body: &EventBody) {
@@ -218,6 +231,7 @@ impl State {
                 snoozed_until: None,
                 version: opened.version + 1,
                 message_version: opened.message_version,
+                step: 0,
             },
         );
     }
@@ -259,6 +273,7 @@ impl State {
             open.owner = None;
             open.snoozed_until = None;
             open.waiting_since = Some(at);
+            open.step = 0;
         });
     }
 

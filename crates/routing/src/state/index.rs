@@ -9,9 +9,11 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{ConversationId, QueueId, Status, Timestamp};
+use postroom_model::{ConversationId, LadderStep, QueueId, Status, Timestamp};
 
+use super::lines::{Reach, line_at};
 use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, QueueIx, State};
+use crate::decide::ladder::next_at;
 
 /// Conversations that need the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +85,11 @@ pub(crate) struct Queue {
     pub available: BTreeMap<AvailableKey, BTreeSet<(Timestamp, AgentIx)>>,
     /// Everybody who serves it, in the order of the configuration.
     pub members: Vec<AgentIx>,
+    pub ladder: Vec<LadderStep>,
+    /// Where what waits stands after each step of the ladder.
+    pub lines: Vec<QueueIx>,
+    /// Who is found in it, if it is the line of a step and no queue that people see.
+    pub reach: Option<Reach>,
 }
 
 impl Queue {
@@ -93,7 +100,15 @@ impl Queue {
             waiting: BTreeMap::new(),
             available: BTreeMap::new(),
             members: Vec::new(),
+            ladder: Vec::new(),
+            lines: Vec::new(),
+            reach: None,
         }
+    }
+
+    /// A queue that people see.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.reach.is_none()
     }
 
     pub(crate) fn waiting_count(&self) -> usize {
@@ -110,6 +125,7 @@ pub(crate) fn wait_key(id: ConversationId, open: &Open) -> WaitKey {
 struct Places {
     waiting: Option<(QueueIx, Bucket, WaitKey)>,
     deadline: Option<Timestamp>,
+    climb: Option<Timestamp>,
     orphan: bool,
 }
 
@@ -133,10 +149,19 @@ impl Configured<'_> {
                 || owner.is_some_and(|owner| !owner.configured))
     }
 
+    fn climbs_at(self, open: &Open) -> Option<Timestamp> {
+        let queue = self.queues.get(open.queue).filter(|queue| queue.configured)?;
+        next_at(queue, open).filter(|_| open.waits())
+    }
+
     fn places(self, id: ConversationId, open: &Open) -> Places {
         Places {
-            waiting: open.waits().then(|| (open.queue, Bucket::of(open), wait_key(id, open))),
+            waiting: open.waits().then(|| {
+                let line = line_at(self.queues, open.queue, open.step);
+                (line, Bucket::of(open), wait_key(id, open))
+            }),
             deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
+            climb: self.climbs_at(open),
             orphan: self.left_behind(open),
         }
     }
@@ -192,6 +217,12 @@ impl State {
                 self.deadlines.remove(&(at, id));
             }
             self.deadlines.extend(after.deadline.map(|at| (at, id)));
+        }
+        if before.climb != after.climb {
+            if let Some(at) = before.climb {
+                self.climbs.remove(&(at, id));
+            }
+            self.climbs.extend(after.climb.map(|at| (at, id)));
         }
         if before.orphan != after.orphan {
             if after.orphan {

@@ -5,6 +5,7 @@ mod apply;
 mod calls;
 mod index;
 mod join;
+mod lines;
 mod settings;
 mod skills;
 mod snapshot;
@@ -50,6 +51,8 @@ pub struct State {
     pub(crate) deadlines: BTreeSet<(Timestamp, ConversationId)>,
     /// Conversations whose queue or owner is no longer configured; time moves them on at once.
     pub(crate) orphans: BTreeSet<ConversationId>,
+    /// Waiting conversations by the time at which they take the next step of a ladder.
+    pub(crate) climbs: BTreeSet<(Timestamp, ConversationId)>,
     pub(crate) deliveries: BTreeMap<MessageId, Delivery>,
     pub(crate) owners: BTreeMap<ChannelId, Owner>,
     pub(crate) calls: calls::Calls,
@@ -70,6 +73,8 @@ pub(crate) struct Open {
     pub snoozed_until: Option<Timestamp>,
     pub version: u64,
     pub message_version: u64,
+    /// Steps of the queue's ladder that were taken.
+    pub step: u16,
 }
 
 impl Open {
@@ -165,7 +170,12 @@ impl State {
             let woken = self.deadlines.first().map(|(at, _)| *at);
             let closed = self.calls.next_deadline().map(|(at, _)| at);
             let promised = self.targets.next().map(|(at, _)| at);
-            woken.into_iter().chain(closed).chain(promised).min()
+            woken
+                .into_iter()
+                .chain(closed)
+                .chain(promised)
+                .chain(self.climbs.first().map(|(at, _)| *at))
+                .min()
         } else {
             Some(Timestamp::EPOCH)
         }

@@ -13,12 +13,15 @@ impl State {
     pub(super) fn install(&mut self, settings: Settings) {
         let settings = Arc::new(settings);
         let queue_map = self.renumber_queues(&settings);
+        self.make_lines(&settings);
         let agent_map = self.renumber_agents(&settings);
+        self.join_lines();
         self.costs = self.costs_in_use(&settings);
         self.take(settings);
         let conversations = std::mem::take(&mut self.conversations);
         self.deadlines.clear();
         self.orphans.clear();
+        self.climbs.clear();
         for (id, mut open) in conversations {
             open.queue = queue_map.get(&open.queue).copied().unwrap_or(0);
             open.owner = open.owner.and_then(|owner| agent_map.get(&owner).copied());

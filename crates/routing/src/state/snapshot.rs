@@ -33,6 +33,9 @@ pub struct Snapshot {
     talks: Vec<(ContactId, ConversationId)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
+    /// Steps of ladders that were taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<(ConversationId, u16)>,
 }
 
 /// The bytes are not a snapshot that this program reads.
@@ -103,7 +106,7 @@ impl State {
                 .queues
                 .iter()
                 .enumerate()
-                .filter(|(ix, queue)| queue.configured || held.contains(ix))
+                .filter(|(ix, queue)| queue.is_seen() && (queue.configured || held.contains(ix)))
                 .map(|(_, queue)| (queue.id.clone(), queue.configured))
                 .collect(),
             agents: self
@@ -120,6 +123,12 @@ impl State {
             calls: self.calls.parts(),
             talks: self.talks.parts(),
             targets: self.targets.parts(),
+            steps: self
+                .conversations
+                .iter()
+                .filter(|(_, open)| open.step > 0)
+                .map(|(id, open)| (*id, open.step))
+                .collect(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -144,7 +153,7 @@ impl State {
         let owning: BTreeSet<usize> = conversations.iter().filter_map(|part| part.1.1).collect();
         let kept_queues = self.queues.iter().enumerate();
         let queue_map: BTreeMap<usize, usize> = kept_queues
-            .filter(|(ix, queue)| queue.configured || held.contains(ix))
+            .filter(|(ix, queue)| queue.is_seen() && (queue.configured || held.contains(ix)))
             .enumerate()
             .map(|(new, (old, _))| (old, new))
             .collect();
@@ -178,16 +187,22 @@ impl State {
             state.queue_ix.insert(id.clone(), state.queues.len());
             state.queues.push(Queue::new(id, configured));
         }
+        if let Some(settings) = state.settings.clone() {
+            state.make_lines(&settings);
+        }
         for part in snapshot.agents {
             state.restore_agent(part);
         }
+        state.join_lines();
+        let steps: BTreeMap<ConversationId, u16> = snapshot.steps.into_iter().collect();
         let mut costs: BTreeSet<u16> = BTreeSet::new();
         costs.extend(state.settings.iter().flat_map(|settings| settings.costs.values()));
         let needs: Vec<usize> =
             snapshot.needs.iter().map(|skills| state.skills.need(skills)).collect();
         for (id, place, times) in snapshot.conversations {
             let need = needs.get(place.4).copied().unwrap_or(0);
-            let open = open_of(place, times, need);
+            let mut open = open_of(place, times, need);
+            open.step = steps.get(&id).copied().unwrap_or(0);
             costs.insert(open.cost);
             state.restore_conversation(id, open);
         }
@@ -261,5 +276,6 @@ fn open_of(
         snoozed_until: times.1.map(Timestamp::from_millis),
         version: times.2,
         message_version: times.3,
+        step: 0,
     }
 }

@@ -127,12 +127,16 @@ impl Model {
                 agent.idle_since = Some(at);
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
-            EventBody::ConversationTransferred { queue, .. } => row.queue = Some(queue.clone()),
+            EventBody::ConversationTransferred { queue, .. } => {
+                row.queue = Some(queue.clone());
+                row.climbed = None;
+            }
             EventBody::ConversationWoken { .. } => {
                 row.status = Status::Open;
                 row.assignee = None;
                 row.snoozed_until = None;
                 row.waiting_since = Some(at);
+                row.climbed = None;
             }
             EventBody::ConversationSnoozed { until, .. } => {
                 row.status = Status::Snoozed;
@@ -159,6 +163,16 @@ impl Model {
             EventBody::ConversationTagged { added, removed, .. } => {
                 row.tags.retain(|tag| !removed.contains(tag));
                 row.tags.extend(added.iter().cloned());
+            }
+            EventBody::LadderClimbed(climbed) => {
+                assert!(climbed.step > row.climbed.as_ref().map_or(0, |before| before.step));
+                assert!(climbed.priority >= row.priority, "a ladder is monotone");
+                for (skill, level) in &climbed.skills {
+                    assert!(row.skills.get(skill).is_some_and(|needed| needed >= level));
+                }
+                row.priority = climbed.priority;
+                row.skills.clone_from(&climbed.skills);
+                row.climbed = Some((**climbed).clone());
             }
             EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),
             EventBody::TargetWarned { kind, due_at } => {
@@ -295,6 +309,7 @@ impl Model {
                 tags: opened.tags.clone(),
                 targets: vec![],
                 policy: opened.policy.clone(),
+                climbed: None,
                 opened_at: at,
                 last_message_at: at,
                 waiting_since: Some(at),

@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 
 use postroom_model::{
-    Action, Address, AgentId, AgentStatus, ContactId, Conversation, DeliveryInput, Event,
-    EventBody, Input, InputBody, InputId, Message, MessageId, Position, Reason, Settings, Status,
-    Timestamp, Transition,
+    Action, Address, AgentId, AgentSettings, AgentStatus, ContactId, Conversation, DeliveryInput,
+    Event, EventBody, Input, InputBody, InputId, Message, MessageId, Position, QueueId, Reason,
+    Settings, Status, Timestamp, Transition,
 };
 use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
@@ -211,9 +211,21 @@ impl World {
         let queue = row.queue.as_ref().expect("a queue");
         known.status == AgentStatus::Online
             && settings.queue(queue).is_some()
-            && agent.queues.contains(queue)
+            && reaches(row, agent, queue)
             && row.skills.iter().all(|(name, level)| agent.skills.get(name) >= Some(level))
             && agent.capacity.saturating_sub(known.load) >= u32::from(row.cost)
+    }
+}
+
+/// The agent is found where the conversation stands.
+fn reaches(row: &Conversation, agent: &AgentSettings, queue: &QueueId) -> bool {
+    match &row.climbed {
+        Some(climbed) if !climbed.agents.is_empty() => climbed.agents.contains(&agent.id),
+        Some(climbed) => {
+            let mut all = climbed.queues.iter().chain([queue]);
+            all.any(|queue| agent.queues.contains(queue))
+        }
+        None => agent.queues.contains(queue),
     }
 }
 
