@@ -1,14 +1,14 @@
 //! Finds the file, reads it with its overrides and secret files, and answers with a whole
 //! configuration or with every mistake in it, also those that other rooms find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Map, Value};
-use postroom_model::Random;
+use postroom_model::{AgentSettings, Random, Rule};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::draft::Draft;
@@ -20,7 +20,9 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, timing, work};
+use crate::{
+    Config, ConfigError, Environment, calendars, engines, ladders, routes, sections, timing, work,
+};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -174,7 +176,9 @@ impl Loader {
         let agents = routes::agents(&mut reader, root, &queue_names);
         work::skills(&mut reader, &rules, &agents);
         let desk = work::desk(&mut reader, root);
-        let timing = timing::timing(&mut reader, root, policies);
+        let skills = skills_of(&rules, &agents);
+        let known = ladders::Known { queues: &queue_names, agents: &agents, skills: &skills };
+        let timing = timing::timing(&mut reader, root, policies, &known);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
         let config = Config {
@@ -199,6 +203,14 @@ impl Loader {
         };
         Draft { config, mistakes }
     }
+}
+
+/// Every skill that a rule asks for or an agent has.
+fn skills_of(rules: &[Rule], agents: &[AgentSettings]) -> Vec<String> {
+    let asked = rules.iter().flat_map(|rule| rule.skills.keys());
+    let had = agents.iter().flat_map(|agent| agent.skills.keys());
+    let all: BTreeSet<&String> = asked.chain(had).collect();
+    all.into_iter().cloned().collect()
 }
 
 /// Takes what is at the top of the file and known nowhere out of it, with a mistake for each.

@@ -92,6 +92,7 @@ const SECTIONS: &[Section] = &[
             "offline",
             "costs",
             "targets",
+            "ladder",
         ],
     ),
     section(

@@ -6,6 +6,7 @@ use postroom_model::{
 use serde_json::{Map, Value};
 
 use crate::durations::duration;
+use crate::ladders::{Known, ladder, no_circles};
 use crate::names::suggestion;
 use crate::reader::{Reader, Table};
 use crate::routes::{Seen, own_id};
@@ -122,10 +123,15 @@ pub(crate) fn timing(
     reader: &mut Reader<'_>,
     root: &Map<String, Value>,
     policies: Policies,
+    known: &Known<'_>,
 ) -> Timing {
     let mut timing = Timing::default();
+    let mut moves = Vec::new();
     for table in tables_of(root, "queues") {
-        let of_queue = QueueTiming { targets: targets_ref(reader, &table, &policies) };
+        let of_queue = QueueTiming {
+            targets: targets_ref(reader, &table, &policies),
+            ladder: ladder(reader, &table, known, &mut moves),
+        };
         let id = table.map.get("id").and_then(Value::as_str);
         if let Some(id) = id.and_then(|id| QueueId::new(id).ok())
             && of_queue != QueueTiming::default()
@@ -133,6 +139,7 @@ pub(crate) fn timing(
             timing.queues.insert(id, of_queue);
         }
     }
+    no_circles(reader, &moves);
     timing.policies = policies.all;
     timing.policies.sort_by(|a, b| a.id.cmp(&b.id));
     timing

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, ChannelId, ContactId, ConversationId, Offered, Party, PolicyId, QueueId, Reason,
-    RuleTrace, Target, Timestamp,
+    AgentId, ChannelId, Climbed, ContactId, ConversationId, Offered, Party, PolicyId, QueueId,
+    Reason, RuleTrace, Target, Timestamp,
 };
 
 #[derive(
@@ -75,6 +75,9 @@ pub struct Conversation {
     /// What a rule said is promised; what the queue promises if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
+    /// How far up the ladder of its queue it is, once it has waited for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub climbed: Option<Climbed>,
     pub opened_at: Timestamp,
     pub last_message_at: Timestamp,
     /// Since when the customer waits for us; null while we wait for the customer.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
+    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Climbed, Contact, ContactId,
     ConversationId, Cursor, HostId, Input, LegHeard, Message, MessageId, NoteId, OfferClosed,
     OfferMade, ParkedId, Party, Pause, PolicyId, QueueId, Reason, ReceiptStatus, RuleTrace,
     SendResult, Settings, StatusId, Target, TargetKind, Timestamp,
@@ -132,6 +132,9 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// It waited for long, and a step of its queue's ladder was taken. Says all that holds now.
+    #[serde(rename = "ladder.climbed")]
+    LadderClimbed(Box<Climbed>),
     #[serde(rename = "offer.made")]
     OfferMade(Box<OfferMade>),
     #[serde(rename = "offer.closed")]

@@ -20,6 +20,7 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod input;
+pub mod ladder;
 pub mod leg;
 pub mod legs;
 pub mod limits;
@@ -55,6 +56,7 @@ pub use ids::{
     InputId, MessageId, NoteId, OfferId, ParkedId, PolicyId, QueueId, StatusId, WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
+pub use ladder::{Climbed, LadderStep};
 pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
 pub use legs::Legs;
 pub use message::{

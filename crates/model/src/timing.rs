@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PolicyId, QueueId, TargetPolicy};
+use crate::{LadderStep, PolicyId, QueueId, TargetPolicy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Timing {
@@ -32,4 +32,7 @@ pub struct QueueTiming {
     /// What is promised where no rule says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<PolicyId>,
+    /// What is done for whoever waits for long, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<LadderStep>,
 }

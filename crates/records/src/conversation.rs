@@ -1,6 +1,8 @@
 //! What each event means for the row of its conversation. It decides nothing: what an event does not
 //! say does not change.
 
+use std::collections::BTreeMap;
+
 use postroom_model::{
     Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
     Timestamp, limits, note_target,
@@ -30,6 +32,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         tags: opened.tags.clone(),
         targets: Vec::new(),
         policy: opened.policy.clone(),
+        climbed: None,
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -92,6 +95,7 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         }
         EventBody::ConversationTransferred { queue, .. } => {
             conversation.queue = Some(queue.clone());
+            conversation.climbed = None;
         }
         _ => return false,
     }
@@ -111,6 +115,10 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
                 conversation.status = Status::Open;
             }
             if conversation.status == Status::Open {
+                if conversation.waiting_since.is_none() {
+                    // It climbs the ladder of its queue anew.
+                    conversation.climbed = None;
+                }
                 conversation.waiting_since.get_or_insert(fact.at);
             }
         }
@@ -151,6 +159,7 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             conversation.status = Status::Open;
             conversation.snoozed_until = None;
             conversation.waiting_since = Some(fact.at);
+            conversation.climbed = None;
         }
         EventBody::ConversationSnoozed { until, .. } => {
             conversation.status = Status::Snoozed;
@@ -177,6 +186,11 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::LadderClimbed(climbed) => {
+            conversation.priority = climbed.priority;
+            relax(conversation, &climbed.skills);
+            conversation.climbed = Some((**climbed).clone());
+        }
         EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
         EventBody::TargetWarned { kind, .. } => {
             note_target(&mut conversation.targets, *kind, TargetState::Warned);
@@ -186,6 +200,17 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
         }
         _ => {}
     }
+}
+
+/// Who has what is needed no more still goes before those who have not.
+fn relax(conversation: &mut Conversation, needed: &BTreeMap<String, u8>) {
+    for (skill, level) in std::mem::take(&mut conversation.skills) {
+        if needed.get(&skill) != Some(&level) {
+            let liked = conversation.preferred.entry(skill).or_default();
+            *liked = level.max(*liked);
+        }
+    }
+    conversation.skills.clone_from(needed);
 }
 
 /// The owner stays named, so that it can return to them.
@@ -224,5 +249,6 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.tags.clone_from(&opened.tags);
     conversation.policy.clone_from(&opened.policy);
     conversation.targets.clear();
+    conversation.climbed = None;
     conversation.route.clone_from(&opened.route);
 }

@@ -302,6 +302,7 @@ impl Load {
             tags: vec![],
             targets: vec![],
             policy: None,
+            climbed: None,
             opened_at: at,
             last_message_at: at,
             waiting_since: open.waiting_since,

@@ -11,10 +11,10 @@ mod support {
 use postroom_model::{
     Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, CalendarSettings, ChannelId,
     ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, DeliveryInput,
-    DeskSettings, HandOut, HostId, IdleShare, Inbound, InboundReceipt, Input, InputBody, Message,
-    MessageId, NoteId, OfferId, OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder,
-    QueueSettings, QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus, ReplyDraft, Role, Rule,
-    SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
+    DeskSettings, HandOut, HostId, IdleShare, Inbound, InboundReceipt, Input, InputBody,
+    LadderStep, Message, MessageId, NoteId, OfferId, OfflineAction, OpenHours, OutcomeKind, Party,
+    QueueId, QueueOrder, QueueSettings, QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus,
+    ReplyDraft, Role, Rule, SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;
@@ -325,8 +325,17 @@ fn timing(queues: &[QueueSettings]) -> Timing {
         warn_before_ms: Some(20_000),
         calendar: calendar.map(id),
     };
-    let first =
-        queues.first().map(|queue| (queue.id.clone(), QueueTiming { targets: Some(id("usual")) }));
+    let wider: Vec<QueueId> = queues.last().map(|queue| queue.id.clone()).into_iter().collect();
+    let step = |after_ms: i64| LadderStep { after_ms, ..LadderStep::default() };
+    let ladder = vec![
+        LadderStep { relax: [("german".to_owned(), 1)].into(), ..step(20_000) },
+        LadderStep { widen: wider, priority: Some(1), ..step(60_000) },
+        LadderStep { relax: [("german".to_owned(), 0)].into(), priority: Some(3), ..step(90_000) },
+    ];
+    let first = queues.first().map(|queue| {
+        let targets = Some(id("usual"));
+        (queue.id.clone(), QueueTiming { targets, ladder })
+    });
     Timing {
         policies: vec![
             policy("gold", None, [10, 60, 300]),

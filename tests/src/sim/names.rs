@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     AgentChoice, AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, DeskSettings,
-    HandOut, IdleShare, OfflineAction, PolicyId, QueueId, QueueOrder, QueueSettings, QueueTiming,
-    QueueWork, RampIn, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
+    HandOut, IdleShare, LadderStep, OfflineAction, PolicyId, QueueId, QueueOrder, QueueSettings,
+    QueueTiming, QueueWork, RampIn, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 
 /// Channels through which customers write.
@@ -134,7 +134,12 @@ fn timing() -> Timing {
         warn_before_ms: Some(5_000),
         calendar: None,
     };
-    let of_queue = QueueTiming { targets: Some(usual) };
+    let step = |after_ms: i64| LadderStep { after_ms, ..LadderStep::default() };
+    let ladder = vec![
+        LadderStep { priority: Some(3), ..step(15_000) },
+        LadderStep { priority: Some(7), ..step(40_000) },
+    ];
+    let of_queue = QueueTiming { targets: Some(usual), ladder };
     Timing { policies: vec![policy], queues: BTreeMap::from([(queue("support"), of_queue)]) }
 }
 

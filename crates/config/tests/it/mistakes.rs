@@ -418,10 +418,68 @@ const TARGETS: &[Case] = &[
     ),
 ];
 
+/// Ladders of queues; a queue `support` stands before each.
+const LADDERS: &[Case] = &[
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nwiden = ['suport']",
+        (5, 10),
+        "queues[0].ladder[0].widen[0]",
+        "no queue with this id",
+        "`support`",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nrelax = { german = 0 }",
+        (5, 11),
+        "queues[0].ladder[0].relax.german",
+        "no rule asks for this skill",
+        "",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nqueue = 'a'",
+        (5, 9),
+        "queues[0].ladder[0].queue",
+        "in a circle: a, then a",
+        "stay",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\n[[queues.ladder]]\nafter = '4m'",
+        (6, 9),
+        "queues[0].ladder[1].after",
+        "before the one above",
+        "from when the waiting began",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nagents = ['ada']",
+        (5, 11),
+        "queues[0].ladder[0].agents[0]",
+        "no agent with this id",
+        "",
+    ),
+];
+
+#[test]
+fn ladders_that_lead_in_a_circle_are_told_at_each_of_their_steps() {
+    let ladder = |id: &str, to: &str| {
+        format!("[[queues]]\nid = '{id}'\n[[queues.ladder]]\nafter = '5m'\nqueue = '{to}'\n")
+    };
+    let text = [ladder("a", "b"), ladder("b", "c"), ladder("c", "a"), ladder("d", "a")].concat();
+    let diagnostics = Desk::new(&text).load().unwrap_err();
+    let told: Vec<_> =
+        diagnostics.items().iter().map(|item| (item.line, item.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some(5), "this ladder leads in a circle: a, then b, then c, then a"),
+            (Some(10), "this ladder leads in a circle: b, then c, then a, then b"),
+            (Some(15), "this ladder leads in a circle: c, then a, then b, then c"),
+        ]
+    );
+}
+
 #[test]
 fn every_mistake_has_its_place_and_its_help() {
     let mut wrong = String::new();
-    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(TARGETS).chain(WORK) {
+    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(TARGETS).chain(LADDERS).chain(WORK) {
         let diagnostics = Desk::with_queues(case.text).load().expect_err(case.text);
         assert_eq!(diagnostics.error().code(), "config_invalid");
         let right = |item: &postroom_config::Diagnostic| {

@@ -9,5 +9,6 @@ pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod parked;
 pub(crate) mod rebuild;
+pub(crate) mod staffing;
 pub(crate) mod token;
 pub(crate) mod verify;

@@ -64,6 +64,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         tags: Vec::new(),
         targets: Vec::new(),
         policy: None,
+        climbed: None,
         opened_at: moment(0),
         last_message_at: moment(n),
         waiting_since: Some(moment(n)),

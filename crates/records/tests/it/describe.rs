@@ -6,10 +6,10 @@ use crate::support::{
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Contact, Cursor, Event, EventBody,
-    Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, OfferClosed, OfferEnd, OfferId,
-    OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings, Target,
-    TargetKind, TargetState, Unparsed, WorkspaceId,
+    AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Climbed, Contact, Cursor, Event,
+    EventBody, Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, OfferClosed, OfferEnd,
+    OfferId, OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings,
+    Target, TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -81,6 +81,15 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::ConversationResolved { freed: None, reason: Reason::Asked { by: ada() } },
         EventBody::ConversationTagged { added: vec!["vip".to_owned()], removed: vec![], by: ada() },
         EventBody::ConversationPrioritised { priority: 7, by: ada() },
+        EventBody::LadderClimbed(Box::new(Climbed {
+            step: 2,
+            priority: 7,
+            skills: std::collections::BTreeMap::from([("english".to_owned(), 1)]),
+            agents: vec![agent("ada")],
+            queues: vec![queue("billing")],
+            notified: vec![agent("ada")],
+            skipped: true,
+        })),
         EventBody::TargetsChanged { targets: vec![target()] },
         EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },
         EventBody::TargetBreached { kind: TargetKind::FirstResponse, due_at: target().due_at },
@@ -162,7 +171,6 @@ fn of_deliveries() -> Vec<EventBody> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "one of each of what there is")]
 fn of_the_workspace() -> Vec<EventBody> {
     let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
     let unparsed = Unparsed {

@@ -6,6 +6,7 @@ mod contact;
 mod delivery;
 pub(crate) mod desk;
 mod inbound;
+pub(crate) mod ladder;
 mod mail;
 pub(crate) mod offer;
 mod reply;

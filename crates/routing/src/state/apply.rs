@@ -1,12 +1,12 @@
 //! The fold: how each event changes the state. It never fails and never asks why.
 
 use postroom_model::{
-    AgentId, AgentStatus, ChannelId, ChannelKind, ConversationId, DeliveryState, Event, EventBody,
-    Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
+    AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
+    EventBody, Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
 };
 
 use super::work::Portion;
-use super::{Delivery, Open, Owner, Queue, State};
+use super::{Delivery, Open, Owner, Queue, Reach, State};
 use crate::matching;
 
 /// The customer has the last word.
@@ -17,7 +17,14 @@ fn wait(open: &mut Open, at: Timestamp) {
     }
     if open.status == Status::Open && open.waiting_since.is_none() {
         open.waiting_since = Some(at);
+        at_the_foot(open);
     }
+}
+
+/// The waiting begins anew, and with it the ladder of its queue.
+fn at_the_foot(open: &mut Open) {
+    open.step = 0;
+    open.line = open.queue;
 }
 
 impl State {
@@ -90,9 +97,13 @@ impl State {
             EventBody::ConversationTransferred { queue, .. } => {
                 self.desk.silence.clear(&id);
                 let place = self.queue_place(queue);
-                self.change(id, |open| open.queue = place);
+                self.change(id, |open| {
+                    open.queue = place;
+                    at_the_foot(open);
+                });
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
+            EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::ConversationSnoozed { until, freed, .. } => {
                 self.desk.silence.clear(&id);
                 self.snooze(at, id, *until, freed.as_ref());
@@ -194,6 +205,25 @@ impl State {
         true
     }
 
+    fn climb(&mut self, id: ConversationId, climbed: &Climbed) {
+        let Some(queue) = self.conversations.get(&id).map(|open| open.queue) else {
+            return;
+        };
+        let need = self.skills.need(&climbed.skills);
+        let (agents, queues) = (climbed.agents.clone(), climbed.queues.clone());
+        let line = self.line_for(queue, Reach { agents, queues });
+        self.change(id, |open| {
+            // Who has what was asked for still goes before those who have not.
+            if open.need != need {
+                open.want = open.want.or(Some(open.need));
+            }
+            open.need = need;
+            open.priority = climbed.priority;
+            open.step = climbed.step;
+            open.line = line;
+        });
+    }
+
     fn apply_promised(&mut self, id: ConversationId, body: &EventBody) {
         match body {
             // Of one that is done nothing is held.
@@ -279,6 +309,7 @@ impl State {
             id,
             Open {
                 queue,
+                line: queue,
                 owner: None,
                 status: Status::Open,
                 priority: opened.priority,
@@ -292,6 +323,7 @@ impl State {
                 snoozed_until: None,
                 version: opened.version + 1,
                 message_version: opened.message_version,
+                step: 0,
             },
         );
     }
@@ -343,6 +375,7 @@ impl State {
             open.owner = None;
             open.snoozed_until = None;
             open.waiting_since = Some(at);
+            at_the_foot(open);
         });
     }
 

@@ -12,7 +12,7 @@ use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
 use super::targets::Promised;
 use super::work::{Portion, Work};
-use super::{Agent, Delivery, Open, Owner, Queue, State};
+use super::{Agent, Delivery, Open, Owner, Queue, Reach, State};
 use crate::state::skills::SkillSet;
 
 /// Grows when the form changes; a snapshot of another form is passed over.
@@ -35,6 +35,9 @@ pub struct Snapshot {
     talks: Vec<(ContactId, ConversationId)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
+    /// Steps of ladders that were taken, and who gets it since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    climbed: Vec<(ConversationId, u16, Reach)>,
     #[serde(default)]
     desk: DeskPart,
 }
@@ -130,7 +133,7 @@ impl State {
                 .queues
                 .iter()
                 .enumerate()
-                .filter(|(ix, queue)| queue.configured || held.contains(ix))
+                .filter(|(ix, queue)| queue.is_seen() && (queue.configured || held.contains(ix)))
                 .map(|(_, queue)| (queue.id.clone(), queue.configured))
                 .collect(),
             agents: self
@@ -148,6 +151,12 @@ impl State {
             talks: self.talks.parts(),
             desk: self.desk_part(),
             targets: self.targets.parts(),
+            climbed: self
+                .conversations
+                .iter()
+                .filter(|(_, open)| open.step > 0)
+                .map(|(id, open)| (*id, open.step, self.reach_of(open)))
+                .collect(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -216,7 +225,7 @@ impl State {
         let owning: BTreeSet<usize> = conversations.iter().filter_map(|part| part.1.1).collect();
         let kept_queues = self.queues.iter().enumerate();
         let queue_map: BTreeMap<usize, usize> = kept_queues
-            .filter(|(ix, queue)| queue.configured || held.contains(ix))
+            .filter(|(ix, queue)| queue.is_seen() && (queue.configured || held.contains(ix)))
             .enumerate()
             .map(|(new, (old, _))| (old, new))
             .collect();
@@ -252,9 +261,15 @@ impl State {
             let work = settings.map(|queue| queue.work.clone()).unwrap_or_default();
             state.queues.push(Queue::new(id, configured, work));
         }
+        if let Some(settings) = state.settings.clone() {
+            state.place_ladders(&settings);
+        }
         for part in snapshot.agents {
             state.restore_agent(part);
         }
+        let climbed = snapshot.climbed.into_iter();
+        let mut climbed: BTreeMap<ConversationId, (u16, Reach)> =
+            climbed.map(|(id, step, reach)| (id, (step, reach))).collect();
         let mut costs: BTreeSet<u16> = BTreeSet::new();
         costs.extend(state.settings.iter().flat_map(|settings| settings.costs.values()));
         costs.extend(state.queues.iter().flat_map(|queue| queue.work.costs.values()));
@@ -266,7 +281,10 @@ impl State {
             let need = needs.get(place.4).copied().unwrap_or(0);
             let want = more.0.and_then(|want| needs.get(want).copied());
             let offered = offered.contains(&id);
-            let open = open_of(place, times, &Open { need, want, offered, ..blank(more) });
+            let mut open = open_of(place, times, &Open { need, want, offered, ..blank(more) });
+            let (step, reach) = climbed.remove(&id).unwrap_or_default();
+            open.step = step;
+            open.line = state.line_for(open.queue, reach);
             costs.insert(open.cost);
             state.restore_conversation(id, open);
         }
@@ -342,6 +360,7 @@ fn part_of(id: ConversationId, open: &Open, (need, want): (usize, Option<usize>)
 fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
     Open {
         queue: 0,
+        line: 0,
         owner: None,
         status: Status::Open,
         priority: 0,
@@ -355,6 +374,7 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         snoozed_until: None,
         version: 0,
         message_version: 0,
+        step: 0,
     }
 }
 

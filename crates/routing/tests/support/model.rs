@@ -160,12 +160,16 @@ impl Model {
                 assert_eq!(row.offer, None, "whose {id} is nobody is asked any more");
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
-            EventBody::ConversationTransferred { queue, .. } => row.queue = Some(queue.clone()),
+            EventBody::ConversationTransferred { queue, .. } => {
+                row.queue = Some(queue.clone());
+                row.climbed = None;
+            }
             EventBody::ConversationWoken { .. } => {
                 row.status = Status::Open;
                 row.assignee = None;
                 row.snoozed_until = None;
                 row.waiting_since = Some(at);
+                row.climbed = None;
             }
             EventBody::ConversationSnoozed { until, .. } => {
                 row.status = Status::Snoozed;
@@ -199,6 +203,22 @@ impl Model {
                 row.tags.retain(|tag| !removed.contains(tag));
                 row.tags.extend(added.iter().cloned());
             }
+            EventBody::LadderClimbed(climbed) => {
+                assert!(climbed.step > row.climbed.as_ref().map_or(0, |before| before.step));
+                assert!(climbed.priority >= row.priority, "a ladder is monotone");
+                for (skill, level) in &climbed.skills {
+                    assert!(row.skills.get(skill).is_some_and(|needed| needed >= level));
+                }
+                row.priority = climbed.priority;
+                for (skill, level) in std::mem::take(&mut row.skills) {
+                    if climbed.skills.get(&skill) != Some(&level) {
+                        let liked = row.preferred.entry(skill).or_default();
+                        *liked = level.max(*liked);
+                    }
+                }
+                row.skills.clone_from(&climbed.skills);
+                row.climbed = Some((**climbed).clone());
+            }
             EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),
             EventBody::TargetWarned { kind, due_at } => {
                 let target = row.targets.iter_mut().find(|one| one.kind == *kind);
@@ -222,7 +242,7 @@ impl Model {
                 if row.status == Status::Pending {
                     row.status = Status::Open;
                 }
-                row.waiting_since.get_or_insert(at);
+                wait(row, at);
             }
             EventBody::CallRecorded(recorded) => {
                 row.message_version = row.version;
@@ -230,7 +250,7 @@ impl Model {
                     if row.status == Status::Pending {
                         row.status = Status::Open;
                     }
-                    row.waiting_since.get_or_insert(at);
+                    wait(row, at);
                 }
             }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
@@ -398,6 +418,7 @@ impl Model {
                 tags: opened.tags.clone(),
                 targets: vec![],
                 policy: opened.policy.clone(),
+                climbed: None,
                 opened_at: at,
                 last_message_at: at,
                 waiting_since: Some(at),
@@ -444,4 +465,12 @@ fn told(state: DeliveryState) -> u8 {
         DeliveryState::Read => 4,
         _ => 0,
     }
+}
+
+/// The customer waits; if they did not before, the ladder of the queue begins anew.
+fn wait(row: &mut Conversation, at: Timestamp) {
+    if row.waiting_since.is_none() {
+        row.climbed = None;
+    }
+    row.waiting_since.get_or_insert(at);
 }

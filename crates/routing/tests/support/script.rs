@@ -8,7 +8,7 @@
 //! wait 60               -> nothing
 //! see c1                -> open support ada
 //! ```
-//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `targets`, `calendar`, `cost` or `without` write the settings,
+//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `targets`, `ladder`, `calendar`, `cost` or `without` write the settings,
 //! which come into force before the next other line, or with `config`. A conversation is called as
 //! the thread that opened it. Each line that does something comes a second after the one before.
 
@@ -18,10 +18,10 @@ use postroom_model::{
     Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallLeg, CallSettings,
     ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor,
     DeliveryInput, DeskSettings, Direction, EventBody, HostId, IdleShare, Inbound, InboundCall,
-    InboundReceipt, Input, InputBody, Message, MessageId, NoteId, OfferId, OpenHours, OutcomeKind,
-    ParkedId, Party, QueueId, QueueSettings, QueueWork, RampIn, Receipt, ReplyDraft, Role, Rule,
-    SendResult, Settings, Side, StatusId, StatusSettings, TargetPolicy, Timestamp, Transition,
-    Unparsed, WorkspaceId,
+    InboundReceipt, Input, InputBody, LadderStep, Message, MessageId, NoteId, OfferId, OpenHours,
+    OutcomeKind, ParkedId, Party, QueueId, QueueSettings, QueueWork, RampIn, Receipt, ReplyDraft,
+    Role, Rule, SendResult, Settings, Side, StatusId, StatusSettings, TargetPolicy, Timestamp,
+    Transition, Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -345,6 +345,25 @@ impl Script {
                 };
                 settings.timing.policies.retain(|one| one.id != policy.id);
                 settings.timing.policies.push(policy);
+            }
+            // A step of a queue's ladder: `ladder support after=60 widen=sales`.
+            "ladder" => {
+                let relax = line.list("relax").into_iter().map(|one| {
+                    let (name, level) = one.split_once(':').expect("skill:level");
+                    (name.to_owned(), level.parse().expect("a level"))
+                });
+                let ids = |key: &str| line.list(key);
+                let step = LadderStep {
+                    after_ms: line.option::<i64>("after").unwrap_or(0) * 1_000,
+                    agents: ids("agents").iter().map(|id| id.parse().expect("id")).collect(),
+                    relax: relax.collect(),
+                    widen: ids("widen").iter().map(|id| id.parse().expect("id")).collect(),
+                    priority: line.option("priority"),
+                    notify: ids("notify").iter().map(|id| id.parse().expect("id")).collect(),
+                    queue: line.option("queue"),
+                    skip_if_nobody_available: line.option("skip").unwrap_or(false),
+                };
+                settings.timing.queues.entry(line.id(1)).or_default().ladder.push(step);
             }
             // Open from 09:00 to 17:00 on every day of the week but Saturday and Sunday.
             "calendar" => {

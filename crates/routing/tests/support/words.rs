@@ -112,6 +112,19 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let removed = each(" -", removed);
             format!("tagged{added}{removed}")
         }
+        EventBody::LadderClimbed(climbed) => {
+            let needs = climbed.skills.iter().map(|(skill, level)| format!("{skill} {level}"));
+            [
+                format!("step {}", climbed.step),
+                each(" priority ", Some(climbed.priority).filter(|priority| *priority > 0)),
+                each(" needs ", needs),
+                each(" only ", &climbed.agents),
+                each(" with ", &climbed.queues),
+                each(" tells ", &climbed.notified),
+                if climbed.skipped { " skipped".to_owned() } else { String::new() },
+            ]
+            .concat()
+        }
         EventBody::TargetWarned { kind, .. } => format!("{} warned", kind_word(*kind)),
         EventBody::TargetBreached { kind, .. } => format!("{} breached", kind_word(*kind)),
         EventBody::ConversationPrioritised { priority, .. } => format!("priority {priority}"),
@@ -243,6 +256,7 @@ fn why(reason: &Reason) -> String {
         Reason::OwnerAway { .. } => "away".to_owned(),
         Reason::OwnerGone { .. } => "gone".to_owned(),
         Reason::Transferred { by } => format!("by {}", by.name),
+        Reason::Escalated { step } => format!("step {step}"),
         Reason::QueueGone { queue } => format!("{queue} is gone"),
         Reason::CustomerWrote => "customer".to_owned(),
         Reason::CustomerCalled => "called".to_owned(),

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Address, AgentChoice, AgentId, AgentStatus, ChannelKind, ContactId, Conversation,
-    ConversationId, DeliveryInput, Event, EventBody, HandOut, Input, InputBody, InputId, Message,
-    MessageId, Position, QueueId, QueueOrder, QueueWork, Reason, Settings, Status, Timestamp,
-    Transition,
+    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, ContactId,
+    Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut, Input, InputBody,
+    InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork, Reason, Settings,
+    Status, Timestamp, Transition,
 };
 use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
@@ -256,6 +256,23 @@ impl World {
             .collect();
         let held = snapshot.get("targets").and_then(|list| list.as_array());
         assert_eq!(held.cloned().unwrap_or_default(), promised, "what is promised");
+        let climbed =
+            self.model.conversations.values().filter(|row| row.status != Status::Resolved);
+        let climbed: Vec<serde_json::Value> = climbed
+            .filter_map(|row| {
+                let climbed = row.climbed.as_ref()?;
+                let mut reach = serde_json::json!({});
+                if !climbed.agents.is_empty() {
+                    reach["agents"] = serde_json::json!(climbed.agents);
+                }
+                if !climbed.queues.is_empty() {
+                    reach["queues"] = serde_json::json!(climbed.queues);
+                }
+                Some(serde_json::json!([row.id, climbed.step, reach]))
+            })
+            .collect();
+        let held = snapshot.get("climbed").and_then(|list| list.as_array());
+        assert_eq!(held.cloned().unwrap_or_default(), climbed, "steps of ladders");
         for agent in snapshot["agents"].as_array().expect("a list") {
             let id: AgentId = agent["id"].as_str().expect("a text").parse().expect("an id");
             let known = self.model.agents.get(&id).cloned().unwrap_or_default();
@@ -288,7 +305,7 @@ impl World {
             && !known.declined.contains(&row.id)
             && agent.limits.get(&kind).is_none_or(|most| held < *most)
             && settings.queue(queue).is_some()
-            && agent.queues.contains(queue)
+            && reaches(settings, row, agent)
             && row.skills.iter().all(|(name, level)| agent.skills.get(name) >= Some(level))
             && agent.capacity.saturating_sub(known.taken()) >= u32::from(row.cost)
     }
@@ -302,6 +319,15 @@ fn model_held(model: &Model, id: &AgentId, of_kind: impl Fn(&Conversation) -> bo
         held && (row.assignee.as_ref() == Some(id) || asked) && of_kind(row)
     });
     u32::try_from(theirs.count()).expect("few")
+}
+
+/// The agent is found where the conversation stands.
+fn reaches(settings: &Settings, row: &Conversation, agent: &AgentSettings) -> bool {
+    let climbed = row.climbed.clone().unwrap_or_default();
+    if climbed.agents.iter().any(|id| settings.agent(id).is_some()) {
+        return climbed.agents.contains(&agent.id);
+    }
+    climbed.queues.iter().chain(&row.queue).any(|queue| agent.queues.contains(queue))
 }
 
 /// The order of waiting.
