@@ -14,6 +14,7 @@ mod durations;
 mod engines;
 mod environment;
 mod error;
+mod ical;
 mod ladders;
 mod layers;
 mod loader;

@@ -66,9 +66,22 @@ const SECTIONS: &[Section] = &[
     section(
         "channels",
         Shape::Named,
-        &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
+        &[
+            "id",
+            "kind",
+            "dialect",
+            "queue",
+            "reopen",
+            "reopen_owner",
+            "secret_file",
+            "secret_file_create",
+        ],
     ),
-    section("calendars", Shape::Named, &["id", "time_zone", "hours", "holidays", "overrides"]),
+    section(
+        "calendars",
+        Shape::Named,
+        &["id", "time_zone", "hours", "holidays", "holiday_files", "overrides"],
+    ),
     section(
         "targets",
         Shape::Named,
@@ -87,6 +100,7 @@ const SECTIONS: &[Section] = &[
             "offer_to",
             "decline_s",
             "wrap_up_s",
+            "sticky_s",
             "idle_after_s",
             "idle_frees_percent",
             "offline",
@@ -108,6 +122,7 @@ const SECTIONS: &[Section] = &[
     section("statuses", Shape::Named, &["id", "name", "status"]),
     section("ramp_in", Shape::Table, &["new_max", "every_s", "lasts_s"]),
     section("presence", Shape::Table, &["grace_s"]),
+    section("contacts", Shape::Table, &["merge_by"]),
 ];
 
 const fn section(name: &'static str, shape: Shape, keys: &'static [&'static str]) -> Section {

@@ -80,6 +80,8 @@ pub enum Reason {
     OwnerGone { agent: AgentId },
     /// It was moved to another queue.
     Transferred { by: Actor },
+    /// It was opened again, and the channel keeps the owner.
+    OwnerKept,
     /// It waited for long, and a step of its queue's ladder moved it, counted from 1.
     Escalated { step: u16 },
     /// Its queue is no longer configured.

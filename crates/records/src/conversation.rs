@@ -33,6 +33,8 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         targets: Vec::new(),
         policy: opened.policy.clone(),
         climbed: None,
+        kept: None,
+        resolved_at: None,
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -72,6 +74,7 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         EventBody::ConversationAssigned { agent, reason, .. } => {
             conversation.assignee = Some(agent.clone());
             conversation.assignment = Some(reason.clone());
+            conversation.kept = None;
         }
         EventBody::ConversationReleased { reason, .. } => {
             conversation.assignee = None;
@@ -96,6 +99,7 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         EventBody::ConversationTransferred { queue, .. } => {
             conversation.queue = Some(queue.clone());
             conversation.climbed = None;
+            conversation.kept = None;
         }
         _ => return false,
     }
@@ -127,6 +131,7 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
                 conversation.status = Status::Pending;
             }
             conversation.waiting_since = None;
+            conversation.kept = None;
         }
         _ => return false,
     }
@@ -161,14 +166,17 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             conversation.waiting_since = Some(fact.at);
             conversation.climbed = None;
         }
+        EventBody::ConversationKept(kept) => conversation.kept = Some(kept.clone()),
+        EventBody::ConversationUnkept => conversation.kept = None,
         EventBody::ConversationSnoozed { until, .. } => {
+            conversation.kept = None;
             conversation.status = Status::Snoozed;
             conversation.snoozed_until = Some(*until);
             conversation.waiting_since = None;
         }
-        EventBody::ConversationResolved { .. } => resolve(conversation),
+        EventBody::ConversationResolved { .. } => resolve(conversation, fact.at),
         EventBody::ConversationMerged { into, .. } => {
-            resolve(conversation);
+            resolve(conversation, fact.at);
             conversation.merged_into = Some(*into);
         }
         EventBody::ConversationAbsorbed { from, further, .. } => {
@@ -190,6 +198,7 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             conversation.priority = climbed.priority;
             relax(conversation, &climbed.skills);
             conversation.climbed = Some((**climbed).clone());
+            conversation.kept = None;
         }
         EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
         EventBody::TargetWarned { kind, .. } => {
@@ -214,8 +223,10 @@ fn relax(conversation: &mut Conversation, needed: &BTreeMap<String, u8>) {
 }
 
 /// The owner stays named, so that it can return to them.
-fn resolve(conversation: &mut Conversation) {
+fn resolve(conversation: &mut Conversation, at: Timestamp) {
     conversation.status = Status::Resolved;
+    conversation.resolved_at = Some(at);
+    conversation.kept = None;
     conversation.waiting_since = None;
     conversation.snoozed_until = None;
 }
@@ -250,5 +261,7 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.policy.clone_from(&opened.policy);
     conversation.targets.clear();
     conversation.climbed = None;
+    conversation.kept = None;
+    conversation.resolved_at = None;
     conversation.route.clone_from(&opened.route);
 }

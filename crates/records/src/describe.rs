@@ -52,6 +52,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ContactCreated { .. } => "contact.created",
         EventBody::ContactUpdated { .. } => "contact.updated",
         EventBody::ContactMerged { .. } => "contact.merged",
+        EventBody::ContactServed { .. } => "contact.served",
         EventBody::AddressDied { .. } => "contact.address_died",
         EventBody::AddressRevived { .. } => "contact.address_revived",
         EventBody::ConversationOpened(_) => "conversation.opened",
@@ -66,6 +67,8 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationPrioritised { .. } => "conversation.prioritised",
         EventBody::ConversationMerged { .. } => "conversation.merged",
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
+        EventBody::ConversationKept(_) => "conversation.kept",
+        EventBody::ConversationUnkept => "conversation.unkept",
         EventBody::LadderClimbed(_) => "ladder.climbed",
         EventBody::OfferMade(_) => "offer.made",
         EventBody::OfferClosed(_) => "offer.closed",
@@ -113,6 +116,7 @@ fn by_of(reason: &Reason) -> Option<&Actor> {
         | Reason::Returned
         | Reason::OwnerAway { .. }
         | Reason::OwnerGone { .. }
+        | Reason::OwnerKept
         | Reason::Escalated { .. }
         | Reason::QueueGone { .. }
         | Reason::CustomerWrote
@@ -280,6 +284,11 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
+        EventBody::ConversationKept(kept) => {
+            set(item, "agent", &kept.agent);
+            set(item, "until", kept.until);
+        }
+        EventBody::ConversationUnkept => {}
         EventBody::LadderClimbed(climbed) => set_climbed(item, climbed),
         EventBody::TargetsChanged { targets } => set_targets(item, targets),
         EventBody::TargetWarned { kind, due_at } | EventBody::TargetBreached { kind, due_at } => {
@@ -389,7 +398,12 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "contact", contact);
             set(item, "address", address);
         }
-        EventBody::ContactMerged { contact, into, name, addresses, by } => {
+        EventBody::ContactServed { contact, agent } => {
+            set(item, "contact", contact);
+            set(item, "agent", agent);
+        }
+        EventBody::ContactMerged { contact, into, name, addresses, last_agent, by } => {
+            set(item, "last_agent", last_agent);
             item.by = Some(by.clone());
             set(item, "contact", contact);
             set(item, "into", into);

@@ -72,6 +72,10 @@ pub fn explain(
     summary.push(routed_words(conversation, settings));
     summary.extend(moved_words(conversation, settings));
     summary.extend(climbed_words(conversation));
+    summary.extend(conversation.kept.as_ref().map(|kept| {
+        let (agent, until) = (&kept.agent, kept.until);
+        format!("It waits for {agent}, who had the customer last, until {until}; then for all.")
+    }));
     summary.extend(next_step_words(conversation, settings));
     summary.extend(conversation.assignment.as_ref().map(reason_words));
     summary.extend(waits_for.clone().map(|what| match conversation.waiting_since {
@@ -138,14 +142,18 @@ fn considered(
     let Some(queue) = &conversation.queue else {
         return vec![];
     };
-    let climbed = conversation.climbed.clone().unwrap_or_default();
+    let mut climbed = conversation.climbed.clone().unwrap_or_default();
+    if let Some(kept) = &conversation.kept {
+        climbed.agents = vec![kept.agent.clone()];
+    }
     // Where nobody of those who are named is configured any more, it is as if nobody were named.
     let named = climbed.agents.iter().any(|id| settings.agent(id).is_some());
     let serving = settings.agents.iter().filter(|agent| {
         if named {
             return climbed.agents.contains(&agent.id);
         }
-        climbed.queues.iter().chain([queue]).any(|queue| agent.queues.contains(queue))
+        let known = climbed.queues.iter().filter(|queue| settings.queue(queue).is_some());
+        known.chain([queue]).any(|queue| agent.queues.contains(queue))
     });
     serving
         .map(|agent| {
@@ -293,6 +301,9 @@ fn reason_words(reason: &Reason) -> String {
         Reason::OwnerAway { agent } => format!("{agent} went away and gave it back."),
         Reason::OwnerGone { agent } => format!("{agent} is no longer configured."),
         Reason::Transferred { by } => format!("{} moved it to another queue.", by.name),
+        Reason::OwnerKept => {
+            "It was opened again and went back to the agent who had it.".to_owned()
+        }
         Reason::Escalated { step } => {
             format!("It waited for long, and step {step} of its queue's ladder moved it.")
         }

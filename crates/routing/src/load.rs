@@ -303,6 +303,8 @@ impl Load {
             targets: vec![],
             policy: None,
             climbed: None,
+            kept: None,
+            resolved_at: None,
             opened_at: at,
             last_message_at: at,
             waiting_since: open.waiting_since,

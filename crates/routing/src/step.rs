@@ -120,6 +120,7 @@ impl Touched {
             | EventBody::ConversationWoken { .. }
             | EventBody::ConversationTransferred { .. }
             | EventBody::LadderClimbed(_)
+            | EventBody::ConversationUnkept
             | EventBody::MessageReceived { .. }
             | EventBody::CallRecorded(_) => self.conversations.extend(event.conversation),
             EventBody::OfferClosed(closed) => {

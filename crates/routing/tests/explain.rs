@@ -97,6 +97,8 @@ fn conversation() -> Conversation {
         targets: vec![],
         policy: None,
         climbed: None,
+        kept: None,
+        resolved_at: None,
         opened_at: Timestamp::EPOCH,
         last_message_at: Timestamp::EPOCH,
         waiting_since: Some(Timestamp::EPOCH),

@@ -140,7 +140,11 @@ fn timing() -> Timing {
         LadderStep { priority: Some(7), ..step(40_000) },
     ];
     let of_queue = QueueTiming { targets: Some(usual), ladder };
-    Timing { policies: vec![policy], queues: BTreeMap::from([(queue("support"), of_queue)]) }
+    Timing {
+        reopen: BTreeMap::new(),
+        policies: vec![policy],
+        queues: BTreeMap::from([(queue("support"), of_queue)]),
+    }
 }
 
 fn channel_settings(name: &str, kind: ChannelKind, sends: bool) -> ChannelSettings {

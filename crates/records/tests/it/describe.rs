@@ -7,9 +7,9 @@ use crate::support::{
 use postroom_model::digest::Digest;
 use postroom_model::{
     AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Climbed, Contact, Cursor, Event,
-    EventBody, Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, OfferClosed, OfferEnd,
-    OfferId, OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings,
-    Target, TargetKind, TargetState, Unparsed, WorkspaceId,
+    EventBody, Freed, HostId, Input, InputBody, InputId, Kept, LegHeard, NoteId, OfferClosed,
+    OfferEnd, OfferId, OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult,
+    Settings, Target, TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -81,6 +81,8 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::ConversationResolved { freed: None, reason: Reason::Asked { by: ada() } },
         EventBody::ConversationTagged { added: vec!["vip".to_owned()], removed: vec![], by: ada() },
         EventBody::ConversationPrioritised { priority: 7, by: ada() },
+        EventBody::ConversationKept(Kept { agent: agent("ada"), until: at(60) }),
+        EventBody::ConversationUnkept,
         EventBody::LadderClimbed(Box::new(Climbed {
             step: 2,
             priority: 7,
@@ -190,6 +192,7 @@ fn of_the_workspace() -> Vec<EventBody> {
                 addresses: vec![address()],
                 dead: vec![],
                 created_at: at(0),
+                last_agent: None,
                 merged_into: None,
             },
         },
@@ -198,11 +201,13 @@ fn of_the_workspace() -> Vec<EventBody> {
             name: None,
             addresses: vec![address()],
         },
+        EventBody::ContactServed { contact: contact_id(1), agent: agent("ada") },
         EventBody::ContactMerged {
             contact: contact_id(1),
             into: contact_id(2),
             name: Some("Grace".to_owned()),
             addresses: vec![address()],
+            last_agent: None,
             by: ada(),
         },
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },

@@ -2,7 +2,8 @@
 
 use postroom_model::{
     AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
-    EventBody, Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
+    EventBody, Freed, Kept, MessageId, Opened, QueueWork, SendResult, Status, TargetState,
+    Timestamp,
 };
 
 use super::work::Portion;
@@ -84,6 +85,7 @@ impl State {
         }
         match body {
             EventBody::ConversationAssigned { agent, cost, reason } => {
+                self.unkeep(id);
                 self.assign(at, id, agent, *cost);
                 if matching::is_automatic(reason) {
                     self.count_portion(at, agent);
@@ -95,6 +97,7 @@ impl State {
                 self.free(at, id, agent, *cost);
             }
             EventBody::ConversationTransferred { queue, .. } => {
+                self.desk.keeps.clear(&id);
                 self.desk.silence.clear(&id);
                 let place = self.queue_place(queue);
                 self.change(id, |open| {
@@ -103,8 +106,8 @@ impl State {
                 });
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
-            EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::ConversationSnoozed { until, freed, .. } => {
+                self.unkeep(id);
                 self.desk.silence.clear(&id);
                 self.snooze(at, id, *until, freed.as_ref());
             }
@@ -144,8 +147,9 @@ impl State {
             }
             _ if self.apply_desk(at, id, body) => {}
             _ => {
-                self.change(id, |_| {});
                 self.apply_promised(id, body);
+                let due_at = self.targets.due_at(id);
+                self.change(id, |open| open.due_at = due_at);
                 self.apply_delivery(at, id, body);
             }
         }
@@ -165,6 +169,7 @@ impl State {
                 open.status = Status::Pending;
             }
         });
+        self.unkeep(id);
         self.watch_silence(id, Some(at));
         let delivery = Delivery {
             channel: channel.clone(),
@@ -181,6 +186,12 @@ impl State {
     /// What happens at the desk. False if the event is about something else.
     fn apply_desk(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) -> bool {
         match body {
+            EventBody::ConversationKept(kept) => self.keep(id, kept),
+            EventBody::ConversationUnkept => {
+                self.unkeep(id);
+                self.change(id, |_| {});
+            }
+            EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::OfferMade(made) => self.offer(at, id, made),
             EventBody::OfferClosed(closed) => self.close_offer(id, closed),
             EventBody::OfferForgotten { agent } => {
@@ -205,6 +216,25 @@ impl State {
         true
     }
 
+    /// Only one agent gets it for a while.
+    fn keep(&mut self, id: ConversationId, kept: &Kept) {
+        let Some(queue) = self.conversations.get(&id).map(|open| open.queue) else {
+            return;
+        };
+        let reach = Reach { agents: vec![kept.agent.clone()], queues: vec![] };
+        let line = self.line_for(queue, reach);
+        self.change(id, |open| open.line = line);
+        self.desk.keeps.set(id, kept.until);
+    }
+
+    /// Whoever serves its queue gets it again. The change of the event itself is counted elsewhere.
+    fn unkeep(&mut self, id: ConversationId) {
+        if self.desk.keeps.at(&id).is_some() {
+            self.desk.keeps.clear(&id);
+            self.move_line(id);
+        }
+    }
+
     fn climb(&mut self, id: ConversationId, climbed: &Climbed) {
         let Some(queue) = self.conversations.get(&id).map(|open| open.queue) else {
             return;
@@ -212,6 +242,7 @@ impl State {
         let need = self.skills.need(&climbed.skills);
         let (agents, queues) = (climbed.agents.clone(), climbed.queues.clone());
         let line = self.line_for(queue, Reach { agents, queues });
+        self.desk.keeps.clear(&id);
         self.change(id, |open| {
             // Who has what was asked for still goes before those who have not.
             if open.need != need {
@@ -324,6 +355,7 @@ impl State {
                 version: opened.version + 1,
                 message_version: opened.message_version,
                 step: 0,
+                due_at: None,
             },
         );
     }

@@ -141,6 +141,7 @@ pub(crate) fn line_key(order: QueueOrder, id: ConversationId, open: &Open) -> Li
     let rank = match order {
         QueueOrder::Priority => 0,
         QueueOrder::Newest => since.saturating_neg(),
+        QueueOrder::Targets => open.due_at.map_or(i64::MAX, Timestamp::millis),
     };
     (rank, wait_key(id, open))
 }
@@ -209,6 +210,18 @@ impl State {
         }
         let after = configured.places(id, open);
         self.index(id, before, after);
+    }
+
+    /// It stands in its queue's own line again; no event of its own.
+    pub(super) fn move_line(&mut self, id: ConversationId) {
+        let Some(mut open) = self.conversations.remove(&id) else {
+            return;
+        };
+        let before = self.places(id, &open);
+        open.line = open.queue;
+        let after = self.places(id, &open);
+        self.index(id, before, after);
+        self.conversations.insert(id, open);
     }
 
     pub(super) fn insert(&mut self, id: ConversationId, open: Open) {

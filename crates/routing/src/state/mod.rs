@@ -92,6 +92,8 @@ pub(crate) struct Open {
     pub message_version: u64,
     /// Steps of the queue's ladder that were taken.
     pub step: u16,
+    /// When the first of what was promised for it is due.
+    pub due_at: Option<Timestamp>,
 }
 
 impl Open {

@@ -50,6 +50,7 @@ struct DeskPart {
     declines: Vec<((ConversationId, AgentId), Timestamp)>,
     presence: Vec<(AgentId, Timestamp)>,
     silence: Vec<(ConversationId, Timestamp)>,
+    keeps: Vec<(ConversationId, Timestamp)>,
 }
 
 /// The bytes are not a snapshot that this program reads.
@@ -154,7 +155,7 @@ impl State {
             climbed: self
                 .conversations
                 .iter()
-                .filter(|(_, open)| open.step > 0)
+                .filter(|(_, open)| open.step > 0 || open.line != open.queue)
                 .map(|(id, open)| (*id, open.step, self.reach_of(open)))
                 .collect(),
         };
@@ -170,6 +171,7 @@ impl State {
             declines: self.desk.declines.parts(),
             presence: self.desk.presence.parts(),
             silence: self.desk.silence.parts(),
+            keeps: self.desk.keeps.parts(),
         }
     }
 
@@ -198,6 +200,7 @@ impl State {
         self.desk.declines = Timers::of_parts(part.declines);
         self.desk.presence = Timers::of_parts(part.presence);
         self.desk.silence = Timers::of_parts(part.silence);
+        self.desk.keeps = Timers::of_parts(part.keeps);
     }
 
     fn agent_part(&self, agent: &Agent) -> AgentPart {
@@ -267,6 +270,7 @@ impl State {
         for part in snapshot.agents {
             state.restore_agent(part);
         }
+        state.targets.restore(snapshot.targets);
         let climbed = snapshot.climbed.into_iter();
         let mut climbed: BTreeMap<ConversationId, (u16, Reach)> =
             climbed.map(|(id, step, reach)| (id, (step, reach))).collect();
@@ -285,6 +289,7 @@ impl State {
             let (step, reach) = climbed.remove(&id).unwrap_or_default();
             open.step = step;
             open.line = state.line_for(open.queue, reach);
+            open.due_at = state.targets.due_at(id);
             costs.insert(open.cost);
             state.restore_conversation(id, open);
         }
@@ -294,7 +299,6 @@ impl State {
         state.calls = Calls::of_parts(snapshot.calls);
         state.talks.restore(snapshot.talks);
         state.restore_desk(snapshot.desk);
-        state.targets.restore(snapshot.targets);
         state.index_agents();
         Ok(state)
     }
@@ -375,6 +379,7 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         version: 0,
         message_version: 0,
         step: 0,
+        due_at: None,
     }
 }
 

@@ -114,7 +114,11 @@ impl Model {
                     row.name.clone_from(name);
                 }
             }
-            EventBody::ContactMerged { contact, into, name, addresses, .. } => {
+            EventBody::ContactServed { contact, agent } => {
+                let row = self.contacts.get_mut(contact).expect("a contact that is known");
+                row.last_agent = Some(agent.clone());
+            }
+            EventBody::ContactMerged { contact, into, name, addresses, last_agent, .. } => {
                 let row = self.contacts.get_mut(contact).expect("a contact that is known");
                 assert_eq!((row.merged_into, &row.addresses), (None, addresses), "all that it has");
                 row.merged_into = Some(*into);
@@ -126,6 +130,7 @@ impl Model {
                 assert_eq!(row.merged_into, None, "no chain grows");
                 row.addresses.extend(addresses.iter().cloned());
                 row.name = row.name.take().or_else(|| name.clone());
+                row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
             }
             EventBody::InputParked { id, input, .. } => {
                 self.parked.insert(*id, (**input).clone());
@@ -150,6 +155,7 @@ impl Model {
         row.version += 1;
         match body {
             EventBody::ConversationAssigned { agent, cost, .. } => {
+                row.kept = None;
                 assert_eq!(row.assignee, None, "{id} has one owner at most");
                 assert_eq!(row.cost, *cost);
                 row.assignee = Some(agent.clone());
@@ -163,6 +169,7 @@ impl Model {
             EventBody::ConversationTransferred { queue, .. } => {
                 row.queue = Some(queue.clone());
                 row.climbed = None;
+                row.kept = None;
             }
             EventBody::ConversationWoken { .. } => {
                 row.status = Status::Open;
@@ -172,6 +179,7 @@ impl Model {
                 row.climbed = None;
             }
             EventBody::ConversationSnoozed { until, .. } => {
+                row.kept = None;
                 row.status = Status::Snoozed;
                 row.snoozed_until = Some(*until);
                 row.waiting_since = None;
@@ -181,6 +189,8 @@ impl Model {
                     agent.declined.remove(&id);
                 });
                 row.status = Status::Resolved;
+                row.resolved_at = Some(at);
+                row.kept = None;
                 row.snoozed_until = None;
                 row.waiting_since = None;
             }
@@ -189,6 +199,8 @@ impl Model {
                     agent.declined.remove(&id);
                 });
                 row.status = Status::Resolved;
+                row.resolved_at = Some(at);
+                row.kept = None;
                 row.snoozed_until = None;
                 row.waiting_since = None;
                 row.merged_into = Some(*into);
@@ -218,7 +230,10 @@ impl Model {
                 }
                 row.skills.clone_from(&climbed.skills);
                 row.climbed = Some((**climbed).clone());
+                row.kept = None;
             }
+            EventBody::ConversationKept(kept) => row.kept = Some(kept.clone()),
+            EventBody::ConversationUnkept => assert!(row.kept.take().is_some()),
             EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),
             EventBody::TargetWarned { kind, due_at } => {
                 let target = row.targets.iter_mut().find(|one| one.kind == *kind);
@@ -256,6 +271,7 @@ impl Model {
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
                 row.message_version = row.version;
                 row.waiting_since = None;
+                row.kept = None;
                 if row.status == Status::Open {
                     row.status = Status::Pending;
                 }
@@ -419,6 +435,8 @@ impl Model {
                 targets: vec![],
                 policy: opened.policy.clone(),
                 climbed: None,
+                kept: None,
+                resolved_at: None,
                 opened_at: at,
                 last_message_at: at,
                 waiting_since: Some(at),

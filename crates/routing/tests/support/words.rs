@@ -62,7 +62,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
     }
     Some(match body {
         EventBody::ConfigInstalled { .. } => "installed".to_owned(),
-        EventBody::ContactCreated { .. }
+        EventBody::ContactServed { .. }
+        | EventBody::ContactCreated { .. }
         | EventBody::TargetsChanged { .. }
         | EventBody::MessageReceived { .. }
         | EventBody::InputParked { .. } => return None,
@@ -112,6 +113,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let removed = each(" -", removed);
             format!("tagged{added}{removed}")
         }
+        EventBody::ConversationKept(kept) => format!("kept for {}", kept.agent),
+        EventBody::ConversationUnkept => "for all".to_owned(),
         EventBody::LadderClimbed(climbed) => {
             let needs = climbed.skills.iter().map(|(skill, level)| format!("{skill} {level}"));
             [
@@ -256,6 +259,7 @@ fn why(reason: &Reason) -> String {
         Reason::OwnerAway { .. } => "away".to_owned(),
         Reason::OwnerGone { .. } => "gone".to_owned(),
         Reason::Transferred { by } => format!("by {}", by.name),
+        Reason::OwnerKept => "kept".to_owned(),
         Reason::Escalated { step } => format!("step {step}"),
         Reason::QueueGone { queue } => format!("{queue} is gone"),
         Reason::CustomerWrote => "customer".to_owned(),

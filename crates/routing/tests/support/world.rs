@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, ContactId,
-    Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut, Input, InputBody,
-    InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork, Reason, Settings,
-    Status, Timestamp, Transition,
+    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, Contact,
+    ContactId, Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut, Input,
+    InputBody, InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork, Reason,
+    Settings, Status, Target, TargetState, Timestamp, Transition,
 };
 use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
@@ -106,7 +106,9 @@ impl World {
                 Reason::LongestIdle { .. }
                 | Reason::LeastLoaded { .. }
                 | Reason::RoundRobin { .. } => (vec![agent], false),
-                Reason::Returned | Reason::TakenOver { .. } => (vec![agent], true),
+                Reason::Returned | Reason::TakenOver { .. } | Reason::OwnerKept => {
+                    (vec![agent], true)
+                }
                 _ => return,
             },
             EventBody::OfferMade(made) => (made.agents.iter().collect(), false),
@@ -141,10 +143,15 @@ impl World {
         let mut firsts: BTreeMap<&QueueId, &Conversation> = BTreeMap::new();
         for row in rows {
             let queue = row.queue.as_ref().expect("a queue");
-            let newest = self.work(queue).order == QueueOrder::Newest;
+            let order = self.work(queue).order;
             let place = |row: &Conversation| {
                 let since = row.waiting_since.map_or(0, Timestamp::millis);
-                (if newest { -since } else { 0 }, turn(row))
+                let rank = match order {
+                    QueueOrder::Priority => 0,
+                    QueueOrder::Newest => -since,
+                    QueueOrder::Targets => due(row),
+                };
+                (rank, turn(row))
             };
             match firsts.get(queue) {
                 Some(first) if place(first) <= place(row) => {}
@@ -259,8 +266,10 @@ impl World {
         let climbed =
             self.model.conversations.values().filter(|row| row.status != Status::Resolved);
         let climbed: Vec<serde_json::Value> = climbed
-            .filter_map(|row| {
-                let climbed = row.climbed.as_ref()?;
+            .filter(|row| row.climbed.is_some() || row.kept.is_some())
+            .map(|row| {
+                let mut climbed = row.climbed.clone().unwrap_or_default();
+                climbed.agents.extend(row.kept.as_ref().map(|kept| kept.agent.clone()));
                 let mut reach = serde_json::json!({});
                 if !climbed.agents.is_empty() {
                     reach["agents"] = serde_json::json!(climbed.agents);
@@ -268,7 +277,7 @@ impl World {
                 if !climbed.queues.is_empty() {
                     reach["queues"] = serde_json::json!(climbed.queues);
                 }
-                Some(serde_json::json!([row.id, climbed.step, reach]))
+                serde_json::json!([row.id, climbed.step, reach])
             })
             .collect();
         let held = snapshot.get("climbed").and_then(|list| list.as_array());
@@ -323,11 +332,22 @@ fn model_held(model: &Model, id: &AgentId, of_kind: impl Fn(&Conversation) -> bo
 
 /// The agent is found where the conversation stands.
 fn reaches(settings: &Settings, row: &Conversation, agent: &AgentSettings) -> bool {
-    let climbed = row.climbed.clone().unwrap_or_default();
+    let mut climbed = row.climbed.clone().unwrap_or_default();
+    if let Some(kept) = &row.kept {
+        climbed.agents = vec![kept.agent.clone()];
+    }
     if climbed.agents.iter().any(|id| settings.agent(id).is_some()) {
         return climbed.agents.contains(&agent.id);
     }
-    climbed.queues.iter().chain(&row.queue).any(|queue| agent.queues.contains(queue))
+    let known = climbed.queues.iter().filter(|queue| settings.queue(queue).is_some());
+    known.chain(&row.queue).any(|queue| agent.queues.contains(queue))
+}
+
+/// When the first promise that runs is due.
+fn due(row: &Conversation) -> i64 {
+    let runs = |target: &&Target| target.is_owed() && target.state != TargetState::Paused;
+    let first = row.targets.iter().filter(runs).map(|target| target.due_at.millis()).min();
+    first.unwrap_or(i64::MAX)
 }
 
 /// The order of waiting.
@@ -351,6 +371,7 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
     let body = parked.map_or(&input.body, |input| &input.body).clone();
     let mut addresses: Vec<(Address, Option<ContactId>)> = vec![];
     let mut routed = None;
+    let mut others_of: Vec<Contact> = vec![];
     let called = match &body {
         InputBody::Call(call) => InputBody::Inbound(Box::new(as_message(state, call, input.at))),
         _ => body,
@@ -362,6 +383,10 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
                 .collect();
             let known = addresses.iter().find_map(|(_, contact)| *contact);
             lookups.contact = known.and_then(|id| model.contacts.get(&id));
+            let others = addresses.iter().filter_map(|(_, contact)| *contact);
+            let mut ids: Vec<ContactId> = others.filter(|id| Some(*id) != known).collect();
+            ids.dedup();
+            others_of = ids.iter().filter_map(|id| model.contacts.get(id).cloned()).collect();
             let thread = inbound.message.thread.clone();
             let place = thread.map(|thread| (inbound.channel.clone(), thread));
             lookups.thread = place.and_then(|place| model.threads.get(&place).copied());
@@ -399,6 +424,7 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
         _ => {}
     }
     lookups.addresses = &addresses;
+    lookups.others = &others_of;
     lookups.routed = routed.as_ref();
     step(state, position, input, &lookups)
 }
