@@ -97,6 +97,9 @@ fn conversation() -> Conversation {
         tags: vec![],
         targets: vec![],
         policy: None,
+        climbed: None,
+        kept: None,
+        resolved_at: None,
         opened_at: Timestamp::EPOCH,
         last_message_at: Timestamp::EPOCH,
         waiting_since: Some(Timestamp::EPOCH),
@@ -151,9 +154,9 @@ fn conversation_that_was_transferred_is_told_to_lie_where_no_rule_put_it() {
     let mut moved = conversation();
     moved.queue = Some("sales".parse().unwrap());
     let told = explained(&moved);
-    let words = "It was moved there by hand; the rules had put it into Support.";
+    let words = "It was moved there since; the rules had put it into Support.";
     assert_eq!(told.summary[2], words);
-    assert!(!explained(&conversation()).summary.iter().any(|step| step.contains("by hand")));
+    assert!(!explained(&conversation()).summary.iter().any(|step| step.contains("moved")));
 }
 
 #[test]
