@@ -25,6 +25,11 @@ const PART_BYTES: usize = 128 * 1024;
 const REGULARS: u64 = 20_000;
 const STRANGERS: u64 = 400_000;
 const NAMES: [&str; 6] = ["Ada Byron", "ACME GmbH", "", "Lin", "J. Okafor", ""];
+const ENDS: [&str; 5] = ["ANSWERED", "ANSWERED", "ANSWERED", "NO ANSWER", "BUSY"];
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+/// One way to read the file, which says how many records it found.
+type Way<'a> = &'a dyn Fn() -> Outcome<u64>;
 
 /// Numbers that look thrown, the same in each run.
 struct Dice(u64);
@@ -35,6 +40,11 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % sides
+    }
+
+    fn choose(&mut self, words: &[&'static str]) -> &'static str {
+        let which = self.throw(words.len() as u64);
+        usize::try_from(which).ok().and_then(|which| words.get(which)).copied().unwrap_or_default()
     }
 
     /// Half of the calls are of regulars; a few are with other countries.
@@ -54,12 +64,12 @@ impl Dice {
 fn line(number: u64, dice: &mut Dice) -> String {
     let begin = number * 20;
     let (rang, talked) = (2 + dice.throw(20), 5 + dice.throw(400));
-    let how = ["ANSWERED", "ANSWERED", "ANSWERED", "NO ANSWER", "BUSY"][dice.throw(5) as usize];
+    let how = dice.choose(&ENDS);
     let answered = how == "ANSWERED";
     let length = rang + if answered { talked } else { 0 };
     let answer = if answered { format!("\"{}\"", moment(begin + rang)) } else { String::new() };
     let (outside, inside) = (dice.number(), 200 + dice.throw(80));
-    let name = NAMES[dice.throw(6) as usize];
+    let name = dice.choose(&NAMES);
     let (trunk, desk) =
         (format!("PJSIP/trunk-{number:08x}"), format!("PJSIP/{inside}-{number:08x}"));
     let (app, data) = match dice.throw(4) {
@@ -104,7 +114,7 @@ fn reader(path: &Path) -> csv::Result<csv::Reader<File>> {
     csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(path)
 }
 
-fn bytes_alone(path: &Path) -> Result<u64, Box<dyn Error>> {
+fn bytes_alone(path: &Path) -> Outcome<u64> {
     let (mut reader, mut record) = (reader(path)?, csv::ByteRecord::new());
     let mut count = 0;
     while reader.read_byte_record(&mut record)? {
@@ -113,7 +123,7 @@ fn bytes_alone(path: &Path) -> Result<u64, Box<dyn Error>> {
     Ok(count)
 }
 
-fn text_alone(path: &Path) -> Result<u64, Box<dyn Error>> {
+fn text_alone(path: &Path) -> Outcome<u64> {
     let (mut reader, mut record) = (reader(path)?, csv::StringRecord::new());
     let mut count = 0;
     while reader.read_record(&mut record)? {
@@ -125,8 +135,8 @@ fn text_alone(path: &Path) -> Result<u64, Box<dyn Error>> {
 /// Gives `take` one part of the file after the other; it says how much of it was whole.
 fn parts(
     path: &Path,
-    mut take: impl FnMut(&[u8]) -> Result<usize, Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+    mut take: impl FnMut(&[u8]) -> Outcome<usize>,
+) -> Outcome<()> {
     let mut file = File::open(path)?;
     let (mut part, mut held) = (vec![0; PART_BYTES], 0);
     loop {
@@ -141,7 +151,7 @@ fn parts(
     }
 }
 
-fn events(path: &Path, setting: &Setting) -> Result<u64, Box<dyn Error>> {
+fn events(path: &Path, setting: &Setting) -> Outcome<u64> {
     let headers = http::HeaderMap::new();
     let desk = Desk::new(setting, None);
     let mut count = 0;
@@ -157,7 +167,7 @@ fn events(path: &Path, setting: &Setting) -> Result<u64, Box<dyn Error>> {
 }
 
 /// Records with their times and their end, without a text of their own.
-fn rows(path: &Path, setting: &Setting) -> Result<u64, Box<dyn Error>> {
+fn rows(path: &Path, setting: &Setting) -> Outcome<u64> {
     let desk = Desk::new(setting, None);
     let mut count = 0;
     parts(path, |body| {
@@ -176,7 +186,7 @@ fn per_s(took: Duration) -> f64 {
 }
 
 #[expect(clippy::print_stdout, reason = "what it is for")]
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome<()> {
     let mut log = tempfile::NamedTempFile::new()?;
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for number in 0..LINES {
@@ -188,7 +198,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Setting::default()
     };
     let path = log.path();
-    let ways: [(&str, &dyn Fn() -> Result<u64, Box<dyn Error>>); 4] = [
+    let ways: [(&str, Way<'_>); 4] = [
         ("csv alone, bytes", &|| bytes_alone(path)),
         ("csv alone, text", &|| text_alone(path)),
         ("rows", &|| rows(path, &setting)),
