@@ -64,8 +64,22 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// Whether replies can leave through it.
     fn sends(&self) -> bool;
 
+    /// How long attempts are worth it.
+    fn patience(&self) -> Patience {
+        Patience::Day
+    }
+
     /// Makes one attempt to send. `outbound.id` is the delivery id, the same at every attempt.
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
+}
+
+/// How long a reply that is put off is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// More than a day: an outage of a provider.
+    Day,
+    /// Four to five days, as mail is (RFC 5321, 4.5.4.1).
+    Days,
 }
 
 /// What an audit found in one part of a source, such as a folder.

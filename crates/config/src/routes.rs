@@ -96,7 +96,12 @@ pub(crate) fn queues(
 }
 
 /// The queue that is named at `path`, if it exists.
-fn queue_ref(reader: &mut Reader<'_>, path: &str, text: &str, known: &[String]) -> Option<QueueId> {
+pub(crate) fn queue_ref(
+    reader: &mut Reader<'_>,
+    path: &str,
+    text: &str,
+    known: &[String],
+) -> Option<QueueId> {
     if known.iter().any(|name| name == text) {
         // One with a malformed id was reported where it is defined.
         return QueueId::new(text).ok();

@@ -10,7 +10,7 @@ use postroom_model::{
     InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message};
+use postroom_routing::{DUE_MAX, Lookups, Routed, State, aside_key, as_message};
 
 use crate::RouterError;
 
@@ -145,6 +145,11 @@ fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key
             wanted.insert(Key::Conversation(id));
             let contact = sheet.conversation(id).and_then(|row| row.contact);
             wanted.extend(contact.map(|id| Key::Contact(end_of_contact(id, sheet))));
+            if let Some(aside) = aside_of(inbound, id) {
+                let before = sheet.thread(channel, &aside).map(|id| end_of_merges(id, sheet));
+                wanted.extend(before.map(Key::Conversation));
+                wanted.insert(Key::Thread(channel.clone(), aside));
+            }
         }
         wanted.insert(Key::Thread(channel.clone(), thread));
     }
@@ -171,6 +176,12 @@ fn threads_of(inbound: &Inbound) -> Vec<String> {
         }
     }
     threads
+}
+
+/// The key of what the sender of a mail wrote about a conversation without taking part in it.
+fn aside_of(inbound: &Inbound, id: ConversationId) -> Option<String> {
+    let mail = inbound.message.kind == MessageKind::Email;
+    mail.then(|| aside_key(&inbound.message, id)).flatten()
 }
 
 /// Where the message's threads lead, merges followed as far as they are loaded: to the first
@@ -300,6 +311,10 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         lookups.thread = end_of_thread(inbound, sheet);
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
         lookups.participant = lookups.thread.and_then(|id| participant(id, sheet));
+        let aside = lookups.thread.and_then(|id| aside_of(inbound, id));
+        let aside = aside.and_then(|key| sheet.thread(&inbound.channel, &key));
+        lookups.aside = aside.map(|id| end_of_merges(id, sheet));
+        lookups.aside_row = lookups.aside.and_then(|id| sheet.conversation(id));
         let known = found.addresses.iter().find_map(|(_, contact)| *contact);
         lookups.contact = known.and_then(|id| sheet.contact(id));
     }

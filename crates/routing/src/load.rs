@@ -176,6 +176,7 @@ impl Load {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: DeskSettings::default(),
+            answers: vec![],
         }
     }
 

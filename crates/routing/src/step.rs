@@ -8,8 +8,8 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
-use crate::decide::desk;
 use crate::decide::target::Promises;
+use crate::decide::{answer, desk};
 use crate::due::due;
 use crate::state::{AgentIx, LineKey, Open, WaitKey, line_key};
 use crate::{Lookups, Made, Past, State, decide, matching};
@@ -28,6 +28,11 @@ pub fn step(state: &mut State, position: Position, input: Input, lookups: &Looku
     let mut decision = decide(state, input, lookups, &mut made);
     let mut events = std::mem::take(&mut decision.events);
     settle(state, at, &mut events);
+    if let Some((answer, body)) = answer::given(state, at, &events, lookups) {
+        state.apply(at, &answer);
+        events.push(answer);
+        decision.bodies.push(body);
+    }
     let version = decision.conversation.and_then(|id| version_of(state, id, lookups, &events));
     let outcome = decision.outcome(position, id, version);
     Step { transition: Transition { outcome: Some(outcome), at, events }, bodies: decision.bodies }

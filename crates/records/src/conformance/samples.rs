@@ -212,6 +212,7 @@ pub(super) fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     }
 }
 

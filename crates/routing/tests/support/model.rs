@@ -240,10 +240,13 @@ impl Model {
                 }
             }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
-                row.message_version = row.version;
-                row.waiting_since = None;
-                if row.status == Status::Open {
-                    row.status = Status::Pending;
+                // What the program says by itself is no answer (P8).
+                if words.automation.is_none() {
+                    row.message_version = row.version;
+                    row.waiting_since = None;
+                    if row.status == Status::Open {
+                        row.status = Status::Pending;
+                    }
                 }
                 let outbound = outbound(at, id, (*message, channel.clone()), words);
                 self.outbound.insert(*message, outbound);

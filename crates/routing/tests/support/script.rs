@@ -207,6 +207,7 @@ impl Script {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: postroom_model::DeskSettings::default(),
+            answers: vec![],
         };
         let mut script = Self {
             world: World::new(),
