@@ -1,6 +1,7 @@
 //! How fast a log of call detail records becomes events, beside the `csv` crate alone over the same
 //! file, in turns and in one run. `cargo run --release -p postroom-channel-phone --example cdr_speed`
-//! prints lines a second of each, the best of several rounds, and the ratios.
+//! prints lines a second of each, the best of several rounds, and the median of the rounds' ratios:
+//! what else the machine does then falls on all of them.
 //!
 //! The `csv` crate reads each record into one that is kept: `ByteRecord`, the fastest that it can do,
 //! and `StringRecord`, which is text, as ours is. Ours reads a part of the file after the other, as a
@@ -18,7 +19,7 @@ use postroom_channel_phone::{Desk, Dialect, Region, Rows, Setting, Zone};
 use tokio::time::Instant;
 
 const LINES: u64 = 1_000_000;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 /// Bytes of the file that are read at once.
 const PART_BYTES: usize = 128 * 1024;
 /// Callers who call again and again, and all others.
@@ -133,10 +134,7 @@ fn text_alone(path: &Path) -> Outcome<u64> {
 }
 
 /// Gives `take` one part of the file after the other; it says how much of it was whole.
-fn parts(
-    path: &Path,
-    mut take: impl FnMut(&[u8]) -> Outcome<usize>,
-) -> Outcome<()> {
+fn parts(path: &Path, mut take: impl FnMut(&[u8]) -> Outcome<usize>) -> Outcome<()> {
     let mut file = File::open(path)?;
     let (mut part, mut held) = (vec![0; PART_BYTES], 0);
     loop {
@@ -185,6 +183,11 @@ fn per_s(took: Duration) -> f64 {
     LINES as f64 / took.as_secs_f64()
 }
 
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
 #[expect(clippy::print_stdout, reason = "what it is for")]
 fn main() -> Outcome<()> {
     let mut log = tempfile::NamedTempFile::new()?;
@@ -204,20 +207,24 @@ fn main() -> Outcome<()> {
         ("rows", &|| rows(path, &setting)),
         ("events", &|| events(path, &setting)),
     ];
-    let mut best = [0.0_f64; 4];
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        for ((name, way), best) in ways.iter().zip(&mut best) {
+        let mut round = Vec::new();
+        for (name, way) in &ways {
             let started = Instant::now();
             let count = way()?;
-            *best = best.max(per_s(started.elapsed()));
+            round.push(per_s(started.elapsed()));
             if count != LINES {
                 return Err(format!("{name}: {count} of {LINES}").into());
             }
         }
+        rounds.push(round);
     }
-    let [bytes, text, ..] = best;
-    for ((name, _), best) in ways.iter().zip(best) {
-        println!("{name}: {best:.0}/s, {:.2} of bytes, {:.2} of text", best / bytes, best / text);
+    for ((name, _), way) in ways.iter().zip(0..) {
+        let of = |round: &Vec<f64>, way: usize| round.get(way).copied().unwrap_or_default();
+        let best = rounds.iter().map(|round| of(round, way)).fold(0.0, f64::max);
+        let ratio = |to| median(rounds.iter().map(|one| of(one, way) / of(one, to)).collect());
+        println!("{name}: {best:.0}/s, {:.2} of bytes, {:.2} of text", ratio(0), ratio(1));
     }
     Ok(())
 }
