@@ -160,6 +160,17 @@ fn conversation_that_was_transferred_is_told_to_lie_where_no_rule_put_it() {
 }
 
 #[test]
+fn conversation_of_a_channel_without_a_queue_lies_in_the_first_queue_by_itself() {
+    let mut plain = settings();
+    plain.channels[0].queue = None;
+    let mut row = conversation();
+    row.route.config = plain.short_hash();
+    let now = Timestamp::from_millis(3_723_000);
+    let told = explain(&row, &plain, &presences(), now);
+    assert!(!told.summary.iter().any(|step| step.contains("by hand")), "{:?}", told.summary);
+}
+
+#[test]
 fn each_agent_of_the_queue_is_told_with_the_cause() {
     let told = explained(&conversation());
     let agents: BTreeMap<_, _> =
