@@ -33,6 +33,8 @@ dialect = "asterisk-cdr"
 file = "{}"
 region = "DE"
 recording_hosts = ["127.0.0.1"]
+recording_username = "postroom"
+recording_password = "canary-of-the-store"
 
 [[channels]]
 id = "line"
@@ -185,6 +187,8 @@ async fn recording_is_fetched_once_and_only_from_hosts_that_are_named() {
     assert_eq!((away.status, &away.json()["code"]), (502, &json!("recording_not_fetched")));
     let first = client.get(&recordings[0], &admin).await;
     assert_eq!((first.status, first.text().as_str()), (200, "{}"), "{}", first.text());
+    let proof = store.got().last().map(|got| got.headers["authorization"].clone()).unwrap();
+    assert_eq!(proof, "Basic cG9zdHJvb206Y2FuYXJ5LW9mLXRoZS1zdG9yZQ==");
     // Once it is kept, nobody is asked again.
     let kept = async {
         let mut again = again();

@@ -115,7 +115,7 @@ impl Adapter for PhoneAdapter {
             let detail = "other recordings of the channel are being fetched";
             return Err(SendError::retryable("recording_not_fetched", detail));
         };
-        recording::fetch(url, &self.options.recording_hosts, guard).await
+        recording::fetch(url, &self.options.recordings, guard).await
     }
 
     fn sends(&self) -> bool {

@@ -111,6 +111,9 @@ impl<'a> Desk<'a> {
         if text.len() <= inside_max && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(SmolStr::new(text));
         }
+        if let Some(number) = number::read_plain(text, style, region) {
+            return Some(number);
+        }
         let mut numbers = self.numbers.borrow_mut();
         if let Some(known) = numbers.get(text) {
             return Some(known.clone());

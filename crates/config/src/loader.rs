@@ -20,7 +20,9 @@ use crate::schema::top_level;
 use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
-use crate::{Config, ConfigError, Environment, calendars, engines, routes, sections, timing, work};
+use crate::{
+    Config, ConfigError, Environment, answers, calendars, engines, routes, sections, timing, work,
+};
 
 /// Where the file is looked for first.
 const DEFAULT_PATH: &str = "config/postroom.toml";
@@ -174,6 +176,7 @@ impl Loader {
         let agents = routes::agents(&mut reader, root, &queue_names);
         work::skills(&mut reader, &rules, &agents);
         let desk = work::desk(&mut reader, root);
+        let answers = answers::answers(&mut reader, root, (&calendars, &queue_names));
         let timing = timing::timing(&mut reader, root, policies);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
@@ -192,6 +195,7 @@ impl Loader {
             calendars,
             desk,
             timing,
+            answers,
             source,
             notes,
             secret_files,

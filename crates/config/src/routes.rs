@@ -96,7 +96,12 @@ pub(crate) fn queues(
 }
 
 /// The queue that is named at `path`, if it exists.
-fn queue_ref(reader: &mut Reader<'_>, path: &str, text: &str, known: &[String]) -> Option<QueueId> {
+pub(crate) fn queue_ref(
+    reader: &mut Reader<'_>,
+    path: &str,
+    text: &str,
+    known: &[String],
+) -> Option<QueueId> {
     if known.iter().any(|name| name == text) {
         // One with a malformed id was reported where it is defined.
         return QueueId::new(text).ok();
@@ -169,6 +174,7 @@ pub(crate) fn rules(
             prefer: reader.levels(&table, "prefer", &LEVELS),
             tags: tags(reader, &table),
             targets: targets_ref(reader, &table, policies),
+            attach: reader.flag(&table, "attach"),
         });
     }
     rules

@@ -97,7 +97,7 @@ const SECTIONS: &[Section] = &[
     section(
         "rules",
         Shape::Numbered,
-        &["when", "queue", "priority", "skills", "prefer", "tags", "targets"],
+        &["when", "queue", "priority", "skills", "prefer", "tags", "targets", "attach"],
     ),
     section(
         "agents",
@@ -105,6 +105,7 @@ const SECTIONS: &[Section] = &[
         &["id", "name", "email", "queues", "skills", "capacity", "limits"],
     ),
     section("statuses", Shape::Named, &["id", "name", "status"]),
+    section("answers", Shape::Named, &["id", "on", "queues", "calendar", "text"]),
     section("ramp_in", Shape::Table, &["new_max", "every_s", "lasts_s"]),
     section("presence", Shape::Table, &["grace_s"]),
 ];

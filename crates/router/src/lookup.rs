@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use postroom_model::{
     Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall, Input,
-    InputBody, MessageId, MessageKind, mail_thread,
+    InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{Lookups, Routed, State, as_message, aside_key};
+use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message, aside_key};
 
 use crate::RouterError;
 
@@ -42,15 +42,18 @@ pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
     addresses
 }
 
-/// Loads all that the inputs need into the sheet.
+/// Loads all that the inputs need into the sheet, and what time may ask for at `now`.
 pub(crate) async fn preload(
     ground: Ground<'_>,
     state: &State,
     sheet: &mut Sheet,
     inputs: impl Iterator<Item = &Input> + Clone,
+    now: Timestamp,
 ) -> Result<(), RouterError> {
     for _ in 0..ROUNDS_MAX {
         let mut wanted = BTreeSet::from([Key::Totals]);
+        let late = state.late(now).take(DUE_MAX);
+        wanted.extend(late.map(|id| Key::Conversation(end_of_merges(id, sheet))));
         for input in inputs.clone() {
             wanted_by(input, state, sheet, &mut wanted);
         }
@@ -203,7 +206,7 @@ fn participant(id: ConversationId, sheet: &Sheet) -> Option<ContactId> {
 }
 
 /// Where a conversation was merged into, as far as that is loaded.
-fn end_of_merges(mut id: ConversationId, sheet: &Sheet) -> ConversationId {
+pub(crate) fn end_of_merges(mut id: ConversationId, sheet: &Sheet) -> ConversationId {
     for _ in 0..ROUNDS_MAX {
         match sheet.conversation(id).and_then(|row| row.merged_into) {
             Some(into) => id = into,
@@ -287,9 +290,9 @@ fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
 }
 
 /// Whether the message may open a conversation, so that the rules are to be asked. A mail may open one
-/// whatever it claims.
+/// whatever it claims, and of a call the rules say too whether it joins another conversation.
 pub(crate) fn may_open(inbound: &Inbound, sheet: &Sheet) -> bool {
-    if inbound.message.kind == MessageKind::Email {
+    if matches!(inbound.message.kind, MessageKind::Email | MessageKind::Call) {
         return true;
     }
     let thread = inbound.message.thread.as_ref();

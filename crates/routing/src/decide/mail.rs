@@ -154,7 +154,7 @@ fn same_mailbox(one: &Address, other: &Address) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
-fn said<'a>(message: &'a Message, attribute: &str) -> Option<&'a str> {
+pub(super) fn said<'a>(message: &'a Message, attribute: &str) -> Option<&'a str> {
     message.attributes.get(attribute)?.as_str()
 }
 

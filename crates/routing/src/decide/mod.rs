@@ -1,5 +1,6 @@
 //! What an input brings about: one file for each kind of input.
 
+pub(crate) mod answer;
 pub(crate) mod call;
 mod command;
 mod contact;
@@ -58,6 +59,10 @@ pub struct Lookups<'a> {
     /// What the rules say; needed only where a conversation may be opened.
     pub routed: Option<&'a Routed>,
 }
+
+/// What the records hold of a conversation, merges followed to their end. Time asks it, of those that
+/// [`State::late`] names.
+pub type Past<'f, 'a> = &'f dyn Fn(ConversationId) -> Option<&'a Conversation>;
 
 /// What is decided, before anything follows from it.
 #[derive(Debug, Clone, PartialEq, Default)]

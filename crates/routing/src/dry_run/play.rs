@@ -177,12 +177,11 @@ impl<'r> Stage<'r> {
             };
             self.now = at;
             if due == Some(at) {
-                let steps = step_due(&mut self.state, at);
-                let nothing = steps.is_empty();
-                for step in steps {
+                let late = self.state.late(at).next();
+                let row = late.and_then(|id| self.row(*self.by_id.get(&id)?, id));
+                let past = |id| row.as_ref().filter(|row| row.id == id);
+                if let Some(step) = step_due(&mut self.state, at, &past) {
                     self.follow(&step.transition.events);
-                }
-                if !nothing {
                     continue;
                 }
             }

@@ -1,5 +1,6 @@
 //! The fold: how each event changes the state. It never fails and never asks why.
 
+use postroom_model::answer::is_automatic;
 use postroom_model::{
     AgentId, AgentStatus, ChannelId, ChannelKind, ConversationId, DeliveryState, Event, EventBody,
     Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
@@ -128,6 +129,11 @@ impl State {
                     }
                 });
             }
+            EventBody::ReplyQueued { id: own, channel, message, .. } if is_automatic(message) => {
+                self.answers.give(at, id, message);
+                self.change(id, |_| {});
+                self.send(at, id, (*own, channel));
+            }
             EventBody::ReplyQueued { id: message, channel, .. } => {
                 self.queue_reply(at, id, (*message, channel));
             }
@@ -155,6 +161,15 @@ impl State {
             }
         });
         self.watch_silence(id, Some(at));
+        self.send(at, id, (message, channel));
+    }
+
+    fn send(
+        &mut self,
+        at: Timestamp,
+        id: ConversationId,
+        (message, channel): (MessageId, &ChannelId),
+    ) {
         let delivery = Delivery {
             channel: channel.clone(),
             conversation: id,

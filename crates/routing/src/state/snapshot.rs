@@ -8,6 +8,7 @@ use postroom_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::answers::Given;
 use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
 use super::targets::Promised;
@@ -35,6 +36,8 @@ pub struct Snapshot {
     talks: Vec<(ContactId, ConversationId)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Given>,
     #[serde(default)]
     desk: DeskPart,
 }
@@ -148,6 +151,7 @@ impl State {
             talks: self.talks.parts(),
             desk: self.desk_part(),
             targets: self.targets.parts(),
+            answers: self.answers.parts(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -277,6 +281,7 @@ impl State {
         state.talks.restore(snapshot.talks);
         state.restore_desk(snapshot.desk);
         state.targets.restore(snapshot.targets);
+        state.answers.restore(snapshot.answers);
         state.index_agents();
         Ok(state)
     }

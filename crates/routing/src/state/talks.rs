@@ -1,5 +1,5 @@
 //! Which conversations of a contact are not done, for calls that join one. Held only while a channel
-//! asks for it: those that were opened before are not known.
+//! or a rule asks for it: those that were opened before are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,8 @@ impl Talks {
 
     pub(super) fn install(&mut self, settings: &Settings) {
         let mut calls = settings.channels.iter().filter_map(|channel| channel.calls);
-        self.wanted = calls.any(|calls| calls.attach);
+        let by_rule = settings.rules.iter().any(|rule| rule.attach == Some(true));
+        self.wanted = by_rule || calls.any(|calls| calls.attach);
         if !self.wanted {
             self.all.clear();
             self.contacts.clear();
