@@ -31,12 +31,12 @@ pub(crate) fn check(raw: &[u8]) -> Result<bool, MailError> {
 
 /// The lines of a mail, with their ends.
 fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = raw;
+    let (mut ends, mut from) = (memchr::memchr_iter(b'\n', raw), 0);
     std::iter::from_fn(move || {
-        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let (line, after) = rest.split_at_checked(end)?;
-        rest = after;
-        (!line.is_empty()).then_some(line)
+        let end = ends.next().map_or(raw.len(), |at| at + 1);
+        let line = raw.get(from..end).filter(|line| !line.is_empty());
+        from = end;
+        line
     })
 }
 

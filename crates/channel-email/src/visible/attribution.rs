@@ -245,11 +245,14 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
         if text.len() > CHARS_MAX && text.chars().count() > CHARS_MAX {
             return None;
         }
-        let quoted = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
+        let next = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
+        let quoted = next.is_some_and(|line| line.is_quote() || line.text.starts_with("| "));
+        // Most lines end none, and that is told by their last letters.
+        if !quoted && !may_end(&text) {
+            continue;
+        }
         let open = text.matches('<').count() > text.matches('>').count();
-        let quoted =
-            !open && quoted.is_some_and(|line| line.is_quote() || line.text.starts_with("| "));
-        if is_attribution(&text, quoted) {
+        if is_attribution(&text, quoted && !open) {
             return Some(index + 1);
         }
     }
@@ -264,16 +267,28 @@ fn may_begin(line: &str) -> bool {
         || starts_known(line)
 }
 
+/// Whether an attribution can end so where no quotation follows: with a sign, or with a verb.
+fn may_end(text: &str) -> bool {
+    let said = text.trim_end_matches(['*', '_', '"', ' ']);
+    let Some(last) = said.chars().next_back() else { return false };
+    if matches!(last, ':' | '：' | '-') {
+        return true;
+    }
+    let ends = |last: char| {
+        let mut verbs = VERBS.iter().filter(|verb| verb.ends_with(last));
+        verbs.any(|verb| ends_with(said, verb))
+    };
+    last.to_lowercase().any(ends)
+}
+
 /// `quoted`: a quotation follows.
 fn is_attribution(text: &str, quoted: bool) -> bool {
+    if !quoted && !may_end(text) {
+        return false;
+    }
     let known = shapes::has_date(text) || shapes::has_address(text);
     if !known && !quoted && !text.starts_with("---") {
         return false;
-    }
-    // Without a sign at its end it must name an address, or stand before a quotation.
-    let said = text.trim_end_matches(['*', '_', '"', ' ']);
-    if !quoted && !said.ends_with([':', '：']) && !text.starts_with("---") {
-        return shapes::has_address(said) && VERBS.iter().any(|verb| ends_with(said, verb));
     }
     let lower = text.to_lowercase();
     let text = lower.trim_end_matches(['*', '_', '"', ' ']);
