@@ -10,7 +10,7 @@ use postroom_model::{
     InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{DUE_MAX, Lookups, Routed, State, aside_key, as_message};
+use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message, aside_key};
 
 use crate::RouterError;
 
