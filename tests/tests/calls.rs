@@ -282,6 +282,45 @@ async fn legs_that_are_posted_one_by_one_become_calls() {
     house.verify().await;
 }
 
+/// A call of whoever has a chat open, from a log of which a line is damaged.
+#[tokio::test]
+async fn posted_log_goes_where_a_rule_says_and_its_damaged_line_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = r#"
+[[rules]]
+when = "message.kind == 'call' && message.attributes.disposition == 'answered'"
+attach = true
+
+[[channels]]
+id = "posted"
+kind = "phone"
+dialect = "asterisk-cdr"
+secret = "a-word-of-the-tests"
+region = "DE"
+"#;
+    let phones = with_phones(&folder.path().join("Master.csv"));
+    let house = House::new(&format!("{phones}{rule}"));
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    let mut stream = client.stream("?after=0", &admin, None).await;
+    let chat =
+        json!({ "id": "m1", "thread": "t1", "from": { "phone": "+4930901000" }, "text": "Hello" });
+    assert_eq!(client.event(&chat).await.status, 202);
+    let (_, opened) = stream.next_of("conversation.opened").await;
+    let log = format!("{}damaged\n", line(0, "ANSWERED"));
+    let path = format!("/v1/channels/posted/events?token={WORD}");
+    assert_eq!(client.send("POST", &path, &[], log.as_bytes()).await.status, 202);
+    let (_, told) = stream.next_of("call.recorded").await;
+    assert_eq!(told["conversation"], opened["conversation"], "{told:#}");
+    let (_, parked) = stream.next_of("input.parked").await;
+    assert_eq!(parked["details"]["code"], "log_records_unreadable", "{parked:#}");
+    let all = client.get_json("/v1/conversations?view=all", &admin).await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    server.stop().await;
+    house.verify().await;
+}
+
 /// The missed call of the day that the demo plays, as the records show it afterwards.
 #[tokio::test]
 async fn demo_takes_a_missed_call_from_the_queue_and_closes_it_by_a_logged_call_back() {

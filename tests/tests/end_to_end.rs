@@ -336,6 +336,10 @@ async fn everything_is_still_there_after_a_restart_and_a_rebuild() {
     assert_eq!(server.client().routed(&again, &admin).await["id"], conversation["id"]);
     let why = house.ok(&["explain", &id]).await;
     assert!(why.contains("Support"), "{why}");
+    let needed = house.ok(&["staffing", "--json"]).await;
+    let needed: Value = serde_json::from_str(&needed).expect("JSON");
+    assert!(needed[0]["arrivals"].as_u64() > Some(0), "{needed}");
+    assert!(house.ok(&["staffing"]).await.contains("conversations in 28 days"));
     assert!(house.ok(&["parked", "list"]).await.contains("Nothing"));
     server.stop().await;
     house.verify().await;

@@ -74,6 +74,13 @@ impl Unreadable {
         }
         words.join("; ")
     }
+
+    /// As [`Self::detail`], and whether the last record breaks off.
+    pub(crate) fn with_rest(&self, broken: bool) -> String {
+        let rest = broken.then(|| "the last record breaks off".to_owned());
+        let told = (self.count > 0).then(|| self.detail());
+        told.into_iter().chain(rest).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Where events go.

@@ -137,10 +137,20 @@ pub struct Received {
     pub calls: Vec<Call>,
     /// What happened to legs, each with the id of its call, where a system tells leg by leg.
     pub legs: Vec<(String, CallLeg)>,
+    /// What came along and could not be read; it is set aside, so that it harms nothing else.
+    pub unread: Option<Unread>,
     /// How far what is fetched has been read with this, if it is.
     pub reached: Option<Reached>,
     /// What the provider wants to hear; the gateway has its own answer otherwise.
     pub response: Option<PushResponse>,
+}
+
+/// Bytes that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    pub raw: Bytes,
+    pub code: &'static str,
+    pub detail: String,
 }
 
 /// A place up to which something was read.

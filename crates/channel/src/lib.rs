@@ -22,7 +22,7 @@ pub mod signature;
 
 pub use adapter::{
     Adapter, Arrival, Audit, Content, Examined, Fetched, Files, Patience, Push, PushRequest,
-    PushResponse, Reached, Received, SendReceipt,
+    PushResponse, Reached, Received, SendReceipt, Unread,
 };
 pub use address::{AllowList, Cidr, NotACidr, is_public};
 pub use errors::{

@@ -1,4 +1,9 @@
-//! Reads `[[calendars]]`: opening hours of the week, holidays, and days with hours of their own.
+//! Reads `[[calendars]]`: opening hours of the week, holidays, written here or in iCalendar files, and
+//! days with hours of their own.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -7,6 +12,7 @@ use postroom_model::{CalendarId, CalendarSettings, OpenHours, SpecialDay};
 use serde_json::{Map, Value};
 
 use crate::checks::Complaint;
+use crate::ical::{self, ICAL_BYTES_MAX};
 use crate::names::nearest;
 use crate::reader::{Reader, Table};
 use crate::routes::{Seen, own_id};
@@ -113,6 +119,13 @@ fn special(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
         seen.once(reader, &path, &text, "day");
         days.extend(reader.checked(&path, day(&text)));
     }
+    for day in days_of_files(reader, table) {
+        let same =
+            |one: &SpecialDay| (one.year, one.month, one.day) == (day.year, day.month, day.day);
+        if !days.iter().any(same) {
+            days.push(day);
+        }
+    }
     if let Some(own) = inner(reader, table, "overrides", "{ 2026-12-24 = [\"09:00-12:00\"] }") {
         for key in own.map.keys() {
             let date = reader.checked(&own.key(key), day(key));
@@ -136,6 +149,35 @@ fn special(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
     }
     days.sort_by_key(|day| (day.year, day.month, day.day));
     days
+}
+
+/// The holidays of iCalendar files, which stand beside the configuration.
+fn days_of_files(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
+    let mut seen = Seen::default();
+    let mut days = Vec::new();
+    for (path, name) in reader.texts(table, "holiday_files") {
+        seen.once(reader, &path, &name, "file");
+        let read = ical_text(&reader.source.folder().join(&name)).and_then(|text| {
+            ical::holidays(&text)
+                .map_err(|mistake| format!("line {} of {name}: {}", mistake.line, mistake.message))
+        });
+        match read {
+            Ok(more) => days.extend(more),
+            Err(message) => reader.mistake(&path, message, None),
+        }
+    }
+    days
+}
+
+fn ical_text(path: &Path) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut bytes = Vec::new();
+    let most = ICAL_BYTES_MAX as u64 + 1;
+    file.take(most).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() > ICAL_BYTES_MAX {
+        return Err(format!("has more than {ICAL_BYTES_MAX} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned())
 }
 
 /// A table within a table.

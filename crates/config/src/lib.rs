@@ -15,6 +15,8 @@ mod durations;
 mod engines;
 mod environment;
 mod error;
+mod ical;
+mod ladders;
 mod layers;
 mod loader;
 mod mask;

@@ -1,14 +1,14 @@
 //! Finds the file, reads it with its overrides and secret files, and answers with a whole
 //! configuration or with every mistake in it, also those that other rooms find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Map, Value};
-use postroom_model::Random;
+use postroom_model::{AgentSettings, Random, Rule};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::draft::Draft;
@@ -21,7 +21,8 @@ use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
 use crate::{
-    Config, ConfigError, Environment, answers, calendars, engines, routes, sections, timing, work,
+    Config, ConfigError, Environment, answers, calendars, engines, ladders, routes, sections,
+    timing, work,
 };
 
 /// Where the file is looked for first.
@@ -177,7 +178,9 @@ impl Loader {
         work::skills(&mut reader, &rules, &agents);
         let desk = work::desk(&mut reader, root);
         let answers = answers::answers(&mut reader, root, (&calendars, &queue_names));
-        let timing = timing::timing(&mut reader, root, policies);
+        let skills = skills_of(&rules, &agents);
+        let known = ladders::Known { queues: &queue_names, agents: &agents, skills: &skills };
+        let timing = timing::timing(&mut reader, root, policies, &known);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
         let config = Config {
@@ -203,6 +206,14 @@ impl Loader {
         };
         Draft { config, mistakes }
     }
+}
+
+/// Every skill that a rule asks for or an agent has.
+fn skills_of(rules: &[Rule], agents: &[AgentSettings]) -> Vec<String> {
+    let asked = rules.iter().flat_map(|rule| rule.skills.keys());
+    let had = agents.iter().flat_map(|agent| agent.skills.keys());
+    let all: BTreeSet<&String> = asked.chain(had).collect();
+    all.into_iter().cloned().collect()
 }
 
 /// Takes what is at the top of the file and known nowhere out of it, with a mistake for each.

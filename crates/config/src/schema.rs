@@ -66,9 +66,22 @@ const SECTIONS: &[Section] = &[
     section(
         "channels",
         Shape::Named,
-        &["id", "kind", "dialect", "queue", "secret_file", "secret_file_create"],
+        &[
+            "id",
+            "kind",
+            "dialect",
+            "queue",
+            "reopen",
+            "reopen_owner",
+            "secret_file",
+            "secret_file_create",
+        ],
     ),
-    section("calendars", Shape::Named, &["id", "time_zone", "hours", "holidays", "overrides"]),
+    section(
+        "calendars",
+        Shape::Named,
+        &["id", "time_zone", "hours", "holidays", "holiday_files", "overrides"],
+    ),
     section(
         "targets",
         Shape::Named,
@@ -87,11 +100,13 @@ const SECTIONS: &[Section] = &[
             "offer_to",
             "decline_s",
             "wrap_up_s",
+            "sticky_s",
             "idle_after_s",
             "idle_frees_percent",
             "offline",
             "costs",
             "targets",
+            "ladder",
         ],
     ),
     section(
@@ -108,6 +123,7 @@ const SECTIONS: &[Section] = &[
     section("answers", Shape::Named, &["id", "on", "queues", "calendar", "text"]),
     section("ramp_in", Shape::Table, &["new_max", "every_s", "lasts_s"]),
     section("presence", Shape::Table, &["grace_s"]),
+    section("contacts", Shape::Table, &["merge_by"]),
 ];
 
 const fn section(name: &'static str, shape: Shape, keys: &'static [&'static str]) -> Section {

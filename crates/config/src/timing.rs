@@ -1,11 +1,13 @@
 //! Reads what time brings to conversations: `[[targets]]`, and what queues and rules say of them.
 
 use postroom_model::{
-    CalendarId, CalendarSettings, PolicyId, QueueId, QueueTiming, TargetPolicy, Timing,
+    CalendarId, CalendarSettings, ChannelId, PolicyId, QueueId, QueueTiming, ReopenRule,
+    TargetPolicy, Timing,
 };
 use serde_json::{Map, Value};
 
 use crate::durations::duration;
+use crate::ladders::{Known, ladder, no_circles};
 use crate::names::suggestion;
 use crate::reader::{Reader, Table};
 use crate::routes::{Seen, own_id};
@@ -107,6 +109,28 @@ pub(crate) fn targets_ref(
     None
 }
 
+/// Whether a message on what is done opens it again, and with whom.
+fn reopen_rule(reader: &mut Reader<'_>, table: &Table) -> ReopenRule {
+    let text = reader.text(table, "reopen");
+    let within_ms = match text.as_deref() {
+        None | Some("always") => None,
+        Some("never") => Some(0),
+        Some(text) => {
+            let help = "`always`, `never`, or for how long after it was resolved, as in \"7d\"";
+            let length = duration(text).map_err(|(message, _)| (message, Some(help.to_owned())));
+            reader.checked(&table.key("reopen"), length)
+        }
+    };
+    let words = ["clear".to_owned(), "keep".to_owned()];
+    let owner = reader.text(table, "reopen_owner");
+    if let Some(other) = owner.as_ref().filter(|owner| !words.contains(owner)) {
+        let help = suggestion(other, "possible", &words);
+        let message = "this is not one of the words that it may be";
+        reader.mistake(&table.key("reopen_owner"), message, help);
+    }
+    ReopenRule { within_ms, keep_owner: owner.as_deref() == Some("keep") }
+}
+
 /// The tables of a list; what is wrong with the list was told by whoever reads the rest of it.
 fn tables_of(root: &Map<String, Value>, name: &str) -> Vec<Table> {
     let items = root.get(name).and_then(Value::as_array).into_iter().flatten().enumerate();
@@ -122,15 +146,30 @@ pub(crate) fn timing(
     reader: &mut Reader<'_>,
     root: &Map<String, Value>,
     policies: Policies,
+    known: &Known<'_>,
 ) -> Timing {
     let mut timing = Timing::default();
+    let mut moves = Vec::new();
     for table in tables_of(root, "queues") {
-        let of_queue = QueueTiming { targets: targets_ref(reader, &table, &policies) };
+        let of_queue = QueueTiming {
+            targets: targets_ref(reader, &table, &policies),
+            ladder: ladder(reader, &table, known, &mut moves),
+        };
         let id = table.map.get("id").and_then(Value::as_str);
         if let Some(id) = id.and_then(|id| QueueId::new(id).ok())
             && of_queue != QueueTiming::default()
         {
             timing.queues.insert(id, of_queue);
+        }
+    }
+    no_circles(reader, &moves);
+    for table in tables_of(root, "channels") {
+        let rule = reopen_rule(reader, &table);
+        let id = table.map.get("id").and_then(Value::as_str);
+        if let Some(id) = id.and_then(|id| ChannelId::new(id).ok())
+            && rule != ReopenRule::default()
+        {
+            timing.reopen.insert(id, rule);
         }
     }
     timing.policies = policies.all;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{ContactId, Timestamp};
+use crate::{AgentId, ContactId, Timestamp};
 
 /// Where somebody can be reached: `mailto:ada@example.com`, `tel:+8613800138000`, `telegram:42`.
 ///
@@ -124,6 +124,9 @@ pub struct Contact {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead: Vec<Address>,
     pub created_at: Timestamp,
+    /// Who had a conversation of theirs when it was resolved, the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_agent: Option<AgentId>,
     /// The contact that has its addresses since the two were found to be one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<ContactId>,

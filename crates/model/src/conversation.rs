@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, ChannelId, ContactId, ConversationId, Offered, Party, PolicyId, QueueId, Reason,
-    RuleTrace, Target, Timestamp,
+    AgentId, ChannelId, Climbed, ContactId, ConversationId, Kept, Offered, Party, PolicyId,
+    QueueId, Reason, RuleTrace, Target, Timestamp,
 };
 
 #[derive(
@@ -53,7 +53,8 @@ pub struct Conversation {
     /// The customer as the first message named them; replies go there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Party>,
-    /// The conversation that its first message claimed to belong to, without being let in.
+    /// The conversation that its first message claimed to belong to, without being let in, or on which
+    /// it came after that was done for too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<ConversationId>,
     /// Ids of the mails that an answer refers to, the newest last.
@@ -75,12 +76,21 @@ pub struct Conversation {
     /// What a rule said is promised; what the queue promises if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
+    /// How far up the ladder of its queue it is, once it has waited for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub climbed: Option<Climbed>,
+    /// The agent for whom it waits for a while, before anybody else gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     pub opened_at: Timestamp,
     pub last_message_at: Timestamp,
     /// Since when the customer waits for us; null while we wait for the customer.
     pub waiting_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
+    /// When it was last done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<ConversationId>,
     /// Conversations that were merged into this one; their timelines are shown with its own.

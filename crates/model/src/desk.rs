@@ -47,6 +47,8 @@ pub enum QueueOrder {
     Priority,
     /// The one that has waited for the shortest time.
     Newest,
+    /// The promise that is due first, then those without one by priority and wait.
+    Targets,
 }
 
 /// Which of the agents who could take it gets a conversation.
@@ -102,6 +104,9 @@ pub struct QueueWork {
     pub decline_ms: i64,
     /// How long an agent gets nothing new after one is done.
     pub wrap_up_ms: i64,
+    /// For how long a customer who comes back is kept for the agent who had them last; 0 for nobody.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sticky_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleShare>,
     pub offline: OfflineAction,
@@ -120,6 +125,7 @@ impl Default for QueueWork {
             offer_to: 1,
             decline_ms: DECLINE_MS,
             wrap_up_ms: 0,
+            sticky_ms: 0,
             idle: None,
             offline: OfflineAction::default(),
             costs: BTreeMap::new(),
@@ -154,7 +160,7 @@ pub struct RampIn {
     pub lasts_ms: i64,
 }
 
-/// What holds for all agents.
+/// What holds for all agents and for all customers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct DeskSettings {
@@ -165,6 +171,10 @@ pub struct DeskSettings {
     /// How long an agent may be out of sight before they are offline; none if nobody looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<i64>,
+    /// Kinds of addresses by which two contacts are found to be one person: the scheme, such as
+    /// `mailto` or `tel`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merge_by: Vec<String>,
 }
 
 impl DeskSettings {
@@ -175,4 +185,9 @@ impl DeskSettings {
     pub fn status(&self, id: &StatusId) -> Option<&StatusSettings> {
         self.statuses.iter().find(|status| status.id == *id)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &i64) -> bool {
+    *value == 0
 }

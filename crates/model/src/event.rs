@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Contact, ContactId,
-    ConversationId, Cursor, HostId, Input, LegHeard, Message, MessageId, NoteId, OfferClosed,
+    Actor, Address, AgentId, AgentStatus, CallRecorded, ChannelId, Climbed, Contact, ContactId,
+    ConversationId, Cursor, HostId, Input, Kept, LegHeard, Message, MessageId, NoteId, OfferClosed,
     OfferMade, ParkedId, Party, Pause, PolicyId, QueueId, Reason, ReceiptStatus, RuleTrace,
     SendResult, Settings, StatusId, Target, TargetKind, Timestamp,
 };
@@ -57,8 +57,14 @@ pub enum EventBody {
         name: Option<String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         addresses: Vec<Address>,
+        /// Who had `contact` last, if nobody had `into`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_agent: Option<AgentId>,
         by: Actor,
     },
+    /// A conversation of the contact was resolved while the agent had it.
+    #[serde(rename = "contact.served")]
+    ContactServed { contact: ContactId, agent: AgentId },
 
     /// Mail to the address came back because nobody is there; no more is sent to it.
     #[serde(rename = "contact.address_died")]
@@ -132,6 +138,15 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// Its customer came back: it waits for whoever had them last, and for nobody else for a while.
+    #[serde(rename = "conversation.kept")]
+    ConversationKept(Kept),
+    /// That time is over.
+    #[serde(rename = "conversation.unkept")]
+    ConversationUnkept,
+    /// It waited for long, and a step of its queue's ladder was taken. Says all that holds now.
+    #[serde(rename = "ladder.climbed")]
+    LadderClimbed(Box<Climbed>),
     #[serde(rename = "offer.made")]
     OfferMade(Box<OfferMade>),
     #[serde(rename = "offer.closed")]
@@ -253,7 +268,8 @@ pub struct Opened {
     pub customer: Option<Party>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The conversation that its first message claimed to belong to, without being let in.
+    /// The conversation that its first message claimed to belong to, without being let in, or on which
+    /// it came after that was done for too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<ConversationId>,
     pub queue: QueueId,

@@ -21,6 +21,7 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod input;
+pub mod ladder;
 pub mod leg;
 pub mod legs;
 pub mod limits;
@@ -32,6 +33,7 @@ pub mod outside;
 pub mod random;
 pub mod reason;
 pub mod settings;
+pub mod sticky;
 pub mod target;
 pub mod time;
 pub mod timing;
@@ -58,6 +60,7 @@ pub use ids::{
     WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
+pub use ladder::{Climbed, LadderStep};
 pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
 pub use legs::Legs;
 pub use message::{
@@ -70,6 +73,7 @@ pub use outside::{OutsideFile, OutsideReply};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use reason::{PassedOver, PassedOverCause, Reason, RuleTrace};
 pub use settings::{AgentSettings, ChannelKind, ChannelSettings, QueueSettings, Rule, Settings};
+pub use sticky::{Kept, ReopenRule};
 pub use target::{Target, TargetKind, TargetPolicy, TargetState, note_target};
 pub use time::Timestamp;
 pub use timing::{QueueTiming, Timing};

@@ -42,5 +42,8 @@ pub const MERGED_MAX: usize = 50;
 /// brings at least one, so that no chain of merges is longer.
 pub const CONTACT_ADDRESSES_MAX: usize = 50;
 
+/// Steps of the ladder of one queue.
+pub const LADDER_STEPS_MAX: usize = 20;
+
 /// Agents named in the reason of an assignment as passed over.
 pub const PASSED_OVER_MAX: usize = 5;

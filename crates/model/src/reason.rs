@@ -80,6 +80,10 @@ pub enum Reason {
     OwnerGone { agent: AgentId },
     /// It was moved to another queue.
     Transferred { by: Actor },
+    /// It was opened again, and the channel keeps the owner.
+    OwnerKept,
+    /// It waited for long, and a step of its queue's ladder moved it, counted from 1.
+    Escalated { step: u16 },
     /// Its queue is no longer configured.
     QueueGone { queue: QueueId },
     /// The customer wrote on a thread that was set aside or done.

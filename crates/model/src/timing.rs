@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PolicyId, QueueId, TargetPolicy};
+use crate::{ChannelId, LadderStep, PolicyId, QueueId, ReopenRule, TargetPolicy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Timing {
@@ -14,11 +14,14 @@ pub struct Timing {
     /// Queues for which anything is said.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub queues: BTreeMap<QueueId, QueueTiming>,
+    /// Channels that do not always open again what is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reopen: BTreeMap<ChannelId, ReopenRule>,
 }
 
 impl Timing {
     pub fn is_empty(&self) -> bool {
-        self.policies.is_empty() && self.queues.is_empty()
+        self.policies.is_empty() && self.queues.is_empty() && self.reopen.is_empty()
     }
 
     pub fn policy(&self, id: &PolicyId) -> Option<&TargetPolicy> {
@@ -32,4 +35,7 @@ pub struct QueueTiming {
     /// What is promised where no rule says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<PolicyId>,
+    /// What is done for whoever waits for long, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<LadderStep>,
 }

@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Play recorded traffic through another configuration, and show what would differ; writes nothing
     DryRun(DryRun),
+    /// How many agents each queue needs by the hour, from what came and how long it took
+    Staffing(Staffing),
     /// Fold the ledger, compare it with the records and account for every input; exit 1 on any difference
     Verify,
     /// Make the records anew from the ledger
@@ -235,6 +237,25 @@ pub(crate) struct DryRun {
 pub(crate) struct Explain {
     /// Id of the conversation
     pub(crate) conversation: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Staffing {
+    /// Only this queue
+    #[arg(long, value_name = "ID")]
+    pub(crate) queue: Option<String>,
+    /// Days that are looked at, up to now
+    #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) days: u32,
+    /// Who is to be answered in time, in percent
+    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) percent: u32,
+    /// The time in which they are to be answered, in seconds
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) within_s: u32,
+    /// Zone of the hours, by its name in the IANA database
+    #[arg(long, default_value = "UTC", value_name = "TZ")]
+    pub(crate) time_zone: String,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,8 @@
 //! What each event means for the row of its conversation. It decides nothing: what an event does not
 //! say does not change.
 
+use std::collections::BTreeMap;
+
 use postroom_model::answer::is_automatic;
 use postroom_model::{
     Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
@@ -31,6 +33,9 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         tags: opened.tags.clone(),
         targets: Vec::new(),
         policy: opened.policy.clone(),
+        climbed: None,
+        kept: None,
+        resolved_at: None,
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),
@@ -70,6 +75,7 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         EventBody::ConversationAssigned { agent, reason, .. } => {
             conversation.assignee = Some(agent.clone());
             conversation.assignment = Some(reason.clone());
+            conversation.kept = None;
         }
         EventBody::ConversationReleased { reason, .. } => {
             conversation.assignee = None;
@@ -93,6 +99,8 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
         }
         EventBody::ConversationTransferred { queue, .. } => {
             conversation.queue = Some(queue.clone());
+            conversation.climbed = None;
+            conversation.kept = None;
         }
         _ => return false,
     }
@@ -112,6 +120,10 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
                 conversation.status = Status::Open;
             }
             if conversation.status == Status::Open {
+                if conversation.waiting_since.is_none() {
+                    // It climbs the ladder of its queue anew.
+                    conversation.climbed = None;
+                }
                 conversation.waiting_since.get_or_insert(fact.at);
             }
         }
@@ -122,6 +134,7 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
                 conversation.status = Status::Pending;
             }
             conversation.waiting_since = None;
+            conversation.kept = None;
         }
         _ => return false,
     }
@@ -154,15 +167,19 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             conversation.status = Status::Open;
             conversation.snoozed_until = None;
             conversation.waiting_since = Some(fact.at);
+            conversation.climbed = None;
         }
+        EventBody::ConversationKept(kept) => conversation.kept = Some(kept.clone()),
+        EventBody::ConversationUnkept => conversation.kept = None,
         EventBody::ConversationSnoozed { until, .. } => {
+            conversation.kept = None;
             conversation.status = Status::Snoozed;
             conversation.snoozed_until = Some(*until);
             conversation.waiting_since = None;
         }
-        EventBody::ConversationResolved { .. } => resolve(conversation),
+        EventBody::ConversationResolved { .. } => resolve(conversation, fact.at),
         EventBody::ConversationMerged { into, .. } => {
-            resolve(conversation);
+            resolve(conversation, fact.at);
             conversation.merged_into = Some(*into);
         }
         EventBody::ConversationAbsorbed { from, further, .. } => {
@@ -180,6 +197,12 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             }
         }
         EventBody::ConversationPrioritised { priority, .. } => conversation.priority = *priority,
+        EventBody::LadderClimbed(climbed) => {
+            conversation.priority = climbed.priority;
+            relax(conversation, &climbed.skills);
+            conversation.climbed = Some((**climbed).clone());
+            conversation.kept = None;
+        }
         EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
         EventBody::TargetWarned { kind, .. } => {
             note_target(&mut conversation.targets, *kind, TargetState::Warned);
@@ -191,9 +214,22 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
     }
 }
 
+/// Who has what is needed no more still goes before those who have not.
+fn relax(conversation: &mut Conversation, needed: &BTreeMap<String, u8>) {
+    for (skill, level) in std::mem::take(&mut conversation.skills) {
+        if needed.get(&skill) != Some(&level) {
+            let liked = conversation.preferred.entry(skill).or_default();
+            *liked = level.max(*liked);
+        }
+    }
+    conversation.skills.clone_from(needed);
+}
+
 /// The owner stays named, so that it can return to them.
-fn resolve(conversation: &mut Conversation) {
+fn resolve(conversation: &mut Conversation, at: Timestamp) {
     conversation.status = Status::Resolved;
+    conversation.resolved_at = Some(at);
+    conversation.kept = None;
     conversation.waiting_since = None;
     conversation.snoozed_until = None;
 }
@@ -227,5 +263,8 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.tags.clone_from(&opened.tags);
     conversation.policy.clone_from(&opened.policy);
     conversation.targets.clear();
+    conversation.climbed = None;
+    conversation.kept = None;
+    conversation.resolved_at = None;
     conversation.route.clone_from(&opened.route);
 }

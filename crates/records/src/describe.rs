@@ -4,8 +4,8 @@
 //! were set aside, only their names.
 
 use postroom_model::{
-    Actor, Bodies, DeliveryState, Event, EventBody, Freed, Opened, Reason, SendResult, Target,
-    TargetKind, Timestamp,
+    Actor, AgentId, Bodies, Climbed, DeliveryState, Event, EventBody, Freed, Opened, Reason,
+    SendResult, Target, TargetKind, Timestamp,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -52,6 +52,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ContactCreated { .. } => "contact.created",
         EventBody::ContactUpdated { .. } => "contact.updated",
         EventBody::ContactMerged { .. } => "contact.merged",
+        EventBody::ContactServed { .. } => "contact.served",
         EventBody::AddressDied { .. } => "contact.address_died",
         EventBody::AddressRevived { .. } => "contact.address_revived",
         EventBody::ConversationOpened(_) => "conversation.opened",
@@ -66,6 +67,9 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationPrioritised { .. } => "conversation.prioritised",
         EventBody::ConversationMerged { .. } => "conversation.merged",
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
+        EventBody::ConversationKept(_) => "conversation.kept",
+        EventBody::ConversationUnkept => "conversation.unkept",
+        EventBody::LadderClimbed(_) => "ladder.climbed",
         EventBody::OfferMade(_) => "offer.made",
         EventBody::OfferClosed(_) => "offer.closed",
         EventBody::OfferForgotten { .. } => "offer.forgotten",
@@ -112,6 +116,8 @@ fn by_of(reason: &Reason) -> Option<&Actor> {
         | Reason::Returned
         | Reason::OwnerAway { .. }
         | Reason::OwnerGone { .. }
+        | Reason::OwnerKept
+        | Reason::Escalated { .. }
         | Reason::QueueGone { .. }
         | Reason::CustomerWrote
         | Reason::CustomerCalled
@@ -278,6 +284,12 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
+        EventBody::ConversationKept(kept) => {
+            set(item, "agent", &kept.agent);
+            set(item, "until", kept.until);
+        }
+        EventBody::ConversationUnkept => {}
+        EventBody::LadderClimbed(climbed) => set_climbed(item, climbed),
         EventBody::TargetsChanged { targets } => set_targets(item, targets),
         EventBody::TargetWarned { kind, due_at } | EventBody::TargetBreached { kind, due_at } => {
             set(item, "target", kind);
@@ -286,6 +298,16 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
         _ => return false,
     }
     true
+}
+
+fn set_climbed(item: &mut TimelineItem, climbed: &Climbed) {
+    set(item, "step", climbed.step);
+    set(item, "priority", climbed.priority);
+    let some = |list: &[AgentId]| (!list.is_empty()).then(|| list.to_vec());
+    set(item, "agents", some(&climbed.agents));
+    set(item, "notified", some(&climbed.notified));
+    set(item, "queues", Some(&climbed.queues).filter(|queues| !queues.is_empty()));
+    set(item, "skipped", climbed.skipped.then_some(true));
 }
 
 /// Of each kind where it is and when it is due.
@@ -376,7 +398,12 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "contact", contact);
             set(item, "address", address);
         }
-        EventBody::ContactMerged { contact, into, name, addresses, by } => {
+        EventBody::ContactServed { contact, agent } => {
+            set(item, "contact", contact);
+            set(item, "agent", agent);
+        }
+        EventBody::ContactMerged { contact, into, name, addresses, last_agent, by } => {
+            set(item, "last_agent", last_agent);
             item.by = Some(by.clone());
             set(item, "contact", contact);
             set(item, "into", into);

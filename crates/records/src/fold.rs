@@ -158,7 +158,8 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
     match &event.body {
         EventBody::ContactUpdated { contact, .. }
         | EventBody::AddressDied { contact, .. }
-        | EventBody::AddressRevived { contact, .. } => visit(Key::Contact(*contact)),
+        | EventBody::AddressRevived { contact, .. }
+        | EventBody::ContactServed { contact, .. } => visit(Key::Contact(*contact)),
         EventBody::ContactMerged { contact, into, .. } => {
             visit(Key::Contact(*contact));
             visit(Key::Contact(*into));
@@ -248,10 +249,14 @@ fn contact(id: ContactId, row: &mut Option<Row>, event: &Event) -> Effect {
             row.addresses.clear();
             row.dead.clear();
         }
-        EventBody::ContactMerged { name, addresses, .. }
-        | EventBody::ContactUpdated { name, addresses, .. } => {
+        EventBody::ContactMerged { name, addresses, last_agent, .. } => {
+            gather(row, name.as_deref(), addresses);
+            row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
+        }
+        EventBody::ContactUpdated { name, addresses, .. } => {
             gather(row, name.as_deref(), addresses);
         }
+        EventBody::ContactServed { agent, .. } => row.last_agent = Some(agent.clone()),
         EventBody::AddressDied { address, .. } => {
             if !row.dead.contains(address) {
                 row.dead.push(address.clone());

@@ -203,10 +203,13 @@ impl<'p> Active<'p> {
         self.compile_rules();
         let sheet = &draft.sheet;
         let (state, rules) = (&mut self.state, self.rules.as_ref());
+        let metrics = &self.parts.metrics;
         // What it has made of the state by then is thrown away.
-        let step =
+        let decided =
             catch_unwind(AssertUnwindSafe(|| decide_one(state, rules, position, *input, sheet)));
-        draft.add(step.map_err(|_| RouterError::Poisoned(position))?);
+        let (step, failed) = decided.map_err(|_| RouterError::Poisoned(position))?;
+        metrics.rules_failed(failed);
+        draft.add(step);
         Ok(())
     }
 
@@ -305,14 +308,14 @@ impl<'p> Active<'p> {
     }
 }
 
-/// Asks the rules, where they matter, and the core.
+/// Asks the rules, where they matter, and the core; with it, how many rules failed.
 fn decide_one(
     state: &mut State,
     rules: Option<&Rules>,
     position: Position,
     input: Input,
     sheet: &Sheet,
-) -> Step {
+) -> (Step, usize) {
     let mut found = Found::of(&input, state, sheet);
     if let Some(inbound) = found.message(&input, sheet)
         && may_open(inbound, sheet)
@@ -323,8 +326,9 @@ fn decide_one(
             found.routed = Some(rules.route(RuleFacts { message, channel, at }));
         }
     }
+    let failed = found.routed.as_ref().map_or(0, |routed| routed.trace.failed.len());
     let lookups = lookups(&input, sheet, &found);
-    step(state, position, input, &lookups)
+    (step(state, position, input, &lookups), failed)
 }
 
 /// Sets an input aside without asking the core.

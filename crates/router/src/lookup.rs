@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use postroom_model::{
-    Action, Address, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall, Input,
-    InputBody, MessageId, MessageKind, Timestamp, mail_thread,
+    Action, Address, Contact, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall,
+    Input, InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
 use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message, aside_key};
@@ -153,12 +153,10 @@ fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key
         }
         wanted.insert(Key::Thread(channel.clone(), thread));
     }
-    let mut known = None;
     for address in addresses_of(inbound) {
-        known = known.or_else(|| sheet.address(&address));
+        wanted.extend(sheet.address(&address).map(Key::Contact));
         wanted.insert(Key::Address(address));
     }
-    wanted.extend(known.map(Key::Contact));
 }
 
 /// The threads to which the message may belong, the likeliest first: the one that it names and, for a
@@ -232,6 +230,8 @@ fn end_of_contact(mut id: ContactId, sheet: &Sheet) -> ContactId {
 pub(crate) struct Found {
     pub(crate) addresses: Vec<(Address, Option<ContactId>)>,
     pub(crate) routed: Option<Routed>,
+    /// The contacts of all addresses but the first that is known.
+    others: Vec<Contact>,
     /// The call that the input tells of, as a message.
     called: Option<Inbound>,
 }
@@ -250,13 +250,27 @@ impl Found {
                 .collect(),
             None => Vec::new(),
         };
-        Self { addresses, routed: None, called }
+        let others = others_of(&addresses, sheet);
+        Self { addresses, routed: None, others, called }
     }
 
     /// What came in, a call as a message.
     pub(crate) fn message<'a>(&'a self, input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
         self.called.as_ref().or(message_of(input, sheet))
     }
+}
+
+/// Contacts beside the first, each once.
+fn others_of(addresses: &[(Address, Option<ContactId>)], sheet: &Sheet) -> Vec<Contact> {
+    let mut known = addresses.iter().filter_map(|(_, contact)| *contact);
+    let Some(first) = known.next() else { return Vec::new() };
+    let mut others: Vec<Contact> = Vec::new();
+    for id in known {
+        if id != first && others.iter().all(|other| other.id != id) {
+            others.extend(sheet.contact(id).cloned());
+        }
+    }
+    others
 }
 
 /// The call that the input, or the parked input that a command wants retried, tells of.
@@ -304,6 +318,7 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
     let mut lookups = Lookups {
         seen: sheet.seen(input.id).map(|seen| &seen.outcome),
         addresses: &found.addresses,
+        others: &found.others,
         routed: found.routed.as_ref(),
         ..Lookups::default()
     };

@@ -29,6 +29,7 @@ pub struct RouterMetrics {
     active: Gauge,
     step_downs: Counter,
     failures: Counter,
+    rule_failures: Counter,
 }
 
 impl RouterMetrics {
@@ -47,6 +48,7 @@ impl RouterMetrics {
             active: Gauge::default(),
             step_downs: Counter::default(),
             failures: Counter::default(),
+            rule_failures: Counter::default(),
         };
         let part = registry.sub_registry_with_prefix("postroom_router");
         part.register("inputs", "Inputs decided, by outcome", metrics.inputs.clone());
@@ -63,7 +65,14 @@ impl RouterMetrics {
         part.register("active", "1 while this router decides", metrics.active.clone());
         part.register("step_downs", "Another router wrote", metrics.step_downs.clone());
         part.register("failures", "Cycles that failed", metrics.failures.clone());
+        let failed = metrics.rule_failures.clone();
+        part.register("rule_failures", "Rules that failed on a message and were skipped", failed);
         metrics
+    }
+
+    /// So many rules failed on a message.
+    pub(crate) fn rules_failed(&self, count: usize) {
+        self.rule_failures.inc_by(count as u64);
     }
 
     /// One envelope is in the ledger.

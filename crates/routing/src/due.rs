@@ -2,7 +2,7 @@
 
 use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::{Past, call, desk, target};
+use crate::decide::{Past, call, desk, ladder, target};
 use crate::state::DeskDue;
 use crate::{State, matching};
 
@@ -11,7 +11,7 @@ pub const DUE_MAX: usize = 256;
 
 /// What has come due at `now` and goes first: what the configuration left behind, then the earliest
 /// of the snoozes that are over, the calls whose end never came, the targets of which people must
-/// know, and what waits at the desk. Fold it before asking for the next.
+/// know, what waits at the desk, and the steps of ladders. Fold it before asking for the next.
 pub fn due(state: &State, now: Timestamp, past: Past<'_, '_>) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
@@ -20,13 +20,16 @@ pub fn due(state: &State, now: Timestamp, past: Past<'_, '_>) -> Option<Vec<Even
     let closed = state.calls.next_deadline().map(|(at, id)| (at, Came::Closed(id)));
     let promised = state.targets.next().map(|(at, id)| (at, Came::Promised(id)));
     let desk = state.desk.next().map(|(at, due)| (at, Came::Desk(due)));
-    let came = [woken, closed, promised, desk].into_iter().flatten().min_by_key(|(at, _)| *at);
+    let climbs = state.climbs.first().map(|(at, id)| (*at, Came::Climbs(*id)));
+    let all = [woken, closed, promised, desk, climbs];
+    let came = all.into_iter().flatten().min_by_key(|(at, _)| *at);
     let (_, came) = came.filter(|(at, _)| *at <= now)?;
     let events = match came {
         Came::Woken(id) => woken_at(state, id),
         Came::Closed(call) => call::closed(state, call, now, past),
         Came::Promised(id) => target::come(state, id, now),
         Came::Desk(due) => desk::due(state, due),
+        Came::Climbs(id) => ladder::climb(state, id, now),
     };
     Some(events).filter(|events| !events.is_empty())
 }
@@ -37,6 +40,7 @@ enum Came<'a> {
     Closed(CallId),
     Promised(ConversationId),
     Desk(DeskDue<'a>),
+    Climbs(ConversationId),
 }
 
 fn woken_at(state: &State, id: ConversationId) -> Vec<Event> {

@@ -71,6 +71,12 @@ pub fn explain(
     summary.extend(call_words(conversation, settings));
     summary.push(routed_words(conversation, settings));
     summary.extend(moved_words(conversation, settings));
+    summary.extend(climbed_words(conversation));
+    summary.extend(conversation.kept.as_ref().map(|kept| {
+        let (agent, until) = (&kept.agent, kept.until);
+        format!("It waits for {agent}, who had the customer last, until {until}; then for all.")
+    }));
+    summary.extend(next_step_words(conversation, settings));
     summary.extend(conversation.assignment.as_ref().map(reason_words));
     summary.extend(waits_for.clone().map(|what| match conversation.waiting_since {
         Some(since) => {
@@ -136,7 +142,19 @@ fn considered(
     let Some(queue) = &conversation.queue else {
         return vec![];
     };
-    let serving = settings.agents.iter().filter(|agent| agent.queues.contains(queue));
+    let mut climbed = conversation.climbed.clone().unwrap_or_default();
+    if let Some(kept) = &conversation.kept {
+        climbed.agents = vec![kept.agent.clone()];
+    }
+    // Where nobody of those who are named is configured any more, it is as if nobody were named.
+    let named = climbed.agents.iter().any(|id| settings.agent(id).is_some());
+    let serving = settings.agents.iter().filter(|agent| {
+        if named {
+            return climbed.agents.contains(&agent.id);
+        }
+        let known = climbed.queues.iter().filter(|queue| settings.queue(queue).is_some());
+        known.chain([queue]).any(|queue| agent.queues.contains(queue))
+    });
     serving
         .map(|agent| {
             let presence = presences.iter().find(|presence| presence.agent == agent.id);
@@ -214,7 +232,8 @@ fn routed_words(conversation: &Conversation, settings: &Settings) -> String {
     }
 }
 
-/// That it lies elsewhere than the rules had put it, where the rules of that time are still known.
+/// That it lies elsewhere than the rules had put it, by hand or by a ladder, where the rules of that
+/// time are still known.
 fn moved_words(conversation: &Conversation, settings: &Settings) -> Option<String> {
     let route = &conversation.route;
     if route.config != settings.short_hash() {
@@ -223,12 +242,41 @@ fn moved_words(conversation: &Conversation, settings: &Settings) -> Option<Strin
     let rule = route.matched.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
     let chosen = rule.and_then(|index| settings.rules.get(index)?.queue.clone());
     let channel = || settings.channel(&conversation.channel)?.queue.clone();
-    let chosen = chosen.or_else(channel).unwrap_or_else(default_queue);
+    // The first queue is the default.
+    let first = || settings.queues.first().map(|queue| queue.id.clone());
+    let chosen = chosen.or_else(channel).or_else(first).unwrap_or_else(default_queue);
     if conversation.queue.as_ref() == Some(&chosen) {
         return None;
     }
     let name = settings.queue(&chosen).map_or(chosen.to_string(), |queue| queue.name.clone());
-    Some(format!("It was moved there by hand; the rules had put it into {name}."))
+    Some(format!("It was moved there since; the rules had put it into {name}."))
+}
+
+/// What the ladder has done for it so far.
+fn climbed_words(conversation: &Conversation) -> Option<String> {
+    let climbed = conversation.climbed.as_ref()?;
+    let agents: Vec<&str> = climbed.agents.iter().map(AgentId::as_str).collect();
+    let queues: Vec<&str> = climbed.queues.iter().map(QueueId::as_str).collect();
+    let whom = if !agents.is_empty() {
+        format!("; for now only {} get it", agents.join(", "))
+    } else if !queues.is_empty() {
+        format!("; the agents of {} get it as well", queues.join(", "))
+    } else {
+        String::new()
+    };
+    let steps = if climbed.step == 1 { "1 step" } else { &format!("{} steps", climbed.step) };
+    Some(format!("It took {steps} of its queue's ladder{whom}."))
+}
+
+/// When the next step comes, while it waits.
+fn next_step_words(conversation: &Conversation, settings: &Settings) -> Option<String> {
+    let waits = conversation.status == Status::Open && conversation.assignee.is_none();
+    let since = conversation.waiting_since.filter(|_| waits)?;
+    let timing = settings.timing.queues.get(conversation.queue.as_ref()?)?;
+    let taken = conversation.climbed.as_ref().map_or(0, |climbed| usize::from(climbed.step));
+    let next = timing.ladder.get(taken)?;
+    let at = since.plus_millis(next.after_ms);
+    Some(format!("Step {} of its queue's ladder comes at {at}.", taken + 1))
 }
 
 fn reason_words(reason: &Reason) -> String {
@@ -255,6 +303,12 @@ fn reason_words(reason: &Reason) -> String {
         Reason::OwnerAway { agent } => format!("{agent} went away and gave it back."),
         Reason::OwnerGone { agent } => format!("{agent} is no longer configured."),
         Reason::Transferred { by } => format!("{} moved it to another queue.", by.name),
+        Reason::OwnerKept => {
+            "It was opened again and went back to the agent who had it.".to_owned()
+        }
+        Reason::Escalated { step } => {
+            format!("It waited for long, and step {step} of its queue's ladder moved it.")
+        }
         Reason::QueueGone { queue } => format!("The queue {queue} is no longer configured."),
         Reason::CustomerWrote => "The customer wrote again.".to_owned(),
         Reason::CustomerCalled => "The customer called and nobody answered.".to_owned(),

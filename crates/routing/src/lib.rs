@@ -19,6 +19,7 @@ pub mod load;
 mod made;
 mod matching;
 mod rules;
+pub mod staffing;
 mod state;
 mod step;
 

@@ -17,6 +17,11 @@ impl Made {
         Self { at, position, count: 0 }
     }
 
+    /// When it is decided.
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
     pub(crate) fn next(&mut self, purpose: &'static str) -> Uuid {
         self.count += 1;
         ids::decided(

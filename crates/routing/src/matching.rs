@@ -15,7 +15,7 @@ use crate::state::{Agent, AgentIx, LineKey, NeedIx, Open, Queue, QueueIx, Turn, 
 /// The assignment of a conversation that waits, or its offer, if somebody can take it.
 pub(crate) fn agent_for(state: &State, at: Timestamp, id: ConversationId) -> Option<Event> {
     let open = state.conversations.get(&id).filter(|open| open.stands())?;
-    let queue = state.queues.get(open.queue).filter(|queue| queue.configured)?;
+    let queue = state.queues.get(open.line).filter(|queue| queue.configured)?;
     let most = match queue.work.hand_out {
         HandOut::Push => 1,
         HandOut::Offer => usize::from(queue.work.offer_to.max(1)),
@@ -99,12 +99,16 @@ pub(crate) fn in_order(state: &State, mut id: ConversationId) -> ConversationId 
 
 fn ahead_of(state: &State, id: ConversationId) -> Option<ConversationId> {
     let open = state.conversations.get(&id).filter(|open| open.stands())?;
-    let queue = state.queues.get(open.queue).filter(|queue| queue.configured)?;
+    let queue = state.queues.get(open.line).filter(|queue| queue.configured)?;
     if queue.work.order == QueueOrder::Priority {
         return None;
     }
     let taker = *Seeker { state, queue, id, open }.next_in_turn(1).first()?;
-    let (_, (_, _, first)) = first_in(state, state.agents.get(taker)?, open.queue)?;
+    let taker = state.agents.get(taker)?;
+    // The lines of a queue are one queue.
+    let same = |ix: &&QueueIx| state.queues.get(**ix).is_some_and(|line| line.id == queue.id);
+    let lines = taker.queues.iter().filter(same);
+    let (_, (_, _, first)) = lines.filter_map(|ix| first_in(state, taker, *ix)).min()?;
     Some(*first).filter(|first| *first != id)
 }
 

@@ -9,7 +9,7 @@ use postroom_model::{
 use uuid::Uuid;
 
 use crate::decide::target::Promises;
-use crate::decide::{answer, desk};
+use crate::decide::{answer, desk, ladder};
 use crate::due::due;
 use crate::state::{AgentIx, LineKey, Open, WaitKey, line_key};
 use crate::{Lookups, Made, Past, State, decide, matching};
@@ -50,18 +50,18 @@ pub fn step_due(state: &mut State, now: Timestamp, past: Past<'_, '_>) -> Option
 /// Folds the events and goes on to assign until no free agent and eligible conversation wait for
 /// each other.
 fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
-    desk::follow(state, at, events);
     let mut touched = Touched::default();
     let mut promises = Promises::default();
-    for event in &*events {
-        promises.follow(state, at, event);
-        let waited = event
-            .conversation
-            .filter(|_| is_message(event))
-            .is_some_and(|id| state.conversations.get(&id).is_some_and(Open::waits));
-        state.apply(at, event);
-        if !waited {
-            touched.note(state, event);
+    fold(state, at, events, (&mut promises, &mut touched));
+    for id in touched.conversations.clone() {
+        // Steps of a ladder that come as the waiting begins, such as a named agent who goes first.
+        while state.climbs.first().is_some_and(|(first, _)| *first <= at) {
+            let mut steps = ladder::climb(state, id, at);
+            if steps.is_empty() {
+                break;
+            }
+            fold(state, at, &mut steps, (&mut promises, &mut touched));
+            events.append(&mut steps);
         }
     }
     for event in promises.changes(state) {
@@ -76,6 +76,27 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
         for event in paused {
             state.apply(at, &event);
             events.push(event);
+        }
+    }
+}
+
+/// Folds what is decided and what follows of it at the desk.
+fn fold(
+    state: &mut State,
+    at: Timestamp,
+    events: &mut Vec<Event>,
+    (promises, touched): (&mut Promises, &mut Touched),
+) {
+    desk::follow(state, at, events);
+    for event in &*events {
+        promises.follow(state, at, event);
+        let waited = event
+            .conversation
+            .filter(|_| is_message(event))
+            .is_some_and(|id| state.conversations.get(&id).is_some_and(Open::waits));
+        state.apply(at, event);
+        if !waited {
+            touched.note(state, event);
         }
     }
 }
@@ -98,6 +119,8 @@ impl Touched {
             | EventBody::ConversationReopened { .. }
             | EventBody::ConversationWoken { .. }
             | EventBody::ConversationTransferred { .. }
+            | EventBody::LadderClimbed(_)
+            | EventBody::ConversationUnkept
             | EventBody::MessageReceived { .. }
             | EventBody::CallRecorded(_) => self.conversations.extend(event.conversation),
             EventBody::OfferClosed(closed) => {

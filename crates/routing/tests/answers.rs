@@ -46,13 +46,14 @@ fn settings(answers: Vec<AnswerSettings>) -> Settings {
         warn_before_ms: None,
         calendar: None,
     };
-    let promised = QueueTiming { targets: Some(id("quick")) };
+    let promised = QueueTiming { targets: Some(id("quick")), ..QueueTiming::default() };
     let hours = vec![OpenHours { from_minute: 9 * 60, to_minute: 17 * 60 }];
     Settings {
         workspace: WorkspaceId::main(),
         timing: Timing {
             policies: vec![policy],
             queues: BTreeMap::from([(id("support"), promised)]),
+            ..Timing::default()
         },
         channels: vec![
             channel("site", ChannelKind::Webhook, true),

@@ -49,12 +49,13 @@ fn settings() -> Settings {
         warn_before_ms: None,
         calendar: None,
     };
-    let promised = QueueTiming { targets: Some(id("quick")) };
+    let promised = QueueTiming { targets: Some(id("quick")), ..QueueTiming::default() };
     Settings {
         workspace: WorkspaceId::main(),
         timing: Timing {
             policies: vec![policy],
             queues: BTreeMap::from([(id("support"), promised)]),
+            ..Timing::default()
         },
         channels: vec![channel("site", ChannelKind::Webhook), channel("mail", ChannelKind::Email)],
         queues: vec![

@@ -12,10 +12,10 @@ use postroom_model::{
     Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, AnswerOn, AnswerSettings,
     CalendarSettings, ChannelId, ChannelKind, ChannelSettings, Command, CommandId, ContactId,
     ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare, Inbound,
-    InboundReceipt, Input, InputBody, Message, MessageId, NoteId, OfferId, OfflineAction,
-    OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings, QueueTiming, QueueWork,
-    RampIn, Receipt, ReceiptStatus, ReplyDraft, Role, Rule, SendResult, Settings, TargetPolicy,
-    Timing, WorkspaceId,
+    InboundReceipt, Input, InputBody, LadderStep, Message, MessageId, NoteId, OfferId,
+    OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings, QueueTiming,
+    QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule, SendResult,
+    Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;
@@ -212,7 +212,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
 
 fn work() -> impl Strategy<Value = Work> {
     let hand_out = prop_oneof![3 => Just(0_u8), 3 => Just(1_u8), 1 => Just(2_u8)];
-    (hand_out, 0..2_u8, 0..3_u8, 0..3_u8, 1..4_u8, any::<bool>(), any::<bool>()).prop_map(
+    (hand_out, 0..3_u8, 0..3_u8, 0..3_u8, 1..4_u8, any::<bool>(), any::<bool>()).prop_map(
         |(hand_out, order, choose, offline, offer_to, wrap_up, idle)| Work {
             hand_out,
             order,
@@ -229,9 +229,11 @@ fn queue_work(work: Work) -> QueueWork {
     let hand_outs = [HandOut::Push, HandOut::Offer, HandOut::Pull];
     let choices = [AgentChoice::LongestIdle, AgentChoice::LeastLoaded, AgentChoice::RoundRobin];
     let actions = [OfflineAction::Keep, OfflineAction::Reassign, OfflineAction::Queue];
+    let orders = [QueueOrder::Priority, QueueOrder::Newest, QueueOrder::Targets];
     QueueWork {
+        sticky_ms: if work.wrap_up { 12_000 } else { 0 },
         hand_out: hand_outs[usize::from(work.hand_out)],
-        order: [QueueOrder::Priority, QueueOrder::Newest][usize::from(work.order)],
+        order: orders[usize::from(work.order)],
         choose: choices[usize::from(work.choose)],
         offline: actions[usize::from(work.offline)],
         offer_to: work.offer_to,
@@ -297,7 +299,7 @@ fn settings(wanted: &Wanted) -> Settings {
     let kinds = [ChannelKind::Webhook, ChannelKind::Email, ChannelKind::Phone];
     Settings {
         workspace: WorkspaceId::main(),
-        timing: timing(&queues),
+        timing: timing(&queues, wanted),
         channels: picked(wanted.channels, &names).map(channel).collect(),
         rules: if wanted.rules { vec![german, urgent] } else { vec![] },
         agents: agents.collect(),
@@ -310,6 +312,7 @@ fn settings(wanted: &Wanted) -> Settings {
                 lasts_ms: 60_000,
             }),
             grace_ms: wanted.grace.then_some(40_000),
+            merge_by: if wanted.grace { vec!["mailto".to_owned()] } else { vec![] },
             ..DeskSettings::default()
         },
         answers: vec![AnswerSettings {
@@ -324,7 +327,7 @@ fn settings(wanted: &Wanted) -> Settings {
 }
 
 /// The first queue promises something, and so does a rule.
-fn timing(queues: &[QueueSettings]) -> Timing {
+fn timing(queues: &[QueueSettings], wanted: &Wanted) -> Timing {
     let policy = |name: &str, calendar: Option<&str>, seconds: [i64; 3]| TargetPolicy {
         id: id(name),
         first_response_ms: Some(seconds[0] * 1_000),
@@ -333,15 +336,34 @@ fn timing(queues: &[QueueSettings]) -> Timing {
         warn_before_ms: Some(20_000),
         calendar: calendar.map(id),
     };
-    let first =
-        queues.first().map(|queue| (queue.id.clone(), QueueTiming { targets: Some(id("usual")) }));
+    let wider: Vec<QueueId> = queues.last().map(|queue| queue.id.clone()).into_iter().collect();
+    let step = |after_ms: i64| LadderStep { after_ms, ..LadderStep::default() };
+    let ladder = vec![
+        LadderStep { agents: first_agent(wanted), skip_if_nobody_available: true, ..step(5_000) },
+        LadderStep { relax: [("german".to_owned(), 1)].into(), ..step(20_000) },
+        LadderStep { widen: wider, priority: Some(1), ..step(60_000) },
+        LadderStep { relax: [("german".to_owned(), 0)].into(), priority: Some(3), ..step(90_000) },
+    ];
+    let first = queues.first().map(|queue| {
+        let targets = Some(id("usual"));
+        (queue.id.clone(), QueueTiming { targets, ladder })
+    });
+    let within_ms = wanted.rules.then_some(30_000);
+    let reopen = ReopenRule { within_ms, keep_owner: wanted.grace };
     Timing {
         policies: vec![
             policy("gold", None, [10, 60, 300]),
             policy("usual", Some("always"), [60, 90, 600]),
         ],
         queues: first.into_iter().collect(),
+        reopen: [(id("site"), reopen)].into(),
     }
+}
+
+/// The first of those who are configured.
+fn first_agent(wanted: &Wanted) -> Vec<AgentId> {
+    let named = AGENTS.iter().zip(&wanted.agents).find(|(_, agent)| agent.is_some());
+    named.map(|(name, _)| id(name)).into_iter().collect()
 }
 
 /// Open but for one minute of each day.

@@ -148,8 +148,9 @@ fn what_is_wrong_is_told_with_its_place() {
     let wide = vec!["true"; 999].join("&&");
     let deep = format!("{}true{}", "(".repeat(500), ")".repeat(500));
     let loops = "message.to.exists(a, message.cc.exists(b, a.name == b.name))";
+    let sums = format!("message.to.exists(a, {} == '')", vec!["a.name"; 18].join("+"));
     // What is wrong, and the text before it.
-    let cases: [(&str, &str, Option<&str>); 15] = [
+    let cases: [(&str, &str, Option<&str>); 18] = [
         ("massage.text == ''", "`massage` is not known", Some("")),
         ("message.text == tekst", "`tekst` is not known", Some("message.text == ")),
         ("message.text == '退款' || 退", "", Some("message.text == '退款' || ")),
@@ -171,6 +172,13 @@ fn what_is_wrong_is_told_with_its_place() {
             "a loop within a loop",
             None,
         ),
+        (sums.as_str(), "more than 16 sums within a loop", None),
+        (
+            "message.text.replace('e', message.text) == ''",
+            "written out in quotes",
+            Some("message.text.replace('e', message"),
+        ),
+        ("message.text.replace('e', 'ee') == ''", "no longer than that", None),
         (long.as_str(), "longer than 2000 characters", None),
         ("message.text ==", "", None),
         ("'退款' == '退' ) || true", "mismatched input ')'", Some("'退款' == '退' ")),
@@ -191,6 +199,7 @@ fn what_is_wrong_is_told_with_its_place() {
     }
     // Loops one after the other are no loop in a loop.
     assert!(compiled(&["message.to.exists(a, true) && message.cc.exists(a, true)"]).is_ok());
+    assert!(compiled(&["message.text.replace('-', '').replace('a', 'b') == ''"]).is_ok());
     assert!(compiled(&[&wide]).is_err(), "too many nodes");
 }
 
@@ -393,7 +402,7 @@ fn no_single_rule_takes_long_on_the_longest_text() {
     for when in [
         "message.text.split(' ').exists(word, word == 'b')",
         "message.text.split('').map(letter, letter + 'x').size() == 0",
-        "message.text.replace('a', 'bb').contains('c')",
+        "message.text.replace('a', 'b').contains('c')",
         "message.to.exists(one, message.text.contains('zzz'))",
         "message.text.matches('(a+ )+$b')",
     ] {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     AgentChoice, AgentId, AgentSettings, AnswerId, AnswerOn, AnswerSettings, ChannelId,
-    ChannelKind, ChannelSettings, DeskSettings, HandOut, IdleShare, OfflineAction, PolicyId,
-    QueueId, QueueOrder, QueueSettings, QueueTiming, QueueWork, RampIn, Rule, Settings,
+    ChannelKind, ChannelSettings, DeskSettings, HandOut, IdleShare, LadderStep, OfflineAction,
+    PolicyId, QueueId, QueueOrder, QueueSettings, QueueTiming, QueueWork, RampIn, Rule, Settings,
     TargetPolicy, Timing, WorkspaceId,
 };
 
@@ -142,8 +142,17 @@ fn timing() -> Timing {
         warn_before_ms: Some(5_000),
         calendar: None,
     };
-    let of_queue = QueueTiming { targets: Some(usual) };
-    Timing { policies: vec![policy], queues: BTreeMap::from([(queue("support"), of_queue)]) }
+    let step = |after_ms: i64| LadderStep { after_ms, ..LadderStep::default() };
+    let ladder = vec![
+        LadderStep { priority: Some(3), ..step(15_000) },
+        LadderStep { priority: Some(7), ..step(40_000) },
+    ];
+    let of_queue = QueueTiming { targets: Some(usual), ladder };
+    Timing {
+        reopen: BTreeMap::new(),
+        policies: vec![policy],
+        queues: BTreeMap::from([(queue("support"), of_queue)]),
+    }
 }
 
 fn channel_settings(name: &str, kind: ChannelKind, sends: bool) -> ChannelSettings {

@@ -30,6 +30,13 @@ const CALENDARS: &[Case] = &[
         "`Europe/Berlin`",
     ),
     case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\nholiday_files = ['gone.ics']",
+        (4, 18),
+        "calendars[0].holiday_files[0]",
+        "cannot be read",
+        "",
+    ),
+    case(
         "[[calendars]]\nid = 'office'",
         (1, 1),
         "calendars[0].time_zone",
@@ -453,10 +460,108 @@ const TARGETS: &[Case] = &[
     ),
 ];
 
+/// Customers who come back.
+const RETURNING: &[Case] = &[
+    case(
+        "[[channels]]\nid = 'a'\nkind = 'email'\nreopen = 'sometimes'",
+        (4, 10),
+        "channels[0].reopen",
+        "no length of time",
+        "`always`, `never`",
+    ),
+    case(
+        "[[channels]]\nid = 'a'\nkind = 'email'\nreopen_owner = 'kep'",
+        (4, 16),
+        "channels[0].reopen_owner",
+        "not one of the words",
+        "`keep`",
+    ),
+    case(
+        "[contacts]\nmerge_by = ['mailto', 'Tel:']",
+        (2, 23),
+        "contacts.merge_by[1]",
+        "no kind of address",
+        "`tel`",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\norder = 'target'",
+        (3, 9),
+        "queues[0].order",
+        "not one of the words",
+        "`targets`",
+    ),
+];
+
+/// Ladders of queues; a queue `support` stands before each.
+const LADDERS: &[Case] = &[
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nwiden = ['suport']",
+        (5, 10),
+        "queues[0].ladder[0].widen[0]",
+        "no queue with this id",
+        "`support`",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nrelax = { german = 0 }",
+        (5, 11),
+        "queues[0].ladder[0].relax.german",
+        "no rule asks for this skill",
+        "",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nqueue = 'a'",
+        (5, 9),
+        "queues[0].ladder[0].queue",
+        "in a circle: a, then a",
+        "stay",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\n[[queues.ladder]]\nafter = '4m'",
+        (6, 9),
+        "queues[0].ladder[1].after",
+        "before the one above",
+        "from when the waiting began",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nagents = ['ada']",
+        (5, 11),
+        "queues[0].ladder[0].agents[0]",
+        "no agent with this id",
+        "",
+    ),
+];
+
+#[test]
+fn ladders_that_lead_in_a_circle_are_told_at_each_of_their_steps() {
+    let ladder = |id: &str, to: &str| {
+        format!("[[queues]]\nid = '{id}'\n[[queues.ladder]]\nafter = '5m'\nqueue = '{to}'\n")
+    };
+    let text = [ladder("a", "b"), ladder("b", "c"), ladder("c", "a"), ladder("d", "a")].concat();
+    let diagnostics = Desk::new(&text).load().unwrap_err();
+    let told: Vec<_> =
+        diagnostics.items().iter().map(|item| (item.line, item.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some(5), "this ladder leads in a circle: a, then b, then c, then a"),
+            (Some(10), "this ladder leads in a circle: b, then c, then a, then b"),
+            (Some(15), "this ladder leads in a circle: c, then a, then b, then c"),
+        ]
+    );
+}
+
 #[test]
 fn every_mistake_has_its_place_and_its_help() {
     let mut wrong = String::new();
-    for case in NAMES.iter().chain(VALUES).chain(CALENDARS).chain(TARGETS).chain(WORK) {
+    for case in NAMES
+        .iter()
+        .chain(VALUES)
+        .chain(CALENDARS)
+        .chain(TARGETS)
+        .chain(LADDERS)
+        .chain(RETURNING)
+        .chain(WORK)
+    {
         let diagnostics = Desk::with_queues(case.text).load().expect_err(case.text);
         assert_eq!(diagnostics.error().code(), "config_invalid");
         let right = |item: &postroom_config::Diagnostic| {
@@ -470,6 +575,35 @@ fn every_mistake_has_its_place_and_its_help() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn holidays_of_a_file_are_days_of_the_calendar_and_its_mistakes_have_their_line() {
+    let text = "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\nholidays = ['12-25']\n\
+                holiday_files = ['days.ics']\n[calendars.overrides]\n2026-04-06 = ['09:00-12:00']";
+    let desk = Desk::with_queues(text);
+    let write = |events: &str| {
+        let file = format!("BEGIN:VCALENDAR\n{events}END:VCALENDAR\n");
+        std::fs::write(desk.folder.path().join("days.ics"), file).unwrap();
+    };
+    let event = |lines: &str| format!("BEGIN:VEVENT\n{lines}\nEND:VEVENT\n");
+    let start = |day: &str| event(&format!("DTSTART;VALUE=DATE:{day}"));
+    let christmas = event("DTSTART;VALUE=DATE:20201225\nRRULE:FREQ=YEARLY");
+    write(&[start("20260403"), start("20260406"), christmas].concat());
+    let config = desk.load().unwrap();
+    let days: Vec<_> = config.calendars[0]
+        .special
+        .iter()
+        .map(|day| (day.year, day.month, day.day, day.open.len()))
+        .collect();
+    let expected = [(None, 12, 25, 0), (Some(2026), 4, 3, 0), (Some(2026), 4, 6, 1)];
+    assert_eq!(days, expected);
+
+    write(&[start("20260403"), start("20260431")].concat());
+    let diagnostics = desk.load().unwrap_err();
+    let [item] = diagnostics.items() else { panic!("{diagnostics}") };
+    assert_eq!(item.key, "calendars[0].holiday_files[0]");
+    assert_eq!(item.message, "line 6 of days.ics: there is no such day");
 }
 
 #[test]

@@ -25,7 +25,8 @@ const WORDS = {
     "conversation.woken": "Back from snooze", "conversation.assigned": "Assigned", "conversation.released": "Given back",
     "conversation.transferred": "Moved to another queue", "conversation.snoozed": "Snoozed",
     "conversation.resolved": "Resolved", "conversation.tagged": "Tags changed",
-    "conversation.prioritised": "Priority changed", "target.warned": "Due soon",
+    "conversation.prioritised": "Priority changed", "ladder.climbed": "Waited for long", "conversation.kept": "Waits for the last agent",
+    "conversation.unkept": "For everybody again", "target.warned": "Due soon",
     "target.breached": "Not in time", "due": "due", "late": "late", "paused": "paused",
     first_response: "first answer", next_response: "next answer", resolution: "solution",
     "conversation.merged": "Merged",
@@ -58,7 +59,8 @@ const WORDS = {
     "conversation.woken": "暂缓结束", "conversation.assigned": "已分配", "conversation.released": "已交还",
     "conversation.transferred": "已转到其他队列", "conversation.snoozed": "已暂缓",
     "conversation.resolved": "已解决", "conversation.tagged": "标签已更改",
-    "conversation.prioritised": "优先级已更改", "target.warned": "即将到期",
+    "conversation.prioritised": "优先级已更改", "ladder.climbed": "等待过久", "conversation.kept": "等待上一位客服",
+    "conversation.unkept": "重新对所有人开放", "target.warned": "即将到期",
     "target.breached": "未按时完成", "due": "到期", "late": "已逾期", "paused": "已暂停",
     first_response: "首次回复", next_response: "下次回复", resolution: "解决",
     "conversation.merged": "已合并",
@@ -75,10 +77,10 @@ const say = (key) => WORDS[language][key] ?? key;
 const at = (id) => document.getElementById(id);
 const VIEWS = ["mine", "unassigned", "all", "snoozed", "resolved"];
 const STATUSES = ["online", "away", "away_and_reassign", "offline"];
-const SHOWN = Object.keys(WORDS.en).filter((key) => key.startsWith("conversation.") || key.startsWith("offer."));
+const SHOWN = Object.keys(WORDS.en).filter((key) => /^(conversation|offer|target|ladder)\./.test(key));
 const ABOUT_ME = ["agent.status_changed", "agent.paused", "agent.ready"];
 const SENDING = ["delivery.attempted", "delivery.settled", "delivery.requeued", "receipt.recorded"];
-const KINDS = [...SHOWN, ...SENDING, "message.received", "call.recorded", "note.added", "reply.queued", ...ABOUT_ME];
+const KINDS = [...SHOWN, ...SENDING, "targets.changed", "message.received", "call.recorded", "note.added", "reply.queued", ...ABOUT_ME];
 const PAGE = 50;
 
 let me = null;

@@ -30,6 +30,7 @@ async fn house_with_contacts() -> House {
             addresses,
             dead: vec![],
             created_at: now(),
+            last_agent: None,
             merged_into: None,
         };
         (Key::Contact(id), Row::Contact(row))

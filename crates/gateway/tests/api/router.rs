@@ -194,7 +194,8 @@ async fn carry_out(
             return refuse(outcome, "contact_not_found", "there is none".to_owned());
         };
         let (name, addresses) = (row.name, row.addresses);
-        let merged = EventBody::ContactMerged { contact, into, name, addresses, by };
+        let last_agent = None;
+        let merged = EventBody::ContactMerged { contact, into, name, addresses, last_agent, by };
         return vec![Event::global(merged)];
     }
     let Some(id) = command.action.conversation() else { return Vec::new() };

@@ -11,5 +11,6 @@ pub(crate) mod inspect;
 pub(crate) mod parked;
 pub(crate) mod rebuild;
 mod since;
+pub(crate) mod staffing;
 pub(crate) mod token;
 pub(crate) mod verify;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Action, Actor, AgentStatus, Bodies, Command, CommandId, Contact, ContactId, ConversationId,
-    Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId, MessageId,
-    NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason, ReceiptStatus,
-    ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind, TargetState, Timestamp,
-    Transition,
+    Action, Actor, AgentStatus, Bodies, Climbed, Command, CommandId, Contact, ContactId,
+    ConversationId, Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId,
+    Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason,
+    ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind,
+    TargetState, Timestamp, Transition,
 };
 
 use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};
@@ -247,7 +247,15 @@ impl Maker {
     fn state(&mut self, now: Timestamp) -> EventBody {
         let (reason, by) = (self.reason(), Actor::operator());
         let other = id(self.below(8));
-        match self.below(9) {
+        match self.below(12) {
+            11 => EventBody::ConversationUnkept,
+            10 => EventBody::ConversationKept(Kept { agent: agent("ada"), until: now }),
+            9 => EventBody::LadderClimbed(Box::new(Climbed {
+                step: 1,
+                priority: 9,
+                queues: vec![queue("billing")],
+                ..Climbed::default()
+            })),
             7 => EventBody::TargetsChanged {
                 targets: vec![
                     promised(TargetKind::FirstResponse),
@@ -337,6 +345,7 @@ impl Maker {
                     addresses: vec![address],
                     dead: vec![],
                     created_at: now,
+                    last_agent: None,
                     merged_into: None,
                 },
             },
@@ -350,6 +359,7 @@ impl Maker {
                 into: ContactId(uuid(self.below(4))),
                 name: self.random.chance(50).then(|| "Grace".to_owned()),
                 addresses: vec![address],
+                last_agent: None,
                 by: Actor::operator(),
             },
             4 => EventBody::AgentStatusChanged {

@@ -64,6 +64,9 @@ pub(super) fn conversation(n: u64) -> Conversation {
         tags: Vec::new(),
         targets: Vec::new(),
         policy: None,
+        climbed: None,
+        kept: None,
+        resolved_at: None,
         opened_at: moment(0),
         last_message_at: moment(n),
         waiting_since: Some(moment(n)),
@@ -231,6 +234,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         addresses: vec!["tel:+8613800138000".parse().unwrap()],
         dead: vec![],
         created_at: moment(5),
+        last_agent: None,
         merged_into: None,
     };
     let totals =

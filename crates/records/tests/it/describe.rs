@@ -6,10 +6,10 @@ use crate::support::{
 };
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Contact, Cursor, Event, EventBody,
-    Freed, HostId, Input, InputBody, InputId, LegHeard, NoteId, OfferClosed, OfferEnd, OfferId,
-    OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult, Settings, Target,
-    TargetKind, TargetState, Unparsed, WorkspaceId,
+    AgentSettings, AgentStatus, CallId, CallLeg, CallRecorded, Climbed, Contact, Cursor, Event,
+    EventBody, Freed, HostId, Input, InputBody, InputId, Kept, LegHeard, NoteId, OfferClosed,
+    OfferEnd, OfferId, OfferMade, ParkedId, Pause, PauseCause, Reason, ReceiptStatus, SendResult,
+    Settings, Target, TargetKind, TargetState, Unparsed, WorkspaceId,
 };
 use postroom_records::describe;
 
@@ -82,6 +82,17 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::ConversationResolved { freed: None, reason: Reason::Asked { by: ada() } },
         EventBody::ConversationTagged { added: vec!["vip".to_owned()], removed: vec![], by: ada() },
         EventBody::ConversationPrioritised { priority: 7, by: ada() },
+        EventBody::ConversationKept(Kept { agent: agent("ada"), until: at(60) }),
+        EventBody::ConversationUnkept,
+        EventBody::LadderClimbed(Box::new(Climbed {
+            step: 2,
+            priority: 7,
+            skills: std::collections::BTreeMap::from([("english".to_owned(), 1)]),
+            agents: vec![agent("ada")],
+            queues: vec![queue("billing")],
+            notified: vec![agent("ada")],
+            skipped: true,
+        })),
         EventBody::TargetsChanged { targets: vec![target()] },
         EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },
         EventBody::TargetBreached { kind: TargetKind::FirstResponse, due_at: target().due_at },
@@ -183,6 +194,7 @@ fn of_the_workspace() -> Vec<EventBody> {
                 addresses: vec![address()],
                 dead: vec![],
                 created_at: at(0),
+                last_agent: None,
                 merged_into: None,
             },
         },
@@ -191,11 +203,13 @@ fn of_the_workspace() -> Vec<EventBody> {
             name: None,
             addresses: vec![address()],
         },
+        EventBody::ContactServed { contact: contact_id(1), agent: agent("ada") },
         EventBody::ContactMerged {
             contact: contact_id(1),
             into: contact_id(2),
             name: Some("Grace".to_owned()),
             addresses: vec![address()],
+            last_agent: None,
             by: ada(),
         },
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },

@@ -225,6 +225,7 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
             addresses,
             dead: vec![],
             created_at: at(0),
+            last_agent: None,
             merged_into: None,
         };
         Event::global(EventBody::ContactCreated { contact })
@@ -234,6 +235,7 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
         into: contact_id(2),
         name: Some("Ada".to_owned()),
         addresses: vec![address("tel:+1")],
+        last_agent: None,
         by: ada(),
     };
     let events = vec![created(1, "tel:+1"), created(2, "tel:+2"), Event::global(merged.clone())];
@@ -258,6 +260,7 @@ fn contact_gathers_names_and_addresses() {
         addresses: vec![address("tel:+1")],
         dead: vec![],
         created_at: at(0),
+        last_agent: None,
         merged_into: None,
     };
     let updated = |name: Option<&str>, addresses| EventBody::ContactUpdated {

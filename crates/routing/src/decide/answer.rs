@@ -125,9 +125,9 @@ fn text_of(
     text
 }
 
-/// How many stand before it in its queue, and itself.
+/// How many stand before it in its line, and itself.
 fn position(state: &State, id: ConversationId, open: &Open) -> usize {
-    let Some(queue) = state.queues.get(open.queue).filter(|_| open.waits()) else { return 1 };
+    let Some(queue) = state.queues.get(open.line).filter(|_| open.waits()) else { return 1 };
     let own = line_key(queue.work.order, id, open);
     let before = queue.waiting.values().flat_map(|line| line.iter().take_while(|key| **key < own));
     before.take(POSITION_MAX - 1).count() + 1

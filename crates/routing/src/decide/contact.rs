@@ -1,7 +1,8 @@
-//! Contacts that turn out to be one person. Only people know that, so only a command joins them.
+//! Contacts that turn out to be one person: a person says so, or a message does that came from
+//! addresses of both, where the configuration trusts such addresses.
 
 use postroom_model::limits::CONTACT_ADDRESSES_MAX;
-use postroom_model::{Actor, Contact, ContactId, Event, EventBody, Role};
+use postroom_model::{Actor, Contact, ContactId, Event, EventBody, Inbound, Role};
 
 use super::{Decision, Lookups};
 use crate::{State, codes};
@@ -48,8 +49,52 @@ fn merged(row: &Contact, survivor: &Contact, actor: &Actor) -> EventBody {
         into: survivor.id,
         name: row.name.clone().filter(|_| survivor.name.is_none()),
         addresses: row.addresses.clone(),
+        last_agent: row.last_agent.clone().filter(|_| survivor.last_agent.is_none()),
         by: actor.clone(),
     }
+}
+
+/// The other contacts of a message's sender, by kinds of addresses that may join them. Each of them is
+/// merged into the one that was found first, as far as that has room for their addresses.
+pub(super) fn found_to_be(
+    state: &State,
+    inbound: &Inbound,
+    known: ContactId,
+    lookups: &Lookups<'_>,
+) -> Vec<Event> {
+    let Some(merge_by) = state.settings().map(|settings| &settings.desk.merge_by) else {
+        return vec![];
+    };
+    let Some(survivor) = lookups.contact.filter(|row| row.id == known) else {
+        return vec![];
+    };
+    let denied = inbound.message.attributes.get("authentication");
+    if merge_by.is_empty() || denied.and_then(|said| said.as_str()) == Some("fail") {
+        return vec![];
+    }
+    let joins = |row: &&Contact| {
+        let named = lookups.addresses.iter().filter(|(_, contact)| *contact == Some(row.id));
+        let by_rule = |scheme: &str| merge_by.iter().any(|by| by == scheme);
+        row.id != known
+            && row.merged_into.is_none()
+            && named.into_iter().any(|(address, _)| by_rule(address.scheme()))
+    };
+    let unknown = lookups.addresses.iter().filter(|(_, contact)| contact.is_none()).count();
+    let mut held = survivor.addresses.len() + unknown;
+    let (mut name, mut last_agent) = (survivor.name.clone(), survivor.last_agent.clone());
+    let mut events = Vec::new();
+    for row in lookups.others.iter().filter(joins) {
+        held += row.addresses.len();
+        if held > CONTACT_ADDRESSES_MAX {
+            break;
+        }
+        let so_far =
+            Contact { name: name.clone(), last_agent: last_agent.clone(), ..survivor.clone() };
+        name = name.or_else(|| row.name.clone());
+        last_agent = last_agent.or_else(|| row.last_agent.clone());
+        events.push(Event::global(merged(row, &so_far, &Actor::postroom())));
+    }
+    events
 }
 
 fn merge_loop() -> Decision {

@@ -3,7 +3,7 @@
 
 use postroom_model::{ConversationId, Event, EventBody, Pause, PauseCause, Status, Timestamp};
 
-use super::{offer, status};
+use super::{offer, status, sticky};
 use crate::State;
 use crate::matching;
 use crate::state::DeskDue;
@@ -23,6 +23,9 @@ pub(crate) fn follow(state: &State, at: Timestamp, events: &mut Vec<Event>) {
     }
     let wraps: Vec<Event> = events.iter().filter_map(|event| wrap_up(state, at, event)).collect();
     events.extend(wraps);
+    let served: Vec<Event> =
+        events.iter().filter_map(|event| sticky::served(state, event)).collect();
+    events.extend(served);
 }
 
 /// A conversation goes on whose owner had a share of its cost back.
@@ -96,6 +99,7 @@ pub(crate) fn due(state: &State, due: DeskDue<'_>) -> Vec<Event> {
             vec![Event::global(EventBody::AgentReady { agent: agent.clone() })]
         }
         DeskDue::Presence(agent) => status::lost(state, agent),
+        DeskDue::Keep(id) => sticky::over(state, id),
         DeskDue::Silence(id) => silent(state, id).into_iter().collect(),
     }
 }

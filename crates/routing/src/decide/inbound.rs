@@ -7,7 +7,7 @@ use postroom_model::{
     Timestamp,
 };
 
-use super::{Decision, Lookups, mail, park};
+use super::{Decision, Lookups, contact, mail, park, sticky};
 use crate::{Made, State, codes, matching};
 
 pub(super) fn decide(
@@ -52,6 +52,9 @@ pub(super) fn accept(
         Some(mail) if mail.reports => None,
         _ => contact_of(name, at, lookups, made, &mut events),
     };
+    if let Some(known) = contact {
+        events.extend(contact::found_to_be(state, &inbound, known, lookups));
+    }
     if let Some(mail) = &mail {
         events.extend(mail.revived(&inbound, lookups));
     }
@@ -59,6 +62,7 @@ pub(super) fn accept(
         Some(mail) => mail.place(state, (&inbound, contact), lookups, made, &mut events),
         None => (place(state, &inbound, contact, lookups, made, &mut events), false),
     };
+    events.extend(sticky::kept(state, at, (conversation, contact), lookups, &events));
     let channel = inbound.channel;
     let mut message = inbound.message;
     let body = Body::take_from(&mut message);
@@ -100,14 +104,15 @@ pub(super) fn contact_of(
                 .collect(),
             dead: vec![],
             created_at: at,
+            last_agent: None,
             merged_into: None,
         };
         let id = contact.id;
         events.push(Event::global(EventBody::ContactCreated { contact }));
         return Some(id);
     };
-    // An address of another contact stays with it: joining contacts is a decision of people. What is
-    // over the limit stays with nobody: the message is taken all the same.
+    // An address of another contact stays with it, until a rule or a person joins the two. What is over
+    // the limit stays with nobody: the message is taken all the same.
     let row = lookups.contact.filter(|row| row.id == known);
     let room = CONTACT_ADDRESSES_MAX.saturating_sub(row.map_or(0, |row| row.addresses.len()));
     let unknown = lookups.addresses.iter().filter(|(_, contact)| contact.is_none());
@@ -130,10 +135,13 @@ fn place(
     made: &mut Made,
     events: &mut Vec<Event>,
 ) -> ConversationId {
-    if let Some((id, row)) = lookups.thread.map(|id| end_of_merges(id, lookups))
-        && taken_up(state, id, row, events)
-    {
-        return id;
+    if let Some((id, row)) = lookups.thread.map(|id| end_of_merges(id, lookups)) {
+        if taken_up(state, made.at(), (id, row), events) {
+            return id;
+        }
+        let linked = row.map(|row| row.id);
+        let opened = Opened { linked, ..opened(state, inbound, contact, lookups) };
+        return open(opened, made, events);
     }
     let opened = opened(state, inbound, contact, lookups);
     open(opened, made, events)
@@ -146,11 +154,12 @@ pub(super) fn open(opened: Opened, made: &mut Made, events: &mut Vec<Event>) -> 
     id
 }
 
-/// Takes a conversation up again because its customer wrote. False if there is none.
+/// Takes a conversation up again because its customer wrote. False if there is none, or if the channel
+/// no longer opens it again.
 pub(super) fn taken_up(
     state: &State,
-    id: ConversationId,
-    row: Option<&Conversation>,
+    at: Timestamp,
+    (id, row): (ConversationId, Option<&Conversation>),
     events: &mut Vec<Event>,
 ) -> bool {
     let reason = Reason::CustomerWrote;
@@ -161,11 +170,13 @@ pub(super) fn taken_up(
         }
         return true;
     }
-    let Some(row) = row else {
+    let Some(row) = row.filter(|row| sticky::reopens(state, at, row)) else {
         return false;
     };
     let opened = Box::new(reopened(state, row));
+    let kept = sticky::owner_kept(state, row, &opened);
     events.push(Event::on(id, EventBody::ConversationReopened { opened, reason }));
+    events.extend(kept);
     true
 }
 

@@ -82,7 +82,7 @@ impl Standing {
             if self.wants_nothing && known {
                 return (id, true);
             }
-            if taken_up(state, id, row, events) {
+            if taken_up(state, made.at(), (id, row), events) {
                 return (id, false);
             }
         }
@@ -93,7 +93,7 @@ impl Standing {
             if self.wants_nothing {
                 return (id, true);
             }
-            if taken_up(state, id, row, events) {
+            if taken_up(state, made.at(), (id, row), events) {
                 return (id, false);
             }
         }

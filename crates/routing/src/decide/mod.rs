@@ -7,11 +7,13 @@ mod contact;
 mod delivery;
 pub(crate) mod desk;
 mod inbound;
+pub(crate) mod ladder;
 mod mail;
 pub(crate) mod offer;
 mod reply;
 mod settings;
 pub(crate) mod status;
+pub(crate) mod sticky;
 pub(crate) mod target;
 mod timing;
 
@@ -50,6 +52,8 @@ pub struct Lookups<'a> {
     /// The first known of those contacts, or the contact that a command names, whose conversation a
     /// reply is for, or to whom mail came back.
     pub contact: Option<&'a Contact>,
+    /// The contacts of the sender's other addresses.
+    pub others: &'a [Contact],
     /// The contact into which that one is to be merged, earlier merges followed to their end.
     pub into_contact: Option<&'a Contact>,
     /// The reply that a receipt, a report or a resend names.

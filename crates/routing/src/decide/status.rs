@@ -106,7 +106,7 @@ fn left(state: &State, agent: &Agent) -> Vec<Event> {
         let Some(open) = state.conversations.get(id) else {
             continue;
         };
-        let Some(queue) = state.queues.get(open.queue).filter(|queue| queue.configured) else {
+        let Some(queue) = state.queues.get(open.line).filter(|queue| queue.configured) else {
             continue;
         };
         let taker = match queue.work.offline {

@@ -99,6 +99,7 @@ struct Stand {
     acts_at: Option<Timestamp>,
     /// Whose acts are repeated, if nobody did anything with it.
     like: Option<usize>,
+    resolved_at: Option<Timestamp>,
     began: Option<Began>,
     first: Option<AgentId>,
 }
@@ -367,11 +368,14 @@ impl<'r> Stage<'r> {
                     stand.owner = Some(agent.clone());
                     stand.mark = now;
                 }),
-                EventBody::ConversationReleased { .. }
-                | EventBody::ConversationSnoozed { .. }
-                | EventBody::ConversationResolved { .. }
-                | EventBody::ConversationMerged { .. } => {
+                EventBody::ConversationReleased { .. } | EventBody::ConversationSnoozed { .. } => {
                     self.change(ix, |stand| stand.owner = None);
+                }
+                EventBody::ConversationResolved { .. } | EventBody::ConversationMerged { .. } => {
+                    self.change(ix, |stand| {
+                        stand.owner = None;
+                        stand.resolved_at = Some(now);
+                    });
                 }
                 EventBody::MessageReceived { .. } => self.change(ix, |stand| {
                     stand.messages += 1;
@@ -446,10 +450,13 @@ impl<'r> Stage<'r> {
             tags: opened.tags.clone(),
             targets: self.state.targets.list(id).to_vec(),
             policy: opened.policy.clone(),
+            climbed: None,
+            kept: None,
             opened_at: self.recording.since,
             last_message_at: stand.mark,
             waiting_since: open.and_then(|open| open.waiting_since),
             snoozed_until: open.and_then(|open| open.snoozed_until),
+            resolved_at: stand.resolved_at,
             merged_into: None,
             merged_from: vec![],
             version: open.map_or(opened.version, |open| open.version),

@@ -14,7 +14,8 @@ use postroom_model::Rule;
 use super::opening::Calendars;
 use super::patterns::Patterns;
 use super::vocabulary::{
-    Base, CALENDAR_OPEN, FUNCTIONS, Function, MACROS, MATCHES, ROOTS, Record, Shape, Target,
+    Base, CALENDAR_OPEN, FUNCTIONS, Function, MACROS, MATCHES, REPLACE, ROOTS, Record, Shape,
+    Target,
 };
 use super::{UnknownName, Wrong};
 
@@ -23,6 +24,9 @@ const EXPRESSION_CHARS_MAX: usize = 2_000;
 
 /// Nodes of one expression's tree.
 const NODES_MAX: usize = 1_000;
+
+/// Sums within a loop, each of which may make a text longer; some of them are the loop's own.
+const LOOP_SUMS_MAX: usize = 16;
 
 /// Compiles one rule and the regular expressions in it, or says what is wrong.
 pub(super) fn compile(
@@ -47,6 +51,7 @@ pub(super) fn compile(
         calendars,
         patterns,
         nodes: 0,
+        loop_sums: 0,
         bound: bound.collect(),
     };
     let whole = program.expression();
@@ -80,6 +85,7 @@ struct Walk<'a> {
     calendars: &'a Calendars,
     patterns: &'a mut Patterns,
     nodes: usize,
+    loop_sums: usize,
     /// Names that can be used here; the last one of a name counts.
     bound: Vec<(&'a str, Shape)>,
 }
@@ -195,7 +201,14 @@ impl<'a> Walk<'a> {
                 self.index(*held, index)?;
                 Shape::FREE
             }
-            (op::ADD, _, [left, right]) => left.or(*right),
+            (op::ADD, _, [left, right]) => {
+                self.loop_sums += usize::from(loops > 0);
+                if self.loop_sums > LOOP_SUMS_MAX {
+                    let message = format!("more than {LOOP_SUMS_MAX} sums within a loop");
+                    return Err(self.wrong(id, &message));
+                }
+                left.or(*right)
+            }
             (op::NOT_STRICTLY_FALSE, ..) => Shape::TRUTH,
             (op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO | op::NEGATE, args, given) => {
                 for (node, shape) in args.iter().zip(given) {
@@ -264,6 +277,7 @@ impl<'a> Walk<'a> {
         match name {
             MATCHES => self.pattern(call)?,
             CALENDAR_OPEN => self.calendar(call)?,
+            REPLACE => self.replacement(call)?,
             _ => {}
         }
         Ok(way.gives)
@@ -299,6 +313,25 @@ impl<'a> Walk<'a> {
             return Err(self.wrong(node.id, message));
         };
         self.patterns.add(pattern.inner()).map_err(|message| self.wrong(node.id, &message))
+    }
+
+    /// What is put in is no longer than what is taken out, so that a text never grows by it: each of
+    /// several would make it as much longer again.
+    fn replacement(&self, call: &CallExpr) -> Checked<()> {
+        let [old, new, ..] = call.args.as_slice() else { return Ok(()) };
+        let text = |node: &IdedExpr| match &node.expr {
+            Expr::Literal(LiteralValue::String(text)) => Some(text.inner().len()),
+            _ => None,
+        };
+        match (text(old), text(new)) {
+            (_, Some(0)) => Ok(()),
+            (Some(old), Some(new)) if new <= old => Ok(()),
+            _ => {
+                let message = "what `replace` puts in must be written out in quotes, like what it \
+                               takes out, and be no longer than that";
+                Err(self.wrong(new.id, message))
+            }
+        }
     }
 
     /// Only calendars that there are can be asked.

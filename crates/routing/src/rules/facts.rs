@@ -8,6 +8,9 @@ use serde::Serialize;
 /// Bytes of a text that an expression sees.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
+/// Entries of a list that an expression sees.
+const LIST_MAX: usize = 256;
+
 /// The message as an expression sees it. Absent texts are empty, so that `contains` can be asked.
 #[derive(Debug, Serialize)]
 pub(super) struct Facts<'a> {
@@ -77,7 +80,7 @@ impl<'a> PartyFacts<'a> {
     }
 
     fn all(parties: &'a [postroom_model::Party]) -> Vec<Self> {
-        parties.iter().map(Self::of).collect()
+        parties.iter().take(LIST_MAX).map(Self::of).collect()
     }
 }
 
@@ -98,11 +101,12 @@ impl<'a> Facts<'a> {
             text: head(message.text.as_deref()),
             visible_text: head(message.visible_text.as_deref()),
             html: head(message.html.as_deref()),
-            in_reply_to: &message.in_reply_to,
-            references: &message.references,
+            in_reply_to: first(&message.in_reply_to),
+            references: first(&message.references),
             attachments: message
                 .attachments
                 .iter()
+                .take(LIST_MAX)
                 .map(|attachment| AttachmentFacts {
                     name: attachment.name.as_deref().unwrap_or(""),
                     media_type: attachment.media_type.as_deref().unwrap_or(""),
@@ -116,6 +120,10 @@ impl<'a> Facts<'a> {
             attributes: &message.attributes,
         }
     }
+}
+
+fn first(texts: &[String]) -> &[String] {
+    texts.get(..LIST_MAX).unwrap_or(texts)
 }
 
 /// The beginning of a text, cut between characters.

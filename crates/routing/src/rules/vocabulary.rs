@@ -207,6 +207,8 @@ const fn on(
 /// These two are ours; the rest is the CEL library's.
 pub(super) const MATCHES: &str = "matches";
 pub(super) const CALENDAR_OPEN: &str = "calendar.open";
+/// The only one that could make a text many times longer.
+pub(super) const REPLACE: &str = "replace";
 
 pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Text, "contains", &[Base::Text], 1, Shape::TRUTH),
@@ -224,7 +226,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Text, "upperAscii", &[], 0, Shape::TEXT),
     on(Target::Text, "trim", &[], 0, Shape::TEXT),
     on(Target::Text, "reverse", &[], 0, Shape::TEXT),
-    on(Target::Text, "replace", &[Base::Text, Base::Text, Base::Number], 2, Shape::TEXT),
+    on(Target::Text, REPLACE, &[Base::Text, Base::Text, Base::Number], 2, Shape::TEXT),
     on(Target::Text, "split", &[Base::Text, Base::Number], 1, Shape::many(Base::Text)),
     on(Target::Text, "substring", &[Base::Number, Base::Number], 1, Shape::TEXT),
     on(Target::Text, "format", &[Base::Free], 1, Shape::TEXT),

@@ -2,12 +2,13 @@
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    AgentId, AgentStatus, ChannelId, ChannelKind, ConversationId, DeliveryState, Event, EventBody,
-    Freed, MessageId, Opened, QueueWork, SendResult, Status, TargetState, Timestamp,
+    AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
+    EventBody, Freed, Kept, MessageId, Opened, QueueWork, SendResult, Status, TargetState,
+    Timestamp,
 };
 
 use super::work::Portion;
-use super::{Delivery, Open, Owner, Queue, State};
+use super::{Delivery, Open, Owner, Queue, Reach, State};
 use crate::matching;
 
 /// The customer has the last word.
@@ -18,7 +19,14 @@ fn wait(open: &mut Open, at: Timestamp) {
     }
     if open.status == Status::Open && open.waiting_since.is_none() {
         open.waiting_since = Some(at);
+        at_the_foot(open);
     }
+}
+
+/// The waiting begins anew, and with it the ladder of its queue.
+fn at_the_foot(open: &mut Open) {
+    open.step = 0;
+    open.line = open.queue;
 }
 
 impl State {
@@ -78,6 +86,7 @@ impl State {
         }
         match body {
             EventBody::ConversationAssigned { agent, cost, reason } => {
+                self.unkeep(id);
                 self.assign(at, id, agent, *cost);
                 if matching::is_automatic(reason) {
                     self.count_portion(at, agent);
@@ -89,12 +98,17 @@ impl State {
                 self.free(at, id, agent, *cost);
             }
             EventBody::ConversationTransferred { queue, .. } => {
+                self.desk.keeps.clear(&id);
                 self.desk.silence.clear(&id);
                 let place = self.queue_place(queue);
-                self.change(id, |open| open.queue = place);
+                self.change(id, |open| {
+                    open.queue = place;
+                    at_the_foot(open);
+                });
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
+                self.unkeep(id);
                 self.desk.silence.clear(&id);
                 self.snooze(at, id, *until, freed.as_ref());
             }
@@ -139,8 +153,9 @@ impl State {
             }
             _ if self.apply_desk(at, id, body) => {}
             _ => {
-                self.change(id, |_| {});
                 self.apply_promised(id, body);
+                let due_at = self.targets.due_at(id);
+                self.change(id, |open| open.due_at = due_at);
                 self.apply_delivery(at, id, body);
             }
         }
@@ -160,6 +175,7 @@ impl State {
                 open.status = Status::Pending;
             }
         });
+        self.unkeep(id);
         self.watch_silence(id, Some(at));
         self.send(at, id, (message, channel));
     }
@@ -185,6 +201,12 @@ impl State {
     /// What happens at the desk. False if the event is about something else.
     fn apply_desk(&mut self, at: Timestamp, id: ConversationId, body: &EventBody) -> bool {
         match body {
+            EventBody::ConversationKept(kept) => self.keep(id, kept),
+            EventBody::ConversationUnkept => {
+                self.unkeep(id);
+                self.change(id, |_| {});
+            }
+            EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::OfferMade(made) => self.offer(at, id, made),
             EventBody::OfferClosed(closed) => self.close_offer(id, closed),
             EventBody::OfferForgotten { agent } => {
@@ -207,6 +229,45 @@ impl State {
             _ => return false,
         }
         true
+    }
+
+    /// Only one agent gets it for a while.
+    fn keep(&mut self, id: ConversationId, kept: &Kept) {
+        let Some(queue) = self.conversations.get(&id).map(|open| open.queue) else {
+            return;
+        };
+        let reach = Reach { agents: vec![kept.agent.clone()], queues: vec![] };
+        let line = self.line_for(queue, reach);
+        self.change(id, |open| open.line = line);
+        self.desk.keeps.set(id, kept.until);
+    }
+
+    /// Whoever serves its queue gets it again. The change of the event itself is counted elsewhere.
+    fn unkeep(&mut self, id: ConversationId) {
+        if self.desk.keeps.at(&id).is_some() {
+            self.desk.keeps.clear(&id);
+            self.move_line(id);
+        }
+    }
+
+    fn climb(&mut self, id: ConversationId, climbed: &Climbed) {
+        let Some(queue) = self.conversations.get(&id).map(|open| open.queue) else {
+            return;
+        };
+        let need = self.skills.need(&climbed.skills);
+        let (agents, queues) = (climbed.agents.clone(), climbed.queues.clone());
+        let line = self.line_for(queue, Reach { agents, queues });
+        self.desk.keeps.clear(&id);
+        self.change(id, |open| {
+            // Who has what was asked for still goes before those who have not.
+            if open.need != need {
+                open.want = open.want.or(Some(open.need));
+            }
+            open.need = need;
+            open.priority = climbed.priority;
+            open.step = climbed.step;
+            open.line = line;
+        });
     }
 
     fn apply_promised(&mut self, id: ConversationId, body: &EventBody) {
@@ -294,6 +355,7 @@ impl State {
             id,
             Open {
                 queue,
+                line: queue,
                 owner: None,
                 status: Status::Open,
                 priority: opened.priority,
@@ -307,6 +369,8 @@ impl State {
                 snoozed_until: None,
                 version: opened.version + 1,
                 message_version: opened.message_version,
+                step: 0,
+                due_at: None,
             },
         );
     }
@@ -358,6 +422,7 @@ impl State {
             open.owner = None;
             open.snoozed_until = None;
             open.waiting_since = Some(at);
+            at_the_foot(open);
         });
     }
 

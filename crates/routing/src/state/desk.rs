@@ -86,6 +86,8 @@ pub(crate) enum DeskDue<'a> {
     Presence(&'a AgentId),
     /// The customer has said nothing for long.
     Silence(ConversationId),
+    /// It was kept for one agent for long enough.
+    Keep(ConversationId),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -96,6 +98,7 @@ pub(crate) struct Desk {
     pub pauses: Timers<AgentId>,
     pub presence: Timers<AgentId>,
     pub silence: Timers<ConversationId>,
+    pub keeps: Timers<ConversationId>,
 }
 
 impl Desk {
@@ -107,7 +110,8 @@ impl Desk {
         let pause = self.pauses.first().map(|(at, agent)| (at, DeskDue::Pause(agent)));
         let presence = self.presence.first().map(|(at, agent)| (at, DeskDue::Presence(agent)));
         let silence = self.silence.first().map(|(at, id)| (at, DeskDue::Silence(*id)));
-        let all = [offer, decline, pause, presence, silence];
+        let keep = self.keeps.first().map(|(at, id)| (at, DeskDue::Keep(*id)));
+        let all = [offer, decline, pause, presence, silence, keep];
         all.into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 

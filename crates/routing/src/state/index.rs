@@ -10,10 +10,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentChoice, ChannelKind, ConversationId, QueueId, QueueOrder, QueueWork, Status, Timestamp,
+    AgentChoice, ChannelKind, ConversationId, LadderStep, QueueId, QueueOrder, QueueWork, Status,
+    Timestamp,
 };
 
+use super::lines::Reach;
 use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, QueueIx, State};
+use crate::decide::ladder::next_at;
 
 /// Conversations that need the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +103,9 @@ pub(crate) struct Queue {
     /// Everybody who serves it, in the order of the configuration.
     pub members: Vec<AgentIx>,
     pub work: QueueWork,
+    pub ladder: Vec<LadderStep>,
+    /// Who is found in it, if it is the line of a step and no queue that people see.
+    pub reach: Option<Reach>,
 }
 
 impl Queue {
@@ -111,7 +117,14 @@ impl Queue {
             available: BTreeMap::new(),
             members: Vec::new(),
             work,
+            ladder: Vec::new(),
+            reach: None,
         }
+    }
+
+    /// A queue that people see.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.reach.is_none()
     }
 
     pub(crate) fn waiting_count(&self) -> usize {
@@ -128,6 +141,7 @@ pub(crate) fn line_key(order: QueueOrder, id: ConversationId, open: &Open) -> Li
     let rank = match order {
         QueueOrder::Priority => 0,
         QueueOrder::Newest => since.saturating_neg(),
+        QueueOrder::Targets => open.due_at.map_or(i64::MAX, Timestamp::millis),
     };
     (rank, wait_key(id, open))
 }
@@ -137,6 +151,7 @@ pub(crate) fn line_key(order: QueueOrder, id: ConversationId, open: &Open) -> Li
 struct Places {
     waiting: Option<(QueueIx, Bucket, LineKey)>,
     deadline: Option<Timestamp>,
+    climb: Option<Timestamp>,
     orphan: bool,
 }
 
@@ -160,14 +175,20 @@ impl Configured<'_> {
                 || owner.is_some_and(|owner| !owner.configured))
     }
 
+    fn climbs_at(self, open: &Open) -> Option<Timestamp> {
+        let queue = self.queues.get(open.queue).filter(|queue| queue.configured)?;
+        next_at(queue, open).filter(|_| open.waits())
+    }
+
     fn places(self, id: ConversationId, open: &Open) -> Places {
         Places {
             waiting: open.stands().then(|| {
                 let queue = self.queues.get(open.queue);
                 let order = queue.map(|queue| queue.work.order).unwrap_or_default();
-                (open.queue, Bucket::of(open), line_key(order, id, open))
+                (open.line, Bucket::of(open), line_key(order, id, open))
             }),
             deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
+            climb: self.climbs_at(open),
             orphan: self.left_behind(open),
         }
     }
@@ -189,6 +210,18 @@ impl State {
         }
         let after = configured.places(id, open);
         self.index(id, before, after);
+    }
+
+    /// It stands in its queue's own line again; no event of its own.
+    pub(super) fn move_line(&mut self, id: ConversationId) {
+        let Some(mut open) = self.conversations.remove(&id) else {
+            return;
+        };
+        let before = self.places(id, &open);
+        open.line = open.queue;
+        let after = self.places(id, &open);
+        self.index(id, before, after);
+        self.conversations.insert(id, open);
     }
 
     pub(super) fn insert(&mut self, id: ConversationId, open: Open) {
@@ -226,6 +259,12 @@ impl State {
                 self.deadlines.remove(&(at, id));
             }
             self.deadlines.extend(after.deadline.map(|at| (at, id)));
+        }
+        if before.climb != after.climb {
+            if let Some(at) = before.climb {
+                self.climbs.remove(&(at, id));
+            }
+            self.climbs.extend(after.climb.map(|at| (at, id)));
         }
         if before.orphan != after.orphan {
             if after.orphan {
@@ -348,7 +387,7 @@ impl Turns {
 const LOAD_PARTS: u64 = 1_000;
 
 /// Where a free agent stands, and since when; none if they take nothing or nothing that occurs fits.
-fn available(costs: &[u16], agent: &Agent) -> Option<(AvailableKey, Turns)> {
+pub(super) fn available(costs: &[u16], agent: &Agent) -> Option<(AvailableKey, Turns)> {
     if !agent.takes_new() {
         return None;
     }

@@ -7,6 +7,7 @@ mod calls;
 mod desk;
 mod index;
 mod join;
+mod lines;
 mod settings;
 mod skills;
 mod snapshot;
@@ -26,6 +27,7 @@ pub(crate) use self::answers::key_of as answer_key;
 pub(crate) use self::calls::{Known, ended_by_time, first};
 pub(crate) use self::desk::{DeskDue, Standing};
 pub(crate) use self::index::{LineKey, Queue, Turn, WaitKey, line_key};
+pub(crate) use self::lines::Reach;
 pub(crate) use self::skills::NeedIx;
 use self::skills::ProfileIx;
 pub use self::snapshot::{Snapshot, SnapshotError};
@@ -56,6 +58,10 @@ pub struct State {
     pub(crate) deadlines: BTreeSet<(Timestamp, ConversationId)>,
     /// Conversations whose queue or owner is no longer configured; time moves them on at once.
     pub(crate) orphans: BTreeSet<ConversationId>,
+    /// Lines of queues for some of the agents or for more of them than serve the queue.
+    pub(crate) lines: BTreeMap<(QueueIx, Reach), QueueIx>,
+    /// Waiting conversations by the time at which they take the next step of a ladder.
+    pub(crate) climbs: BTreeSet<(Timestamp, ConversationId)>,
     pub(crate) deliveries: BTreeMap<MessageId, Delivery>,
     pub(crate) owners: BTreeMap<ChannelId, Owner>,
     pub(crate) calls: calls::Calls,
@@ -69,6 +75,8 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Open {
     pub queue: QueueIx,
+    /// Where it stands when it waits: its queue, or a line of that for others than serve the queue.
+    pub line: QueueIx,
     pub owner: Option<AgentIx>,
     pub status: Status,
     pub priority: u8,
@@ -85,6 +93,10 @@ pub(crate) struct Open {
     pub snoozed_until: Option<Timestamp>,
     pub version: u64,
     pub message_version: u64,
+    /// Steps of the queue's ladder that were taken.
+    pub step: u16,
+    /// When the first of what was promised for it is due.
+    pub due_at: Option<Timestamp>,
 }
 
 impl Open {
@@ -201,7 +213,8 @@ impl State {
             let closed = self.calls.next_deadline().map(|(at, _)| at);
             let promised = self.targets.next().map(|(at, _)| at);
             let desk = self.desk.next().map(|(at, _)| at);
-            woken.into_iter().chain(closed).chain(promised).chain(desk).min()
+            let climbs = self.climbs.first().map(|(at, _)| *at);
+            woken.into_iter().chain(closed).chain(promised).chain(desk).chain(climbs).min()
         } else {
             Some(Timestamp::EPOCH)
         }

@@ -5,22 +5,29 @@ use std::sync::Arc;
 
 use postroom_model::{AgentStatus, QueueId, QueueWork, Settings, Timestamp};
 
-use super::{Agent, AgentIx, Queue, QueueIx, State, Work};
+use super::{Agent, AgentIx, Queue, QueueIx, Reach, State, Work};
 
 impl State {
     /// Queues and agents that the new settings do not name are kept as long as conversations hold
     /// them; those conversations are orphans, which time moves on.
     pub(super) fn install(&mut self, settings: Settings) {
         let settings = Arc::new(settings);
+        let lines = self.queues.iter().enumerate();
+        let reaches: BTreeMap<QueueIx, Reach> =
+            lines.filter_map(|(ix, line)| Some((ix, line.reach.clone()?))).collect();
         let queue_map = self.renumber_queues(&settings);
+        self.place_ladders(&settings);
         let agent_map = self.renumber_agents(&settings);
         self.costs = self.costs_in_use(&settings);
         self.take(settings);
         let conversations = std::mem::take(&mut self.conversations);
         self.deadlines.clear();
         self.orphans.clear();
+        self.climbs.clear();
         for (id, mut open) in conversations {
             open.queue = queue_map.get(&open.queue).copied().unwrap_or(0);
+            let reach = reaches.get(&open.line).cloned().unwrap_or_default();
+            open.line = self.line_for(open.queue, reach);
             open.owner = open.owner.and_then(|owner| agent_map.get(&owner).copied());
             self.insert(id, open);
         }
@@ -38,9 +45,20 @@ impl State {
         self.settings = Some(settings);
     }
 
+    /// Gives the queues their ladders.
+    pub(super) fn place_ladders(&mut self, settings: &Settings) {
+        for (id, timing) in &settings.timing.queues {
+            let ix = self.queue_ix.get(id).copied();
+            if let Some(queue) = ix.and_then(|ix| self.queues.get_mut(ix)) {
+                queue.ladder.clone_from(&timing.ladder);
+            }
+        }
+    }
+
     fn renumber_queues(&mut self, settings: &Settings) -> BTreeMap<QueueIx, QueueIx> {
         let held: BTreeSet<QueueIx> = self.conversations.values().map(|open| open.queue).collect();
         let old: Vec<QueueId> = self.queues.iter().map(|queue| queue.id.clone()).collect();
+        self.lines.clear();
         self.queues = settings
             .queues
             .iter()

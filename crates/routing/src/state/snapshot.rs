@@ -13,7 +13,7 @@ use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
 use super::targets::Promised;
 use super::work::{Portion, Work};
-use super::{Agent, Delivery, Open, Owner, Queue, State};
+use super::{Agent, Delivery, Open, Owner, Queue, Reach, State};
 use crate::state::skills::SkillSet;
 
 /// Grows when the form changes; a snapshot of another form is passed over.
@@ -38,6 +38,9 @@ pub struct Snapshot {
     targets: Vec<(ConversationId, Promised)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     answers: Vec<Given>,
+    /// Steps of ladders that were taken, and who gets it since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    climbed: Vec<(ConversationId, u16, Reach)>,
     #[serde(default)]
     desk: DeskPart,
 }
@@ -50,6 +53,7 @@ struct DeskPart {
     declines: Vec<((ConversationId, AgentId), Timestamp)>,
     presence: Vec<(AgentId, Timestamp)>,
     silence: Vec<(ConversationId, Timestamp)>,
+    keeps: Vec<(ConversationId, Timestamp)>,
 }
 
 /// The bytes are not a snapshot that this program reads.
@@ -133,7 +137,7 @@ impl State {
                 .queues
                 .iter()
                 .enumerate()
-                .filter(|(ix, queue)| queue.configured || held.contains(ix))
+                .filter(|(ix, queue)| queue.is_seen() && (queue.configured || held.contains(ix)))
                 .map(|(_, queue)| (queue.id.clone(), queue.configured))
                 .collect(),
             agents: self
@@ -152,6 +156,12 @@ impl State {
             desk: self.desk_part(),
             targets: self.targets.parts(),
             answers: self.answers.parts(),
+            climbed: self
+                .conversations
+                .iter()
+                .filter(|(_, open)| open.step > 0 || open.line != open.queue)
+                .map(|(id, open)| (*id, open.step, self.reach_of(open)))
+                .collect(),
         };
         serde_json::to_vec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
@@ -165,6 +175,7 @@ impl State {
             declines: self.desk.declines.parts(),
             presence: self.desk.presence.parts(),
             silence: self.desk.silence.parts(),
+            keeps: self.desk.keeps.parts(),
         }
     }
 
@@ -193,6 +204,7 @@ impl State {
         self.desk.declines = Timers::of_parts(part.declines);
         self.desk.presence = Timers::of_parts(part.presence);
         self.desk.silence = Timers::of_parts(part.silence);
+        self.desk.keeps = Timers::of_parts(part.keeps);
     }
 
     fn agent_part(&self, agent: &Agent) -> AgentPart {
@@ -220,7 +232,7 @@ impl State {
         let owning: BTreeSet<usize> = conversations.iter().filter_map(|part| part.1.1).collect();
         let kept_queues = self.queues.iter().enumerate();
         let queue_map: BTreeMap<usize, usize> = kept_queues
-            .filter(|(ix, queue)| queue.configured || held.contains(ix))
+            .filter(|(ix, queue)| queue.is_seen() && (queue.configured || held.contains(ix)))
             .enumerate()
             .map(|(new, (old, _))| (old, new))
             .collect();
@@ -256,9 +268,16 @@ impl State {
             let work = settings.map(|queue| queue.work.clone()).unwrap_or_default();
             state.queues.push(Queue::new(id, configured, work));
         }
+        if let Some(settings) = state.settings.clone() {
+            state.place_ladders(&settings);
+        }
         for part in snapshot.agents {
             state.restore_agent(part);
         }
+        state.targets.restore(snapshot.targets);
+        let climbed = snapshot.climbed.into_iter();
+        let mut climbed: BTreeMap<ConversationId, (u16, Reach)> =
+            climbed.map(|(id, step, reach)| (id, (step, reach))).collect();
         let mut costs: BTreeSet<u16> = BTreeSet::new();
         costs.extend(state.settings.iter().flat_map(|settings| settings.costs.values()));
         costs.extend(state.queues.iter().flat_map(|queue| queue.work.costs.values()));
@@ -270,7 +289,11 @@ impl State {
             let need = needs.get(place.4).copied().unwrap_or(0);
             let want = more.0.and_then(|want| needs.get(want).copied());
             let offered = offered.contains(&id);
-            let open = open_of(place, times, &Open { need, want, offered, ..blank(more) });
+            let mut open = open_of(place, times, &Open { need, want, offered, ..blank(more) });
+            let (step, reach) = climbed.remove(&id).unwrap_or_default();
+            open.step = step;
+            open.line = state.line_for(open.queue, reach);
+            open.due_at = state.targets.due_at(id);
             costs.insert(open.cost);
             state.restore_conversation(id, open);
         }
@@ -280,7 +303,6 @@ impl State {
         state.calls = Calls::of_parts(snapshot.calls);
         state.talks.restore(snapshot.talks);
         state.restore_desk(snapshot.desk);
-        state.targets.restore(snapshot.targets);
         state.answers.restore(snapshot.answers);
         state.index_agents();
         Ok(state)
@@ -347,6 +369,7 @@ fn part_of(id: ConversationId, open: &Open, (need, want): (usize, Option<usize>)
 fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
     Open {
         queue: 0,
+        line: 0,
         owner: None,
         status: Status::Open,
         priority: 0,
@@ -360,6 +383,8 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         snoozed_until: None,
         version: 0,
         message_version: 0,
+        step: 0,
+        due_at: None,
     }
 }
 

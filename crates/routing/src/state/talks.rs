@@ -1,5 +1,6 @@
-//! Which conversations of a contact are not done, for calls that join one. Held only while a channel
-//! or a rule asks for it: those that were opened before are not known.
+//! Which conversations of a contact are not done, for calls that join one and for queues that keep
+//! customers for their agents. Held only while a channel, a rule or a queue asks for it: those that were
+//! opened before are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +21,15 @@ impl Talks {
         self.all.range((contact, nil)..=(contact, max)).next_back().map(|(_, id)| *id)
     }
 
+    pub(crate) fn contact_of(&self, id: ConversationId) -> Option<ContactId> {
+        self.contacts.get(&id).copied()
+    }
+
     pub(super) fn install(&mut self, settings: &Settings) {
         let mut calls = settings.channels.iter().filter_map(|channel| channel.calls);
         let by_rule = settings.rules.iter().any(|rule| rule.attach == Some(true));
-        self.wanted = by_rule || calls.any(|calls| calls.attach);
+        let sticky = settings.queues.iter().any(|queue| queue.work.sticky_ms > 0);
+        self.wanted = by_rule || sticky || calls.any(|calls| calls.attach);
         if !self.wanted {
             self.all.clear();
             self.contacts.clear();

@@ -39,6 +39,15 @@ impl Targets {
         self.all.get(&id).map_or(&[], |promised| &promised.targets)
     }
 
+    /// When the first of what is owed is due; what stands still is not.
+    pub(crate) fn due_at(&self, id: ConversationId) -> Option<Timestamp> {
+        let owed = self
+            .list(id)
+            .iter()
+            .filter(|target| target.is_owed() && target.state != TargetState::Paused);
+        owed.map(|target| target.due_at).min()
+    }
+
     /// The policy of a conversation: what a rule said, else that of its queue.
     pub(crate) fn policy_of(&self, id: ConversationId, queue: &QueueId) -> Option<&TargetPolicy> {
         let named = self.all.get(&id).and_then(|promised| promised.policy.as_ref());

@@ -166,6 +166,7 @@ impl State {
     /// The conversation is done: nothing at the desk is about it any more.
     pub(super) fn clear_desk(&mut self, id: ConversationId) {
         self.desk.silence.clear(&id);
+        self.desk.keeps.clear(&id);
         for agent in self.desk.declined(id) {
             self.forget_decline(id, &agent);
         }

@@ -120,7 +120,11 @@ impl Model {
                     row.name.clone_from(name);
                 }
             }
-            EventBody::ContactMerged { contact, into, name, addresses, .. } => {
+            EventBody::ContactServed { contact, agent } => {
+                let row = self.contacts.get_mut(contact).expect("a contact that is known");
+                row.last_agent = Some(agent.clone());
+            }
+            EventBody::ContactMerged { contact, into, name, addresses, last_agent, .. } => {
                 let row = self.contacts.get_mut(contact).expect("a contact that is known");
                 assert_eq!((row.merged_into, &row.addresses), (None, addresses), "all that it has");
                 row.merged_into = Some(*into);
@@ -132,6 +136,7 @@ impl Model {
                 assert_eq!(row.merged_into, None, "no chain grows");
                 row.addresses.extend(addresses.iter().cloned());
                 row.name = row.name.take().or_else(|| name.clone());
+                row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
             }
             EventBody::InputParked { id, input, .. } => {
                 self.parked.insert(*id, (**input).clone());
@@ -156,6 +161,7 @@ impl Model {
         row.version += 1;
         match body {
             EventBody::ConversationAssigned { agent, cost, .. } => {
+                row.kept = None;
                 assert_eq!(row.assignee, None, "{id} has one owner at most");
                 assert_eq!(row.cost, *cost);
                 row.assignee = Some(agent.clone());
@@ -166,14 +172,20 @@ impl Model {
                 assert_eq!(row.offer, None, "whose {id} is nobody is asked any more");
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
-            EventBody::ConversationTransferred { queue, .. } => row.queue = Some(queue.clone()),
+            EventBody::ConversationTransferred { queue, .. } => {
+                row.queue = Some(queue.clone());
+                row.climbed = None;
+                row.kept = None;
+            }
             EventBody::ConversationWoken { .. } => {
                 row.status = Status::Open;
                 row.assignee = None;
                 row.snoozed_until = None;
                 row.waiting_since = Some(at);
+                row.climbed = None;
             }
             EventBody::ConversationSnoozed { until, .. } => {
+                row.kept = None;
                 row.status = Status::Snoozed;
                 row.snoozed_until = Some(*until);
                 row.waiting_since = None;
@@ -183,6 +195,8 @@ impl Model {
                     agent.declined.remove(&id);
                 });
                 row.status = Status::Resolved;
+                row.resolved_at = Some(at);
+                row.kept = None;
                 row.snoozed_until = None;
                 row.waiting_since = None;
             }
@@ -191,6 +205,8 @@ impl Model {
                     agent.declined.remove(&id);
                 });
                 row.status = Status::Resolved;
+                row.resolved_at = Some(at);
+                row.kept = None;
                 row.snoozed_until = None;
                 row.waiting_since = None;
                 row.merged_into = Some(*into);
@@ -205,6 +221,25 @@ impl Model {
                 row.tags.retain(|tag| !removed.contains(tag));
                 row.tags.extend(added.iter().cloned());
             }
+            EventBody::LadderClimbed(climbed) => {
+                assert!(climbed.step > row.climbed.as_ref().map_or(0, |before| before.step));
+                assert!(climbed.priority >= row.priority, "a ladder is monotone");
+                for (skill, level) in &climbed.skills {
+                    assert!(row.skills.get(skill).is_some_and(|needed| needed >= level));
+                }
+                row.priority = climbed.priority;
+                for (skill, level) in std::mem::take(&mut row.skills) {
+                    if climbed.skills.get(&skill) != Some(&level) {
+                        let liked = row.preferred.entry(skill).or_default();
+                        *liked = level.max(*liked);
+                    }
+                }
+                row.skills.clone_from(&climbed.skills);
+                row.climbed = Some((**climbed).clone());
+                row.kept = None;
+            }
+            EventBody::ConversationKept(kept) => row.kept = Some(kept.clone()),
+            EventBody::ConversationUnkept => assert!(row.kept.take().is_some()),
             EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),
             EventBody::TargetWarned { kind, due_at } => {
                 let target = row.targets.iter_mut().find(|one| one.kind == *kind);
@@ -228,7 +263,7 @@ impl Model {
                 if row.status == Status::Pending {
                     row.status = Status::Open;
                 }
-                row.waiting_since.get_or_insert(at);
+                wait(row, at);
             }
             EventBody::CallRecorded(recorded) => {
                 row.message_version = row.version;
@@ -236,7 +271,7 @@ impl Model {
                     if row.status == Status::Pending {
                         row.status = Status::Open;
                     }
-                    row.waiting_since.get_or_insert(at);
+                    wait(row, at);
                 }
             }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
@@ -244,6 +279,7 @@ impl Model {
                 if words.automation.is_none() {
                     row.message_version = row.version;
                     row.waiting_since = None;
+                    row.kept = None;
                     if row.status == Status::Open {
                         row.status = Status::Pending;
                     }
@@ -407,6 +443,9 @@ impl Model {
                 tags: opened.tags.clone(),
                 targets: vec![],
                 policy: opened.policy.clone(),
+                climbed: None,
+                kept: None,
+                resolved_at: None,
                 opened_at: at,
                 last_message_at: at,
                 waiting_since: Some(at),
@@ -453,4 +492,12 @@ fn told(state: DeliveryState) -> u8 {
         DeliveryState::Read => 4,
         _ => 0,
     }
+}
+
+/// The customer waits; if they did not before, the ladder of the queue begins anew.
+fn wait(row: &mut Conversation, at: Timestamp) {
+    if row.waiting_since.is_none() {
+        row.climbed = None;
+    }
+    row.waiting_since.get_or_insert(at);
 }

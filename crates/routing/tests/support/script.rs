@@ -8,7 +8,7 @@
 //! wait 60               -> nothing
 //! see c1                -> open support ada
 //! ```
-//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `targets`, `calendar`, `cost` or `without` write the settings,
+//! Lines that begin with `channel`, `queue`, `rule`, `agent`, `targets`, `ladder`, `calendar`, `cost` or `without` write the settings,
 //! which come into force before the next other line, or with `config`. A conversation is called as
 //! the thread that opened it. Each line that does something comes a second after the one before.
 
@@ -18,10 +18,10 @@ use postroom_model::{
     Action, Actor, AgentSettings, AgentStatus, CalendarSettings, Call, CallLeg, CallSettings,
     ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, Cursor,
     DeliveryInput, DeskSettings, Direction, EventBody, HostId, IdleShare, Inbound, InboundCall,
-    InboundReceipt, Input, InputBody, Message, MessageId, NoteId, OfferId, OpenHours, OutcomeKind,
-    ParkedId, Party, QueueId, QueueSettings, QueueWork, RampIn, Receipt, ReplyDraft, Role, Rule,
-    SendResult, Settings, Side, StatusId, StatusSettings, TargetPolicy, Timestamp, Transition,
-    Unparsed, WorkspaceId,
+    InboundReceipt, Input, InputBody, LadderStep, Message, MessageId, NoteId, OfferId, OpenHours,
+    OutcomeKind, ParkedId, Party, QueueId, QueueSettings, QueueWork, RampIn, Receipt, ReopenRule,
+    ReplyDraft, Role, Rule, SendResult, Settings, Side, StatusId, StatusSettings, TargetPolicy,
+    Timestamp, Transition, Unparsed, WorkspaceId,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -125,6 +125,7 @@ impl Line {
             offer_ms: ms("offer_s", plain.offer_ms),
             decline_ms: ms("decline_s", plain.decline_ms),
             wrap_up_ms: ms("wrap_up_s", 0),
+            sticky_ms: ms("sticky_s", 0),
             idle: word("idle").map(|text| {
                 let (after, frees) = text.split_once(':').expect("seconds:percent");
                 IdleShare {
@@ -149,6 +150,7 @@ impl Line {
     fn desk(&self) -> DeskSettings {
         DeskSettings {
             grace_ms: self.option::<i64>("grace_s").map(|seconds| seconds * 1_000),
+            merge_by: self.list("merge_by"),
             ramp_in: self.options.get("ramp").map(|text| {
                 let numbers: Vec<i64> =
                     text.split(':').map(|one| one.parse().expect("a number")).collect();
@@ -348,6 +350,32 @@ impl Script {
                 settings.timing.policies.retain(|one| one.id != policy.id);
                 settings.timing.policies.push(policy);
             }
+            // Whether a channel opens again what is done: `reopens site within=60 owner=keep`.
+            "reopens" => {
+                let within = line.option::<i64>("within").map(|seconds| seconds * 1_000);
+                let keep_owner = line.options.get("owner").is_some_and(|owner| owner == "keep");
+                let rule = ReopenRule { within_ms: within, keep_owner };
+                settings.timing.reopen.insert(line.id(1), rule);
+            }
+            // A step of a queue's ladder: `ladder support after=60 widen=sales`.
+            "ladder" => {
+                let relax = line.list("relax").into_iter().map(|one| {
+                    let (name, level) = one.split_once(':').expect("skill:level");
+                    (name.to_owned(), level.parse().expect("a level"))
+                });
+                let ids = |key: &str| line.list(key);
+                let step = LadderStep {
+                    after_ms: line.option::<i64>("after").unwrap_or(0) * 1_000,
+                    agents: ids("agents").iter().map(|id| id.parse().expect("id")).collect(),
+                    relax: relax.collect(),
+                    widen: ids("widen").iter().map(|id| id.parse().expect("id")).collect(),
+                    priority: line.option("priority"),
+                    notify: ids("notify").iter().map(|id| id.parse().expect("id")).collect(),
+                    queue: line.option("queue"),
+                    skip_if_nobody_available: line.option("skip").unwrap_or(false),
+                };
+                settings.timing.queues.entry(line.id(1)).or_default().ladder.push(step);
+            }
             // Open from 09:00 to 17:00 on every day of the week but Saturday and Sunday.
             "calendar" => {
                 let day = vec![OpenHours { from_minute: 9 * 60, to_minute: 17 * 60 }];
@@ -408,6 +436,9 @@ impl Script {
         let mut all = vec![self.world.decide(input)];
         all.extend(self.world.due());
         let known = thread.as_ref().and_then(|thread| self.threads.get(thread).copied());
+        // It may have opened another one than that of its thread.
+        let placed = all.first().and_then(|one| one.outcome.as_ref()?.conversation);
+        let known = known.filter(|_| placed.is_none_or(|id| self.names.contains_key(&id)));
         let is_call = matches!(&self.last, Some(Input { body: InputBody::Call(_), .. }));
         let subject = subject.or(known).or_else(|| self.name(&all, thread.clone()));
         // A call may go to where the calls of its number are.
@@ -420,7 +451,8 @@ impl Script {
     fn name(&mut self, all: &[Transition], thread: Option<String>) -> Option<ConversationId> {
         let outcome = all.first()?.outcome.as_ref()?;
         let id = outcome.conversation.filter(|_| outcome.kind != OutcomeKind::Duplicate)?;
-        let name = thread.unwrap_or_else(|| format!("c{}", self.names.len() + 1));
+        let name = thread.filter(|thread| !self.threads.contains_key(thread));
+        let name = name.unwrap_or_else(|| format!("c{}", self.names.len() + 1));
         if !self.names.contains_key(&id) {
             self.threads.insert(name.clone(), id);
             self.names.insert(id, name);

@@ -62,7 +62,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
     }
     Some(match body {
         EventBody::ConfigInstalled { .. } => "installed".to_owned(),
-        EventBody::ContactCreated { .. }
+        EventBody::ContactServed { .. }
+        | EventBody::ContactCreated { .. }
         | EventBody::TargetsChanged { .. }
         | EventBody::MessageReceived { .. }
         | EventBody::InputParked { .. } => return None,
@@ -111,6 +112,21 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let added = each(" +", added);
             let removed = each(" -", removed);
             format!("tagged{added}{removed}")
+        }
+        EventBody::ConversationKept(kept) => format!("kept for {}", kept.agent),
+        EventBody::ConversationUnkept => "for all".to_owned(),
+        EventBody::LadderClimbed(climbed) => {
+            let needs = climbed.skills.iter().map(|(skill, level)| format!("{skill} {level}"));
+            [
+                format!("step {}", climbed.step),
+                each(" priority ", Some(climbed.priority).filter(|priority| *priority > 0)),
+                each(" needs ", needs),
+                each(" only ", &climbed.agents),
+                each(" with ", &climbed.queues),
+                each(" tells ", &climbed.notified),
+                if climbed.skipped { " skipped".to_owned() } else { String::new() },
+            ]
+            .concat()
         }
         EventBody::TargetWarned { kind, .. } => format!("{} warned", kind_word(*kind)),
         EventBody::TargetBreached { kind, .. } => format!("{} breached", kind_word(*kind)),
@@ -243,6 +259,8 @@ fn why(reason: &Reason) -> String {
         Reason::OwnerAway { .. } => "away".to_owned(),
         Reason::OwnerGone { .. } => "gone".to_owned(),
         Reason::Transferred { by } => format!("by {}", by.name),
+        Reason::OwnerKept => "kept".to_owned(),
+        Reason::Escalated { step } => format!("step {step}"),
         Reason::QueueGone { queue } => format!("{queue} is gone"),
         Reason::CustomerWrote => "customer".to_owned(),
         Reason::CustomerCalled => "called".to_owned(),

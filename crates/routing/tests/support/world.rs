@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Address, AgentChoice, AgentId, AgentStatus, Bodies, ChannelKind, ContactId,
-    Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut, Input, InputBody,
-    InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork, Reason, Settings,
-    Status, Timestamp, Transition,
+    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, Bodies, ChannelKind,
+    Contact, ContactId, Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut,
+    Input, InputBody, InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork,
+    Reason, Settings, Status, Target, TargetState, Timestamp, Transition,
 };
 use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
@@ -109,7 +109,9 @@ impl World {
                 Reason::LongestIdle { .. }
                 | Reason::LeastLoaded { .. }
                 | Reason::RoundRobin { .. } => (vec![agent], false),
-                Reason::Returned | Reason::TakenOver { .. } => (vec![agent], true),
+                Reason::Returned | Reason::TakenOver { .. } | Reason::OwnerKept => {
+                    (vec![agent], true)
+                }
                 _ => return,
             },
             EventBody::OfferMade(made) => (made.agents.iter().collect(), false),
@@ -144,10 +146,15 @@ impl World {
         let mut firsts: BTreeMap<&QueueId, &Conversation> = BTreeMap::new();
         for row in rows {
             let queue = row.queue.as_ref().expect("a queue");
-            let newest = self.work(queue).order == QueueOrder::Newest;
+            let order = self.work(queue).order;
             let place = |row: &Conversation| {
                 let since = row.waiting_since.map_or(0, Timestamp::millis);
-                (if newest { -since } else { 0 }, turn(row))
+                let rank = match order {
+                    QueueOrder::Priority => 0,
+                    QueueOrder::Newest => -since,
+                    QueueOrder::Targets => due(row),
+                };
+                (rank, turn(row))
             };
             match firsts.get(queue) {
                 Some(first) if place(first) <= place(row) => {}
@@ -259,6 +266,25 @@ impl World {
             .collect();
         let held = snapshot.get("targets").and_then(|list| list.as_array());
         assert_eq!(held.cloned().unwrap_or_default(), promised, "what is promised");
+        let climbed =
+            self.model.conversations.values().filter(|row| row.status != Status::Resolved);
+        let climbed: Vec<serde_json::Value> = climbed
+            .filter(|row| row.climbed.is_some() || row.kept.is_some())
+            .map(|row| {
+                let mut climbed = row.climbed.clone().unwrap_or_default();
+                climbed.agents.extend(row.kept.as_ref().map(|kept| kept.agent.clone()));
+                let mut reach = serde_json::json!({});
+                if !climbed.agents.is_empty() {
+                    reach["agents"] = serde_json::json!(climbed.agents);
+                }
+                if !climbed.queues.is_empty() {
+                    reach["queues"] = serde_json::json!(climbed.queues);
+                }
+                serde_json::json!([row.id, climbed.step, reach])
+            })
+            .collect();
+        let held = snapshot.get("climbed").and_then(|list| list.as_array());
+        assert_eq!(held.cloned().unwrap_or_default(), climbed, "steps of ladders");
         for agent in snapshot["agents"].as_array().expect("a list") {
             let id: AgentId = agent["id"].as_str().expect("a text").parse().expect("an id");
             let known = self.model.agents.get(&id).cloned().unwrap_or_default();
@@ -291,7 +317,7 @@ impl World {
             && !known.declined.contains(&row.id)
             && agent.limits.get(&kind).is_none_or(|most| held < *most)
             && settings.queue(queue).is_some()
-            && agent.queues.contains(queue)
+            && reaches(settings, row, agent)
             && row.skills.iter().all(|(name, level)| agent.skills.get(name) >= Some(level))
             && agent.capacity.saturating_sub(known.taken()) >= u32::from(row.cost)
     }
@@ -305,6 +331,26 @@ fn model_held(model: &Model, id: &AgentId, of_kind: impl Fn(&Conversation) -> bo
         held && (row.assignee.as_ref() == Some(id) || asked) && of_kind(row)
     });
     u32::try_from(theirs.count()).expect("few")
+}
+
+/// The agent is found where the conversation stands.
+fn reaches(settings: &Settings, row: &Conversation, agent: &AgentSettings) -> bool {
+    let mut climbed = row.climbed.clone().unwrap_or_default();
+    if let Some(kept) = &row.kept {
+        climbed.agents = vec![kept.agent.clone()];
+    }
+    if climbed.agents.iter().any(|id| settings.agent(id).is_some()) {
+        return climbed.agents.contains(&agent.id);
+    }
+    let known = climbed.queues.iter().filter(|queue| settings.queue(queue).is_some());
+    known.chain(&row.queue).any(|queue| agent.queues.contains(queue))
+}
+
+/// When the first promise that runs is due.
+fn due(row: &Conversation) -> i64 {
+    let runs = |target: &&Target| target.is_owed() && target.state != TargetState::Paused;
+    let first = row.targets.iter().filter(runs).map(|target| target.due_at.millis()).min();
+    first.unwrap_or(i64::MAX)
 }
 
 /// The order of waiting.
@@ -328,6 +374,7 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
     let body = parked.map_or(&input.body, |input| &input.body).clone();
     let mut addresses: Vec<(Address, Option<ContactId>)> = vec![];
     let mut routed = None;
+    let mut others_of: Vec<Contact> = vec![];
     let called = match &body {
         InputBody::Call(call) => InputBody::Inbound(Box::new(as_message(state, call, input.at))),
         _ => body,
@@ -339,6 +386,10 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
                 .collect();
             let known = addresses.iter().find_map(|(_, contact)| *contact);
             lookups.contact = known.and_then(|id| model.contacts.get(&id));
+            let others = addresses.iter().filter_map(|(_, contact)| *contact);
+            let mut ids: Vec<ContactId> = others.filter(|id| Some(*id) != known).collect();
+            ids.dedup();
+            others_of = ids.iter().filter_map(|id| model.contacts.get(id).cloned()).collect();
             let thread = inbound.message.thread.clone();
             let place = thread.map(|thread| (inbound.channel.clone(), thread));
             lookups.thread = place.and_then(|place| model.threads.get(&place).copied());
@@ -376,6 +427,7 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
         _ => {}
     }
     lookups.addresses = &addresses;
+    lookups.others = &others_of;
     lookups.routed = routed.as_ref();
     step(state, position, input, &lookups)
 }

@@ -1,0 +1,74 @@
+//! The ladder of a queue: what is done for a conversation that waits for long, step by step.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, QueueId};
+
+/// One step. What it does holds from then on; only `agents` ends with the next step.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LadderStep {
+    /// Counted from when the conversation began to wait, for every step.
+    pub after_ms: i64,
+    /// Only these agents get it until the next step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentId>,
+    /// Skills that are needed no more (0), or only at this level.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub relax: BTreeMap<String, u8>,
+    /// Queues whose agents get it as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub widen: Vec<QueueId>,
+    /// It has at least this priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// Who is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<AgentId>,
+    /// It is moved there, where the ladder of that queue goes on with the same waiting time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    /// If none of those who would get it now is online, the next step follows at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_if_nobody_available: bool,
+}
+
+/// How far up the ladder of its queue a conversation is.
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+pub struct Climbed {
+    /// Steps that were taken.
+    pub step: u16,
+    /// The priority that it has by now.
+    pub priority: u8,
+    /// The skills that it still needs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<String, u8>,
+    /// Only these agents get it for now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentId>,
+    /// Further queues whose agents get it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueId>,
+    /// Who was told by this step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<AgentId>,
+    /// Nobody of those who would have got it was online, so the next step followed at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skipped: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
