@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// How many agents each queue needs by the hour, from what came and how long it took
     Staffing(Staffing),
+    /// Play recorded traffic through another configuration, and show what would differ; writes nothing
+    DryRun(DryRun),
     /// Fold the ledger, compare it with the records and account for every input; exit 1 on any difference
     Verify,
     /// Make the records anew from the ledger
@@ -213,12 +215,22 @@ pub(crate) enum Parked {
 pub(crate) struct Backfill {
     /// Id of the channel
     pub(crate) channel: String,
-    /// From when on: a date such as 2026-03-01, a moment, or 7d
+    /// From when on: a date such as 2026-03-01, a moment, 7d or 12h
     #[arg(long, value_name = "DATE", required_unless_present = "audit")]
     pub(crate) since: Option<String>,
     /// Fetch nothing: compare what the source still has with the ledger; exit 1 if anything is missing
     #[arg(long, conflicts_with = "since")]
     pub(crate) audit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DryRun {
+    /// From when on: a date such as 2026-03-01, a moment, 7d or 12h
+    #[arg(long, value_name = "DATE", default_value = "7d")]
+    pub(crate) since: String,
+    /// What is drawn for conversations that nobody answered; the same seed gives the same report
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

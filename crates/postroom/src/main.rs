@@ -76,6 +76,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Parked(wanted) => commands::parked::run(shared, wanted).await,
         Command::Explain(wanted) => commands::explain::run(shared, wanted).await,
         Command::Staffing(wanted) => commands::staffing::run(shared, wanted).await,
+        Command::DryRun(wanted) => commands::dry_run::run(shared, wanted).await,
         Command::Verify => commands::verify::run(shared).await,
         Command::Rebuild => commands::rebuild::run(shared).await,
         Command::Backfill(wanted) => commands::backfill::run(shared, wanted).await,

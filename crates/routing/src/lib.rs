@@ -12,6 +12,7 @@ mod calendar;
 mod called;
 pub mod codes;
 mod decide;
+pub mod dry_run;
 mod due;
 mod explain;
 pub mod load;

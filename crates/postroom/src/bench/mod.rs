@@ -7,6 +7,7 @@ mod bare;
 mod child;
 mod core;
 mod drive;
+mod dry_run;
 mod engines;
 mod later;
 mod product;
@@ -27,7 +28,7 @@ use indicatif::ProgressBar;
 use tempfile::TempDir;
 
 use self::drive::Pace;
-use self::report::{Cpu, Decide, Flow, Growth, Memory, Ratio, Raw, Report, RuleCost, Run};
+use self::report::{Cpu, Decide, DryRun, Flow, Growth, Memory, Ratio, Raw, Report, RuleCost, Run};
 use self::rounds::{Round, Times};
 use self::stats::{Stopwatch, float, median, rounded};
 use crate::cli::{Bench, Form, Shared};
@@ -98,6 +99,7 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
     let rebuild = later::rebuild(&house).await?;
     step(bar, "deciding");
     let (decide, decide_growth) = decide()?;
+    let dry_run = rounded(dry_run::per_s(dry_run::MESSAGES)?);
     let ns_per_rule = rounded(core::ns_per_rule(wanted.payload_bytes as usize)?);
 
     let of = |figure: fn(&Round) -> f64| median_of(&all, figure);
@@ -143,6 +145,7 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
         start_empty_seconds: of(|round| round.product.start_seconds),
         messages_per_envelope: of(|round| round.product.messages_per_envelope),
         rules: RuleCost { ns_per_rule },
+        dry_run: DryRun { per_s: dry_run },
         raw,
         ingest,
         routed,

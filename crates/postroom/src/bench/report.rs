@@ -18,6 +18,7 @@ pub(super) struct Report {
     /// The same at desks with fewer and more waiting conversations.
     pub(super) decide_growth: Vec<Growth>,
     pub(super) rules: RuleCost,
+    pub(super) dry_run: DryRun,
     pub(super) memory: Memory,
     pub(super) start: Start,
     pub(super) start_empty_seconds: f64,
@@ -82,6 +83,12 @@ pub(super) struct RuleCost {
     pub(super) ns_per_rule: f64,
 }
 
+/// Recorded messages that are played under two configurations with ten rules each, a second.
+#[derive(Debug, Serialize)]
+pub(super) struct DryRun {
+    pub(super) per_s: f64,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Memory {
     pub(super) rss_idle_mib: f64,
@@ -143,6 +150,7 @@ impl Report {
                 ),
                 row("synced appends of 4 KiB", Some(raw.fsync_per_s), None, None),
                 row("decisions of the core", None, Some(self.decide.per_s), None),
+                row("messages of a dry run", None, Some(self.dry_run.per_s), None),
                 row("events rebuilt", None, Some(self.rebuild.events_per_s), None),
             ],
         );

@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use postroom_bus::{Intake, IntakeLimits};
 use postroom_channel::{AcceptError, Audit};
-use postroom_model::{Clock as _, SystemClock, Timestamp};
+use postroom_model::SystemClock;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 
+use super::since::since;
 use crate::cli::{Backfill, Shared};
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::store::Store;
 use crate::{output, setup};
-
-const DAY_MS: i64 = 86_400_000;
 
 pub(crate) async fn run(shared: &Shared, wanted: &Backfill) -> Result<ExitCode, Failure> {
     let since = wanted.since.as_deref().map(since).transpose()?;
@@ -87,13 +86,4 @@ fn told(
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A date, a moment, or a number of days before now.
-fn since(text: &str) -> Result<Timestamp, Failure> {
-    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok()) {
-        return Ok(SystemClock.now().plus_millis(-i64::from(days) * DAY_MS));
-    }
-    let moment = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
-    moment.map_err(|_| Failure::usage("--since is a date such as 2026-03-01, or 7d"))
 }

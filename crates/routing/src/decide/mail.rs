@@ -14,7 +14,7 @@ use super::inbound::{end_of_merges, open, opened, taken_up};
 use crate::{Made, State};
 
 /// Whether messages of such a channel are mails.
-pub(super) fn carries(kind: ChannelKind) -> bool {
+pub(crate) fn carries(kind: ChannelKind) -> bool {
     matches!(kind, ChannelKind::Email | ChannelKind::Imap)
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod target;
 mod timing;
 
 pub(crate) use inbound::default_queue;
+pub(crate) use mail::carries as carries_mail;
 use std::borrow::Cow;
 
 use postroom_model::{

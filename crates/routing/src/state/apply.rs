@@ -2,7 +2,7 @@
 
 use postroom_model::{
     AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
-    EventBody, Freed, Kept, MessageId, Opened, QueueWork, SendResult, Status, TargetState,
+    EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork, SendResult, Status, TargetState,
     Timestamp,
 };
 
@@ -99,11 +99,7 @@ impl State {
             EventBody::ConversationTransferred { queue, .. } => {
                 self.desk.keeps.clear(&id);
                 self.desk.silence.clear(&id);
-                let place = self.queue_place(queue);
-                self.change(id, |open| {
-                    open.queue = place;
-                    at_the_foot(open);
-                });
+                self.transfer(id, queue);
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
@@ -214,6 +210,14 @@ impl State {
             _ => return false,
         }
         true
+    }
+
+    fn transfer(&mut self, id: ConversationId, queue: &QueueId) {
+        let place = self.queue_place(queue);
+        self.change(id, |open| {
+            open.queue = place;
+            at_the_foot(open);
+        });
     }
 
     /// Only one agent gets it for a while.
@@ -428,7 +432,7 @@ impl State {
 
     /// The number of a queue. One that is not configured (any more) gets a place of its own, where
     /// nobody serves it until time moves its conversations on.
-    fn queue_place(&mut self, id: &postroom_model::QueueId) -> usize {
+    fn queue_place(&mut self, id: &QueueId) -> usize {
         if let Some(ix) = self.queue_ix.get(id) {
             return *ix;
         }

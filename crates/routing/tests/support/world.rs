@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, Contact,
-    ContactId, Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut, Input,
-    InputBody, InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork, Reason,
-    Settings, Status, Target, TargetState, Timestamp, Transition,
+    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, Bodies, ChannelKind,
+    Contact, ContactId, Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut,
+    Input, InputBody, InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork,
+    Reason, Settings, Status, Target, TargetState, Timestamp, Transition,
 };
 use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
 use uuid::Uuid;
@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// All that happened.
     pub(crate) log: Vec<(Timestamp, Event)>,
+    pub(crate) bodies: Bodies,
     seq: u64,
 }
 
@@ -35,6 +36,7 @@ impl World {
             model: Model::default(),
             now: Timestamp::from_millis(BEGIN),
             log: vec![],
+            bodies: Bodies::new(),
             seq: 0,
         }
     }
@@ -86,6 +88,7 @@ impl World {
 
     fn fold(&mut self, step: Step) -> Transition {
         let transition = step.transition;
+        self.bodies.extend(step.bodies);
         for event in &transition.events {
             self.check_assignment(event);
             self.model.fold_event(transition.at, event);
