@@ -33,6 +33,8 @@ dialect = "asterisk-cdr"
 file = "{}"
 region = "DE"
 recording_hosts = ["127.0.0.1"]
+recording_username = "postroom"
+recording_password = "canary-of-the-store"
 
 [[channels]]
 id = "line"
@@ -185,6 +187,8 @@ async fn recording_is_fetched_once_and_only_from_hosts_that_are_named() {
     assert_eq!((away.status, &away.json()["code"]), (502, &json!("recording_not_fetched")));
     let first = client.get(&recordings[0], &admin).await;
     assert_eq!((first.status, first.text().as_str()), (200, "{}"), "{}", first.text());
+    let proof = store.got().last().map(|got| got.headers["authorization"].clone()).unwrap();
+    assert_eq!(proof, "Basic cG9zdHJvb206Y2FuYXJ5LW9mLXRoZS1zdG9yZQ==");
     // Once it is kept, nobody is asked again.
     let kept = async {
         let mut again = again();
@@ -274,6 +278,45 @@ async fn legs_that_are_posted_one_by_one_become_calls() {
     assert_eq!(shown("open"), ("Missed call from +4930901822".to_owned(), 0));
     // Its end was told first, so it waited until its answer was.
     assert_eq!(shown("resolved"), ("Missed call from +4930901821".to_owned(), 0));
+    server.stop().await;
+    house.verify().await;
+}
+
+/// A call of whoever has a chat open, from a log of which a line is damaged.
+#[tokio::test]
+async fn posted_log_goes_where_a_rule_says_and_its_damaged_line_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = r#"
+[[rules]]
+when = "message.kind == 'call' && message.attributes.disposition == 'answered'"
+attach = true
+
+[[channels]]
+id = "posted"
+kind = "phone"
+dialect = "asterisk-cdr"
+secret = "a-word-of-the-tests"
+region = "DE"
+"#;
+    let phones = with_phones(&folder.path().join("Master.csv"));
+    let house = House::new(&format!("{phones}{rule}"));
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    let mut stream = client.stream("?after=0", &admin, None).await;
+    let chat =
+        json!({ "id": "m1", "thread": "t1", "from": { "phone": "+4930901000" }, "text": "Hello" });
+    assert_eq!(client.event(&chat).await.status, 202);
+    let (_, opened) = stream.next_of("conversation.opened").await;
+    let log = format!("{}damaged\n", line(0, "ANSWERED"));
+    let path = format!("/v1/channels/posted/events?token={WORD}");
+    assert_eq!(client.send("POST", &path, &[], log.as_bytes()).await.status, 202);
+    let (_, told) = stream.next_of("call.recorded").await;
+    assert_eq!(told["conversation"], opened["conversation"], "{told:#}");
+    let (_, parked) = stream.next_of("input.parked").await;
+    assert_eq!(parked["details"]["code"], "log_records_unreadable", "{parked:#}");
+    let all = client.get_json("/v1/conversations?view=all", &admin).await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
     server.stop().await;
     house.verify().await;
 }

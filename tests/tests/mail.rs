@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use postroom_model::SeededRandom;
-use postroom_tests::mail::{Delivered, Postfix, config_with_mail, free_port, submit};
+use postroom_testkit::{Answer, ScriptedDns};
+use postroom_tests::mail::{
+    Delivered, Postfix, config_with_checks, config_with_mail, free_port, submit,
+};
 use postroom_tests::process::{Client, House, Server, WAIT, again};
 use postroom_tests::street::wanted;
 use serde_json::{Value, json};
@@ -111,6 +116,7 @@ async fn customer_and_agent_write_to_each_other_through_a_mail_server() {
     }
     // Whoever does not take part is heard, and not taken for her.
     let eve = "Eve <eve@customer.test>";
+    let mut aside = None;
     for (id, to, more) in [
         ("5@eve", address.as_str(), String::new()),
         ("6@eve", SUPPORT, answered),
@@ -118,6 +124,8 @@ async fn customer_and_agent_write_to_each_other_through_a_mail_server() {
     ] {
         submit(postfix.address, "eve@customer.test", to, &mail(eve, id, &more)).await;
         let found = conversation_of(&client, &admin, id).await;
+        // All of it in one place.
+        assert_eq!(aside.get_or_insert(found["id"].clone()), &found["id"], "{id}");
         assert_ne!(found["id"], opened["id"], "{id}");
         assert_eq!(found["linked"], opened["id"], "{id}");
         assert_ne!(found["contact"], opened["contact"]);
@@ -169,6 +177,71 @@ async fn answer_that_comes_back_is_shown_as_failed_and_the_conversation_waits_ag
     .await;
     assert_eq!(conversation_of(&client, &admin, "2@gone.test").await["id"], opened["id"]);
     reply(&client, &bob, &opened, &json!({ "text": "Once more." })).await;
+    server.stop().await;
+    house.verify().await;
+}
+
+/// What a domain says of who may write in its name decides whether a sender is let in.
+#[tokio::test]
+async fn sender_that_its_domain_disowns_is_heard_and_not_let_in() {
+    let dns = ScriptedDns::start(&[
+        ("customer.test", Answer::Txt("v=spf1 ip4:127.0.0.1 -all")),
+        ("_dmarc.customer.test", Answer::Txt("v=DMARC1; p=reject")),
+        ("evil.test", Answer::Txt("v=spf1 ip4:127.0.0.1 -all")),
+    ])
+    .await;
+    let lmtp = free_port().await;
+    let postfix = Postfix::start(lmtp, &["ada"]).await;
+    let house = House::new(&config_with_checks(lmtp, postfix.address, dns.address));
+    let server = house.serve().await;
+    let (client, admin) = (server.client(), house.token("admin", None).await);
+    let said = house.ok(&["doctor", "--json"]).await;
+    assert!(said.contains("channel mail dns"), "{said}");
+    let ada = "Ada <ada@customer.test>";
+    let answers = "In-Reply-To: <1@customer.test>\n";
+    for (id, sender, more) in [
+        ("1@customer.test", "ada@customer.test", ""),
+        ("2@customer.test", "ada@customer.test", answers),
+        // In her name, from another host's sender.
+        ("3@evil.test", "eve@evil.test", answers),
+    ] {
+        submit(postfix.address, sender, SUPPORT, &mail(ada, id, more)).await;
+    }
+    let opened = conversation_of(&client, &admin, "1@customer.test").await;
+    assert_eq!(conversation_of(&client, &admin, "2@customer.test").await["id"], opened["id"]);
+    let forged = conversation_of(&client, &admin, "3@evil.test").await;
+    assert_ne!(forged["id"], opened["id"]);
+    assert_eq!(forged["linked"], opened["id"]);
+    for (row, verdict) in [(&opened, "pass"), (&forged, "fail")] {
+        let path = format!("/v1/conversations/{}/timeline?limit=200", row["id"].as_str().unwrap());
+        let timeline = client.get(&path, &admin).await.json();
+        let items = timeline["items"].as_array().unwrap();
+        let message = items.iter().find(|item| item["type"] == "message.received").unwrap();
+        assert_eq!(message["message"]["attributes"]["authentication"], verdict, "{message:#}");
+    }
+    server.stop().await;
+    house.verify().await;
+}
+
+/// The mail of the day that the demo plays: in at the listener, out to the demo, and back.
+#[tokio::test]
+async fn demo_writes_a_mail_sees_its_answer_arrive_and_answers_that() {
+    let (lmtp, out) =
+        (free_port().await, SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().await)));
+    let config = config_with_mail(lmtp, out);
+    let house = House::new(&config);
+    let server = house.serve().await;
+    let listens = server.address.trim_start_matches("http://");
+    let demo = house.path().join("demo.toml");
+    fs::write(&demo, format!("[server]\nlisten = \"{listens}\"\n{config}")).unwrap();
+    let said = house.ok_with(&demo, 3 * WAIT, &["demo", "--json"]).await;
+    let played: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(played["totals"]["unaccounted"], 0);
+    let day = played["day"].as_array().unwrap();
+    let of_petra: Vec<&Value> =
+        day.iter().filter(|line| line["customer"] == "Petra Novák").collect();
+    let answers: Vec<&Value> = of_petra.iter().map(|line| &line["answer"]).collect();
+    assert_eq!(answers, [&json!("arrived"), &Value::Null], "{day:#?}");
     server.stop().await;
     house.verify().await;
 }

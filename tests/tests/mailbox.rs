@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use postroom_model::SeededRandom;
 use postroom_testkit::{DOVECOT_PASSWORD, Dovecot};
+use postroom_tests::mail::{Postfix, free_port};
 use postroom_tests::process::{Client, House, WAIT, again, config};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 fn with_mailbox(dovecot: &Dovecot, more: &str) -> String {
@@ -70,6 +71,95 @@ async fn all(client: &Client, admin: &str, mails: usize) -> BTreeMap<String, usi
         }
     };
     tokio::time::timeout(WAIT, waiting).await.unwrap()
+}
+
+/// The conversation in which the mail with this id stands.
+async fn conversation_of(client: &Client, admin: &str, id: &str) -> Value {
+    let find = async {
+        let mut again = again();
+        loop {
+            again.tick().await;
+            let page = client.get("/v1/conversations?view=all&limit=200", admin).await.json();
+            for row in page["items"].as_array().into_iter().flatten() {
+                let path = format!("/v1/conversations/{}/timeline", row["id"].as_str().unwrap());
+                let timeline = client.get(&path, admin).await.json();
+                let mut items = timeline["items"].as_array().into_iter().flatten();
+                if items.any(|item| item["message"]["external_id"] == id) {
+                    return row.clone();
+                }
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, find).await.unwrap()
+}
+
+/// Out of the mailbox, answered through another server, and back into the same conversation.
+#[tokio::test]
+async fn mail_of_a_mailbox_is_answered_and_the_answer_to_that_comes_back() {
+    let mut dovecot = Dovecot::start().await;
+    let postfix = Postfix::start(free_port().await, &["ada", "eve"]).await;
+    let (host, port) = (postfix.address.ip(), postfix.address.port());
+    let sending = format!(
+        "address = \"support@postroom.test\"\nauthserv_id = \"mx.test\"\nsent_folder = \"Sent\"\n\
+         token_secret = \"a secret that the tests may know\"\n\
+         [channels.smtp]\nhost = \"{host}\"\nport = {port}\ntls = \"none\"\n"
+    );
+    let house = House::new(&with_mailbox(&dovecot, &sending));
+    let doctor = house.ok(&["doctor", "--json"]).await;
+    assert!(doctor.contains("channel mail smtp"), "{doctor}");
+    let server = house.serve().await;
+    let client = server.client();
+    let (admin, bob) = (house.token("admin", None).await, house.token("agent", Some("bob")).await);
+    let write = |from: &str, to: &str, id: &str, more: &str| {
+        format!(
+            "{more}From: {from}@customer.test\r\nTo: {to}\r\nSubject: My order\r\n\
+             Message-ID: <{id}>\r\n\r\nWhere is it?\r\n"
+        )
+    };
+    let passed = "Authentication-Results: mx.test; dmarc=pass header.from=customer.test\r\n";
+    let first = write("ada", "support@postroom.test", "1@customer.test", passed);
+    dovecot.deliver("ada", "INBOX", first.as_bytes());
+    let opened = conversation_of(&client, &admin, "1@customer.test").await;
+    let path = format!("/v1/conversations/{}", opened["id"].as_str().unwrap());
+    let replies = format!("{path}/replies");
+    let taken = client.post(&replies, &bob, &json!({ "text": "On its way." })).await;
+    assert_eq!(taken.status, 202, "{}", taken.text());
+    let answer = postfix.mailbox("ada").wait_for(1).await.remove(0);
+    assert_eq!(answer.bracketed("In-Reply-To"), "1@customer.test", "{}", answer.text);
+    assert_eq!(answer.bracketed("From"), "support@postroom.test");
+    let address = answer.bracketed("Reply-To");
+    assert!(address.starts_with("support+"), "{address}");
+    // A copy of it stands in the mailbox, once.
+    let kept = async {
+        let mut again = again();
+        while dovecot.count("ada", "Sent") == 0 {
+            again.tick().await;
+        }
+    };
+    tokio::time::timeout(WAIT, kept).await.unwrap();
+
+    // She answers, by the address alone; somebody else who has it is heard and not let in; and who is not
+    // from whom they say is not, either.
+    let failed = "Authentication-Results: mx.test; dmarc=fail (p=reject)\r\n";
+    for (from, id, more) in [
+        ("ada", "2@customer.test", passed),
+        ("eve", "3@customer.test", ""),
+        ("ada", "4@customer.test", failed),
+    ] {
+        dovecot.deliver("ada", "INBOX", write(from, &address, id, more).as_bytes());
+        let found = conversation_of(&client, &admin, id).await;
+        assert_eq!(found["id"] == opened["id"], id == "2@customer.test", "{id}");
+        let path = format!("/v1/conversations/{}", found["id"].as_str().unwrap());
+        let linked = client.get(&path, &admin).await.json()["linked"].clone();
+        assert_eq!(linked == opened["id"], id != "2@customer.test", "{id}");
+    }
+    let taken = client.post(&replies, &bob, &json!({ "text": "It is there." })).await;
+    assert_eq!(taken.status, 202, "{}", taken.text());
+    let answers = postfix.mailbox("ada").wait_for(2).await;
+    assert!(answers.iter().any(|answer| answer.bracketed("In-Reply-To") == "2@customer.test"));
+    server.stop().await;
+    house.verify().await;
+    assert_eq!(dovecot.count("ada", "Sent"), 2);
 }
 
 /// kill -9 while a mailbox is taken over, mails come in and are moved away (P1, P3).
@@ -136,7 +226,8 @@ async fn mailbox_is_doctored_watched_audited_and_fetched_again() {
     let server = house.serve().await;
     let client = server.client();
     let admin = house.token("admin", None).await;
-    let mut stream = client.stream("", &admin, None).await;
+    // It may have looked before anybody listened.
+    let mut stream = client.stream("?after=0", &admin, None).await;
     stream.next_of("cursor.moved").await;
     let mut took = Vec::new();
     for number in 6..=10 {

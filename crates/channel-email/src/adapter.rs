@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_channel::{
-    AcceptError, Adapter, Examined, Files, Guard, Inlet, OptionError, SendError, SendReceipt,
+    AcceptError, Adapter, Examined, Files, Guard, Inlet, OptionError, Patience, SendError,
+    SendReceipt,
 };
 use postroom_model::{ChannelId, Outbound};
 use tokio_util::sync::CancellationToken;
@@ -115,6 +116,13 @@ impl Adapter for EmailAdapter {
             let found = found.map_err(|detail| ("listen_failed", detail));
             examined.push(Examined { part: format!("{} listen", self.channel), found });
         }
+        if let Some(house) = &self.house
+            && let Some(prover) = &house.prover
+        {
+            let domain = house.boxes.first().map(|one| one.letterbox.domain()).unwrap_or_default();
+            let found = prover.examine(domain).await.map_err(|detail| ("dns_failed", detail));
+            examined.push(Examined { part: format!("{} dns", self.channel), found });
+        }
         if let Some(outgoing) = &self.outgoing {
             let found = outgoing.examine().await.map_err(|error| (error.code, error.detail));
             let found = found.map(|()| "the server lets us in".to_owned());
@@ -127,9 +135,13 @@ impl Adapter for EmailAdapter {
         self.outgoing.is_some()
     }
 
+    fn patience(&self) -> Patience {
+        Patience::Days
+    }
+
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError> {
         match &self.outgoing {
-            Some(outgoing) => outgoing.send(outbound, files).await,
+            Some(outgoing) => Ok(outgoing.send(outbound, files).await?.receipt),
             None => {
                 let detail = "the channel has no [channels.smtp], so nothing can leave through it";
                 Err(SendError::permanent("channel_cannot_send", detail))

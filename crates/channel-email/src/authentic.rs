@@ -1,4 +1,4 @@
-//! Whether a mail is from whom it says: what a server of ours wrote into its header (RFC 8601).
+//! Whether a mail is from whom it says: what a server of ours, or we ourselves, found (RFC 8601).
 
 /// What is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +46,18 @@ pub(crate) fn fields<'a>(raw: &'a [u8], name: &'a str) -> impl Iterator<Item = S
 
 /// What `server` found: its topmost field counts, and no other server's. None if it wrote none.
 pub(crate) fn results(raw: &[u8], server: &str, sender: Option<&str>) -> Option<Verdict> {
-    let domain = sender.and_then(|sender| Some(sender.rsplit_once('@')?.1.to_lowercase()));
     fields(raw, "Authentication-Results").find_map(|value| {
         let value = value.to_lowercase();
         let (id, results) = value.split_once(';').unwrap_or((&value, ""));
         let id = id.split_whitespace().next()?;
-        (id == server).then(|| judged(results, domain.as_deref()))
+        (id == server).then(|| verdict(results, sender))
     })
 }
 
-fn judged(results: &str, domain: Option<&str>) -> Verdict {
+/// What follows from results, which are in lower case, for mail from this sender.
+pub(crate) fn verdict(results: &str, sender: Option<&str>) -> Verdict {
+    let domain = sender.and_then(|sender| Some(sender.rsplit_once('@')?.1.to_lowercase()));
+    let domain = domain.as_deref();
     let mut aligned = false;
     for result in results.split(';').map(str::trim) {
         let word = result.split([' ', '\t', '(']).next().unwrap_or_default();

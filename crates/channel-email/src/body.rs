@@ -126,11 +126,25 @@ pub(crate) fn shown(source: &str) -> (Option<String>, Option<&'static str>) {
 }
 
 pub(crate) fn unix_lines(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\r', '\0']) {
+    let Some(mut at) = memchr::memchr2(b'\r', b'\0', text.as_bytes()) else {
         return Cow::Borrowed(text);
+    };
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_at_checked(at) {
+        out.push_str(before);
+        rest = match after.strip_prefix('\r') {
+            Some(tail) => {
+                out.push('\n');
+                tail.strip_prefix('\n').unwrap_or(tail)
+            }
+            None => after.strip_prefix('\0').unwrap_or_default(),
+        };
+        let next = memchr::memchr2(b'\r', b'\0', rest.as_bytes());
+        let Some(next) = next else { break };
+        at = next;
     }
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    Cow::Owned(text.replace('\0', ""))
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// Lines that end with a space go on in the next of the same depth of quotation.
@@ -185,8 +199,23 @@ fn head(text: &str, max: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{newest, unflowed};
+    use super::{newest, unflowed, unix_lines};
     use crate::page;
+
+    #[test]
+    fn lines_end_alike_and_nothing_is_hidden() {
+        for (text, plain) in [
+            ("", ""),
+            ("a\nb", "a\nb"),
+            ("a\r\nb\r\n", "a\nb\n"),
+            ("\ra\r\r\n\r", "\na\n\n\n"),
+            ("a\0b\r\0\n", "ab\n\n"),
+            ("\0", ""),
+            ("你\r\n好", "你\n好"),
+        ] {
+            assert_eq!(unix_lines(text), plain, "{text:?}");
+        }
+    }
 
     #[test]
     fn flowed_lines_are_put_together() {

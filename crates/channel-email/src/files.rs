@@ -19,10 +19,10 @@ pub(crate) struct Files {
     pub(crate) left_out: usize,
 }
 
-/// The files among the parts, in order. `is_body` says which parts are shown as the text.
-pub(crate) fn of(message: &Message<'_>, raw: &[u8], is_body: impl Fn(usize) -> bool) -> Files {
+/// The files among the parts, in order, taken out of them. `is_body` says which parts are shown as the text.
+pub(crate) fn of(message: &mut Message<'_>, raw: &[u8], is_body: impl Fn(usize) -> bool) -> Files {
     let mut files = Files::default();
-    for (index, part) in message.parts.iter().enumerate() {
+    for (index, part) in message.parts.iter_mut().enumerate() {
         if matches!(part.body, PartType::Multipart(_)) || is_body(index) {
             continue;
         }
@@ -30,12 +30,11 @@ pub(crate) fn of(message: &Message<'_>, raw: &[u8], is_body: impl Fn(usize) -> b
             files.left_out += 1;
             continue;
         }
-        let bytes = mime::bytes(part, raw);
         let mut attachment = described(part, mime::fields(part, raw));
+        let bytes = mime::take_bytes(part, raw);
         attachment.size_bytes = Some(bytes.len() as u64);
         attachment.sha256 = Some(Digest::of(&bytes));
-        let content =
-            Content { attachment: files.attachments.len(), bytes: Bytes::from(bytes.into_owned()) };
+        let content = Content { attachment: files.attachments.len(), bytes: Bytes::from(bytes) };
         files.attachments.push(attachment);
         files.contents.push(content);
     }

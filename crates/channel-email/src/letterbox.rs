@@ -9,7 +9,7 @@ use postroom_model::{
     Address, Automation, AutomationClass, Message, MessageId, Receipt, ReceiptStatus, mail_thread,
 };
 
-use crate::authentic::{self, Verdict};
+use crate::authentic;
 use crate::options::MailAddress;
 use crate::token::{TAG_SIGN, Tokens};
 use crate::{EmailOptions, MailError, read};
@@ -32,8 +32,9 @@ pub struct Envelope<'a> {
     pub recipients: &'a [String],
     /// Where a bounce would go: nowhere, if it is empty.
     pub sender: Option<&'a str>,
-    /// What we found out of who sent it; what the header says counts otherwise.
-    pub verdict: Option<Verdict>,
+    /// What we found out ourselves of who sent it, in the words of `Authentication-Results`; what the
+    /// header says counts otherwise.
+    pub results: Option<&'a str>,
 }
 
 impl Letterbox {
@@ -48,6 +49,16 @@ impl Letterbox {
     /// Whether mail to this address belongs to the channel, whatever stands behind a `+`.
     pub fn takes(&self, address: &str) -> bool {
         self.own(address).is_some()
+    }
+
+    /// The domain that customers write to.
+    pub(crate) fn domain(&self) -> &str {
+        self.addresses.first().map_or("", |address| address.domain.as_str())
+    }
+
+    /// Whether a server is named that tells who sent a mail.
+    pub(crate) fn believes_another(&self) -> bool {
+        self.authserv_id.is_some()
     }
 
     /// Reads one mail.
@@ -79,10 +90,14 @@ impl Letterbox {
     /// Who sent it, as far as that is proved, and whether it is our own.
     fn judge(&self, message: &mut Message, raw: &[u8], envelope: &Envelope<'_>) {
         let sender = sender(message);
-        let verdict = envelope.verdict.or_else(|| {
-            let server = self.authserv_id.as_deref()?;
-            authentic::results(raw, server, sender.as_deref())
-        });
+        let verdict = match (envelope.results, self.authserv_id.as_deref()) {
+            (Some(own), _) => Some(authentic::verdict(own, sender.as_deref())),
+            (None, Some(server)) => authentic::results(raw, server, sender.as_deref()),
+            (None, None) => None,
+        };
+        if let Some(own) = envelope.results {
+            message.attributes.insert("authentication_results".to_owned(), own.into());
+        }
         if let Some(verdict) = verdict {
             message.attributes.insert("authentication".to_owned(), verdict.name().into());
         }

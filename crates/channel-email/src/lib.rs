@@ -33,11 +33,13 @@ mod options;
 mod page;
 mod pause;
 mod phrases;
+mod proof;
 mod read;
 mod report;
 mod scan;
 mod send;
 mod token;
+pub mod trial;
 mod visible;
 mod words;
 
@@ -47,9 +49,9 @@ pub use error::MailError;
 pub use inspect::{BareBody, inspect, inspect_body};
 pub use letterbox::{Envelope, Letterbox};
 pub use options::{
-    DkimOptions, EmailOptions, ListenOptions, Login, MailAddress, Protocol, Security, SmtpOptions,
-    TlsFiles,
+    DkimOptions, EmailOptions, ListenOptions, Login, MailAddress, Pass, ProofOptions, Protocol,
+    Security, SmtpOptions, TlsFiles,
 };
 pub use read::parse;
-pub use send::Outgoing;
+pub use send::{Outgoing, Passes, Sent};
 pub use token::Tokens;

@@ -69,6 +69,22 @@ pub const DATA_LINE_BYTES_MAX: usize = 1024 * 1024;
 /// How long one mail may take to come, in seconds.
 pub const DATA_S_MAX: u64 = 600;
 
+/// How long all questions to the DNS about one mail may take, in seconds.
+pub const DNS_S_DEFAULT: u64 = 10;
+pub const DNS_S_MAX: u64 = 60;
+/// Name servers of one listener.
+pub const DNS_SERVERS_MAX: usize = 8;
+/// Answers of name servers that are kept.
+pub const DNS_CACHE_MAX: u64 = 4_096;
+/// How long an answer is kept, in seconds, whatever its server allows.
+pub const DNS_KEPT_S_MAX: u64 = 3_600;
+/// The same, of an answer that there is nothing.
+pub const DNS_MISSING_KEPT_S_MAX: u64 = 300;
+/// Signatures of one mail that are checked.
+pub const SIGNATURES_CHECKED_MAX: usize = 10;
+/// Fields that one signature may name.
+pub const SIGNED_FIELDS_MAX: usize = 200;
+
 /// How long it may take until the server is ready for an answer, in seconds. With the server's own
 /// answer it has to fit into the deadline of an attempt.
 pub const SMTP_TIMEOUT_S_DEFAULT: u64 = 15;

@@ -21,7 +21,7 @@ static PARSER: LazyLock<MessageParser> =
 /// Gives `make` the parts of `raw`. The library must not take the program down with it.
 pub(crate) fn read<T>(
     raw: &[u8],
-    make: impl FnOnce(&Message<'_>, &[u8]) -> T,
+    make: impl FnOnce(Message<'_>, &[u8]) -> T,
 ) -> Result<T, MailError> {
     let raw = unix_lines(raw);
     let raw = beheaded(&raw);
@@ -39,7 +39,7 @@ pub(crate) fn read<T>(
         if count(&message) > PARTS_MAX {
             return Err(MailError::TooManyParts);
         }
-        Ok(make(&message, raw))
+        Ok(make(message, raw))
     });
     catch_unwind(work).unwrap_or(Err(MailError::Unreadable))
 }
@@ -174,6 +174,16 @@ pub(crate) fn bytes<'a>(part: &'a MessagePart<'_>, raw: &'a [u8]) -> Cow<'a, [u8
         PartType::Text(text) | PartType::Html(text) => {
             decoded(part, raw).unwrap_or(Cow::Borrowed(text.as_bytes()))
         }
+    }
+}
+
+/// The same, taken out of the part where they are its own: files are large.
+pub(crate) fn take_bytes(part: &mut MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
+    match &mut part.body {
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
+            std::mem::take(bytes).into_owned()
+        }
+        _ => bytes(part, raw).into_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod dkim;
 mod listen;
+mod proof;
 mod smtp;
 mod table;
 
@@ -13,7 +14,8 @@ use serde_json::{Map, Value};
 
 pub use self::dkim::DkimOptions;
 pub use self::listen::{ListenOptions, Protocol, TlsFiles};
-pub use self::smtp::{Login, Security, SmtpOptions};
+pub use self::proof::ProofOptions;
+pub use self::smtp::{Login, Pass, Security, SmtpOptions};
 use self::table::Table;
 use crate::limits::{ADDRESS_LOCAL_BYTES_MAX, ALIASES_MAX, TOKEN_SECRET_BYTES_MIN};
 use crate::token::TAG_CHARS;
@@ -24,6 +26,18 @@ const KEYS: [&str; 9] = [
     "authserv_id",
     "dkim",
     "listen",
+    "name",
+    "previous_token_secret",
+    "smtp",
+    "token_secret",
+];
+
+/// Those of them that a mailbox which is fetched has as well.
+const MAILBOX_KEYS: [&str; 8] = [
+    "address",
+    "aliases",
+    "authserv_id",
+    "dkim",
     "name",
     "previous_token_secret",
     "smtp",
@@ -121,6 +135,12 @@ impl EmailOptions {
                         true` make it";
             root.mistake("token_secret", "a channel that sends needs one", help);
         }
+        let asked = table.get("listen").and_then(|listen| listen.get("verify"));
+        if authserv_id.is_some() && asked == Some(&Value::Bool(true)) {
+            let help =
+                "leave one of them out: the server before this one checks senders, or this one";
+            root.mistake("listen.verify", "authserv_id names who checks senders", help);
+        }
         if smtp.is_none() && table.contains_key("dkim") && !table.contains_key("smtp") {
             root.mistake("dkim", "nothing is sent without smtp", "add [channels.smtp]");
         }
@@ -130,6 +150,22 @@ impl EmailOptions {
             }
             _ => Err(errors),
         }
+    }
+
+    /// What a mailbox that is fetched may name of these.
+    pub fn mailbox_keys() -> &'static [&'static str] {
+        &MAILBOX_KEYS
+    }
+
+    /// Reads those keys of a mailbox's table; none if it has none of them.
+    pub fn parse_mailbox(table: &Map<String, Value>) -> Result<Option<Self>, Vec<OptionError>> {
+        let own = table.iter().filter(|(key, _)| MAILBOX_KEYS.contains(&key.as_str()));
+        let own: Map<String, Value> =
+            own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if own.is_empty() {
+            return Ok(None);
+        }
+        Self::parse(&own).map(Some)
     }
 
     /// Every address whose mail belongs to the channel.

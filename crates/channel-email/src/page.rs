@@ -10,7 +10,7 @@ mod tags;
 
 pub(crate) use marks::{Mark, may_be_marked};
 
-use self::marks::{Region, region};
+use self::marks::{Known, Region, region};
 use self::tags::{Tag, Token, Tokens};
 
 /// Elements within each other that are kept track of; deeper ones count as the innermost of these.
@@ -73,10 +73,11 @@ impl Writer {
     }
 
     fn open(&mut self, tag: &Tag<'_>) {
+        let known = Known::of(tag);
         match tag.name.as_str() {
             "br" => return self.line_end(),
             "hr" => {
-                self.cut |= marks::begins_original(tag);
+                self.cut |= marks::begins_original(tag, &known);
                 self.break_by(1);
                 self.words(RULE);
                 return self.break_by(1);
@@ -89,10 +90,10 @@ impl Writer {
             _ => {}
         }
         self.break_by(breaks(&tag.name));
-        if marks::begins_original(tag) {
+        if marks::begins_original(tag, &known) {
             self.cut = true;
         }
-        let region = region(tag);
+        let region = region(tag, &known);
         self.enter(region);
         if tag.name == "li" {
             self.item();
@@ -231,7 +232,11 @@ impl Writer {
             self.page.text.push(' ');
         }
         self.gap = false;
-        self.page.text.extend(words.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }));
+        if words.contains('\u{a0}') {
+            self.page.text.push_str(&words.replace('\u{a0}', " "));
+        } else {
+            self.page.text.push_str(words);
+        }
     }
 
     fn finish(mut self) -> Page {

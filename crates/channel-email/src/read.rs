@@ -19,18 +19,13 @@ pub fn parse(raw: &[u8]) -> Result<Received, MailError> {
     Ok(Received { arrivals: vec![arrival], ..Received::default() })
 }
 
-fn assemble(parts: &Parts<'_>, raw: &[u8]) -> Arrival {
-    let Some(root) = parts.parts.first() else { return Arrival::default() };
-    let fields = mime::fields(root, raw);
-    let body = body::of(parts, raw);
-    let files = files::of(parts, raw, |index| body.parts.contains(&index));
-    let mut message = Message { kind: MessageKind::Email, ..Message::default() };
-    head(&mut message, fields, raw.get(root.offset_body as usize..).unwrap_or_default());
-    let report = told(&message, parts, raw, fields, body.text.as_deref().unwrap_or_default());
-    let sender = sender(&message);
-    let subject = message.subject.clone().unwrap_or_default();
-    message.automation = Some(automation::of(fields, &subject, &sender, &report));
-    let mut attributes = attributes(fields, &report);
+fn assemble(mut parts: Parts<'_>, raw: &[u8]) -> Arrival {
+    let body = body::of(&parts, raw);
+    let Some(mut message) = told_of(&parts, raw, body.text.as_deref().unwrap_or_default()) else {
+        return Arrival::default();
+    };
+    let files = files::of(&mut parts, raw, |index| body.parts.contains(&index));
+    let attributes = &mut message.attributes;
     if body.cut {
         attributes.insert("text_cut".to_owned(), true.into());
     }
@@ -39,19 +34,32 @@ fn assemble(parts: &Parts<'_>, raw: &[u8]) -> Arrival {
     }
     if let Some(source) = &body.html {
         let (html, code) = body::shown(source);
-        message.html = html;
         attributes.extend(code.map(|code| ("html_left_out".to_owned(), json!(code))));
+        message.html = html;
     }
     message.text = body.text;
     message.visible_text = body.visible_text;
     message.attachments = files.attachments;
+    Arrival { message, contents: files.contents }
+}
+
+/// What stands in the header, and what is told of other mails.
+fn told_of(parts: &Parts<'_>, raw: &[u8], text: &str) -> Option<Message> {
+    let root = parts.parts.first()?;
+    let fields = mime::fields(root, raw);
+    let mut message = Message { kind: MessageKind::Email, ..Message::default() };
+    head(&mut message, fields, raw.get(root.offset_body as usize..).unwrap_or_default());
+    let report = told(&message, parts, raw, fields, text);
+    let sender = sender(&message);
+    let subject = message.subject.clone().unwrap_or_default();
+    message.automation = Some(automation::of(fields, &subject, &sender, &report));
+    message.attributes = attributes(fields, &report);
     message.reply_to_id = report
         .original_id
         .or_else(|| message.in_reply_to.first().cloned())
         .or_else(|| message.references.last().cloned());
     message.bounces = report.bounces;
-    message.attributes = attributes;
-    Arrival { message, contents: files.contents }
+    Some(message)
 }
 
 /// What stands in the header. `content` is what follows it.

@@ -29,10 +29,21 @@ pub(crate) fn check(raw: &[u8]) -> Result<bool, MailError> {
     Count::default().read(raw, 0)
 }
 
+/// The lines of a mail, with their ends.
+fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut ends, mut from) = (memchr::memchr_iter(b'\n', raw), 0);
+    std::iter::from_fn(move || {
+        let end = ends.next().map_or(raw.len(), |at| at + 1);
+        let line = raw.get(from..end).filter(|line| !line.is_empty());
+        from = end;
+        line
+    })
+}
+
 /// The header of the mail itself.
 fn check_header(raw: &[u8]) -> Result<(), MailError> {
     let (mut fields, mut bytes) = (0, 0);
-    for line in raw.split_inclusive(|byte| *byte == b'\n') {
+    for line in lines(raw) {
         if bytes > 0 && line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
@@ -73,7 +84,7 @@ impl Count {
         let mut block = Block::default();
         let mut missing: BTreeSet<Vec<u8>> = BTreeSet::new();
         let (mut unnamed, mut at) = (0, 0);
-        for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        for line in lines(raw) {
             let next = at + line.len();
             match line.iter().find(|byte| !byte.is_ascii_whitespace()) {
                 None => {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use postroom_channel::{
-    AcceptError, Adapter, Audit, Examined, Files, Guard, Inlet, OptionError, SendError, SendReceipt,
+    AcceptError, Adapter, Audit, Examined, Files, Guard, Inlet, OptionError, Patience, SendError,
+    SendReceipt,
 };
+use postroom_channel_email::{EmailOptions, Letterbox, Outgoing, Passes, Tokens as Signs};
 use postroom_model::{ChannelId, Clock, Outbound, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::ImapError;
 use crate::folder::Folder;
 use crate::limits::FETCHING_MAX;
-use crate::options::ImapOptions;
+use crate::options::{ImapOptions, OAuth, SignIn};
+use crate::sent::Copies;
 use crate::session::{Session, Way};
 use crate::tls;
 use crate::token::Tokens;
@@ -38,8 +41,12 @@ impl ImapCommons {
 #[derive(Debug)]
 pub struct ImapAdapter {
     channel: ChannelId,
-    way: Way,
+    way: Arc<Way>,
     commons: ImapCommons,
+    /// Set if it is known whose mail it is.
+    letterbox: Option<Arc<Letterbox>>,
+    outgoing: Option<Outgoing>,
+    copies: Option<Copies>,
 }
 
 impl ImapAdapter {
@@ -51,9 +58,19 @@ impl ImapAdapter {
     ) -> Result<Self, Vec<OptionError>> {
         let tls = tls::config(options.ca.as_deref()).map_err(|error| vec![error])?;
         let commons = commons.clone();
-        let tokens = Tokens::new(commons.guard.clone(), Arc::clone(&commons.clock));
-        let way = Way { options, guard: commons.guard.clone(), tls, tokens };
-        Ok(Self { channel, way, commons })
+        let tokens = Arc::new(Tokens::new(commons.guard.clone(), Arc::clone(&commons.clock)));
+        let signs = |mail: &EmailOptions| Signs::new(channel.clone(), &mail.token_secrets);
+        let mail = options.mail.as_ref();
+        let letterbox = mail.map(|mail| Arc::new(Letterbox::new(mail, signs(mail))));
+        let outgoing =
+            mail.and_then(|mail| Outgoing::new(mail, signs(mail), commons.guard.clone()));
+        let outgoing = match &options.sign_in {
+            SignIn::OAuth(oauth) => outgoing.map(|out| out.with_passes(passes(oauth, &tokens))),
+            SignIn::Password(_) => outgoing,
+        };
+        let copies = options.sent_folder.clone().map(Copies::new);
+        let way = Arc::new(Way { options, guard: commons.guard.clone(), tls, tokens });
+        Ok(Self { channel, way, commons, letterbox, outgoing, copies })
     }
 
     fn folders(&self) -> impl Iterator<Item = Folder<'_>> {
@@ -63,6 +80,7 @@ impl ImapAdapter {
             way: &self.way,
             clock: self.commons.clock.as_ref(),
             turns: &self.commons.turns,
+            letterbox: self.letterbox.as_ref(),
         })
     }
 
@@ -73,6 +91,21 @@ impl ImapAdapter {
         session.close().await;
         Ok(format!("{} holds {} mails, and the server {idle}", folder, shown.exists))
     }
+}
+
+/// The tokens of the mailbox, for the server through which answers leave.
+fn passes(oauth: &OAuth, tokens: &Arc<Tokens>) -> Passes {
+    let (oauth, tokens) = (oauth.clone(), Arc::clone(tokens));
+    Passes::new(move |refused| {
+        let (oauth, tokens) = (oauth.clone(), Arc::clone(&tokens));
+        async move {
+            if let Some(refused) = refused {
+                tokens.forget(&refused).await;
+            }
+            let token = tokens.get(&oauth).await;
+            token.map_err(|error| SendError::retryable(error.code(), error.to_string()))
+        }
+    })
 }
 
 /// An audit or a backfill stops where the source is away.
@@ -100,7 +133,11 @@ impl Adapter for ImapAdapter {
     ) -> Result<(), AcceptError> {
         let folders: Vec<Folder<'_>> = self.folders().collect();
         let running = folders.iter().map(|folder| folder.run(inlet.as_ref(), &shutdown));
-        try_join_all(running).await.map(drop)
+        let ended = try_join_all(running).await.map(drop);
+        if let Some(copies) = &self.copies {
+            copies.finish().await;
+        }
+        ended
     }
 
     async fn backfill(
@@ -136,15 +173,31 @@ impl Adapter for ImapAdapter {
             let found = found.map_err(|error| (error.code(), error.to_string()));
             examined.push(Examined { part: format!("{} {folder}", self.channel), found });
         }
+        if let Some(outgoing) = &self.outgoing {
+            let found = outgoing.examine().await.map_err(|error| (error.code, error.detail));
+            let found = found.map(|()| "the server lets us in".to_owned());
+            examined.push(Examined { part: format!("{} smtp", self.channel), found });
+        }
         examined
     }
 
     fn sends(&self) -> bool {
-        false
+        self.outgoing.is_some()
     }
 
-    async fn send(&self, _: &Outbound, _: &dyn Files) -> Result<SendReceipt, SendError> {
-        let detail = "this mailbox is only read";
-        Err(SendError::permanent("channel_cannot_send", detail))
+    fn patience(&self) -> Patience {
+        Patience::Days
+    }
+
+    async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError> {
+        let Some(outgoing) = &self.outgoing else {
+            let detail = "the mailbox has no [channels.smtp], so nothing can leave through it";
+            return Err(SendError::permanent("channel_cannot_send", detail));
+        };
+        let sent = outgoing.send(outbound, files).await?;
+        if let Some(copies) = &self.copies {
+            copies.keep(&self.channel, &self.way, sent.mail);
+        }
+        Ok(sent.receipt)
     }
 }

@@ -29,7 +29,7 @@ impl Folder<'_> {
         let mut session = Session::open(self.way).await?;
         let shown = session.open_folder(self.name, true).await?;
         let known = Some(inlet.known().await?);
-        let giver = Giver { channel: self.channel, folder: self.name, inlet, cursor: None, known };
+        let giver = Giver { cursor: None, ..self.giver(inlet, known) };
         let floor = since.plus_millis(-DAY_MS);
         let mut place = Place::anew(&shown, None);
         let (mut count, mut tries) = (0, BTreeMap::new());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postroom_channel::{AcceptError, Inlet, Known};
+use postroom_channel_email::Letterbox;
 use postroom_model::{ChannelId, Clock};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -33,6 +34,7 @@ pub(crate) struct Folder<'a> {
     pub(crate) clock: &'a dyn Clock,
     /// Who fetches has one of these.
     pub(crate) turns: &'a Semaphore,
+    pub(crate) letterbox: Option<&'a Arc<Letterbox>>,
 }
 
 /// What is remembered from one connection to the next.
@@ -195,9 +197,14 @@ impl Folder<'_> {
         Ok(())
     }
 
-    fn giver<'a>(&'a self, inlet: &'a dyn Inlet, known: Option<Arc<Known>>) -> Giver<'a> {
+    pub(crate) fn giver<'a>(
+        &'a self,
+        inlet: &'a dyn Inlet,
+        known: Option<Arc<Known>>,
+    ) -> Giver<'a> {
         let cursor = Some(self.way.options.cursor(self.name));
-        Giver { channel: self.channel, folder: self.name, inlet, cursor, known }
+        let letterbox = self.letterbox.map(Arc::clone);
+        Giver { channel: self.channel, folder: self.name, inlet, cursor, known, letterbox }
     }
 
     /// Lists what came since the place and takes it. `shown` is the folder as it was just opened.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use postroom_channel::{AcceptError, Arrival, Inlet, Known, Reached, Received};
+use postroom_channel_email::{Envelope, Letterbox};
 use postroom_model::{ChannelId, Receipt};
 use tokio::sync::mpsc;
 
@@ -58,6 +59,8 @@ pub(crate) struct Giver<'a> {
     pub(crate) cursor: Option<String>,
     /// What is stored already, where much of the folder may be.
     pub(crate) known: Option<Arc<Known>>,
+    /// Says whose thread a mail claims, where it is known whose mail it is.
+    pub(crate) letterbox: Option<Arc<Letterbox>>,
 }
 
 impl Giver<'_> {
@@ -70,8 +73,8 @@ impl Giver<'_> {
         let batches = stream::poll_fn(move |cx| batches.poll_recv(cx));
         let folder: Arc<str> = Arc::from(self.folder);
         let read = batches.map(|batch| {
-            let folder = Arc::clone(&folder);
-            tokio::task::spawn_blocking(move || read(batch, &folder))
+            let (folder, letterbox) = (Arc::clone(&folder), self.letterbox.clone());
+            tokio::task::spawn_blocking(move || read(batch, &folder, letterbox.as_deref()))
         });
         let mut read = read.buffered(BATCHES_AHEAD_MAX);
         let mut stored = Vec::new();
@@ -172,7 +175,7 @@ pub(crate) async fn rest(pause: &mut Duration, pause_max: Duration) {
     *pause = pause.saturating_mul(2).min(pause_max);
 }
 
-fn read(batch: Batch, folder: &str) -> Letters {
+fn read(batch: Batch, folder: &str, letterbox: Option<&Letterbox>) -> Letters {
     let mut letters = Letters { upto: batch.upto, ..Letters::default() };
     for (uid, item) in batch.items {
         letters.uids.push(uid);
@@ -183,7 +186,11 @@ fn read(batch: Batch, folder: &str) -> Letters {
                 continue;
             }
         };
-        match postroom_channel_email::parse(&raw) {
+        let received = match letterbox {
+            Some(letterbox) => letterbox.receive(&raw, &Envelope::default()),
+            None => postroom_channel_email::parse(&raw),
+        };
+        match received {
             Ok(received) => {
                 letters.receipts.extend(received.receipts);
                 for mut arrival in received.arrivals {

@@ -19,7 +19,7 @@ pub const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that are read ahead of the inlet.
 pub const BATCHES_AHEAD_MAX: usize = 2;
 /// Mails whose sizes are asked for in one command, if the numbering has no holes.
-pub const LISTED_MAX: u32 = 1_000;
+pub const LISTED_MAX: u32 = 5_000;
 /// Holes in the numbering that are looked at again.
 pub const GAPS_MAX: usize = 100;
 /// Folders of one mailbox.
@@ -39,6 +39,13 @@ pub const TRIES_REMEMBERED_MAX: usize = 10_000;
 /// Mails that an audit names, of each folder.
 pub const MISSING_TOLD_MAX: usize = 100;
 
+/// Copies of answers that wait to be put into their folder.
+pub const SENT_COPIES_MAX: usize = 16;
+
+/// To put one copy of an answer into its folder, from the connection on.
+pub const SENT_COPY_WAIT: Duration = Duration::from_mins(1);
+/// How long the end waits for copies that are under way.
+pub const FAREWELL: Duration = Duration::from_secs(3);
 /// To have a connection, with name and TLS, and to sign in.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(30);
 /// Without a byte where something was asked.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use postroom_channel::{OptionError, check_url};
+use postroom_channel_email::{EmailOptions, Login, Pass, Security as Encryption};
 use serde_json::{Map, Value};
 
 use crate::limits::{FOLDERS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::names;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "after",
     "ca",
     "folders",
@@ -23,6 +24,7 @@ const KEYS: [&str; 15] = [
     "port",
     "secret",
     "security",
+    "sent_folder",
     "start",
     "username",
 ];
@@ -48,6 +50,10 @@ pub struct ImapOptions {
     /// How often to look, whatever the server tells; none for what is usual.
     pub poll: Option<Duration>,
     pub message_bytes_max: u64,
+    /// Whose mail it is, and by what answers leave.
+    pub mail: Option<EmailOptions>,
+    /// The folder that gets a copy of each answer.
+    pub sent_folder: Option<String>,
 }
 
 /// How the line to the server is kept from others.
@@ -129,7 +135,9 @@ impl ImapOptions {
     /// told at once, none with a secret.
     pub fn parse(table: &Map<String, Value>) -> Result<Self, Vec<OptionError>> {
         let mut reader = Reader { table, errors: Vec::new() };
-        reader.check_keys(&KEYS, "");
+        let known: Vec<&str> =
+            KEYS.into_iter().chain(EmailOptions::mailbox_keys().iter().copied()).collect();
+        reader.check_keys(&known, "");
         let host =
             reader.needed("host", "write the name of the server, such as `imap.example.com`");
         let username = reader.needed("username", "write what you sign in with, often the address");
@@ -146,10 +154,13 @@ impl ImapOptions {
             "write in bytes how large a mail may be that is fetched",
         );
         let ca = reader.text("ca").map(str::to_owned);
+        let mail = reader.mail();
+        let sent_folder = reader.sent_folder(&folders, mail.as_ref());
         let whole = host.zip(username).zip(sign_in).filter(|_| reader.errors.is_empty());
         let Some(((host, username), sign_in)) = whole else {
             return Err(reader.errors);
         };
+        let mail = mail.map(|mail| signed_in(mail, &username, &sign_in));
         Ok(Self {
             host,
             port,
@@ -162,6 +173,8 @@ impl ImapOptions {
             after,
             poll: poll.map(Duration::from_secs),
             message_bytes_max: bytes.unwrap_or(MESSAGE_BYTES_MAX),
+            mail,
+            sent_folder,
         })
     }
 
@@ -169,6 +182,21 @@ impl ImapOptions {
     pub(crate) fn cursor(&self, folder: &str) -> String {
         format!("{folder} of {} at {}", self.username, self.host)
     }
+}
+
+/// Answers leave in the name of who reads, if nobody else is named and nothing goes in the clear.
+fn signed_in(mut mail: EmailOptions, username: &str, sign_in: &SignIn) -> EmailOptions {
+    if let Some(smtp) = &mut mail.smtp
+        && smtp.security != Encryption::None
+        && smtp.login.is_none()
+    {
+        let pass = match sign_in {
+            SignIn::Password(password) => Pass::Password(password.clone()),
+            SignIn::OAuth(_) => Pass::Token,
+        };
+        smtp.login = Some(Login { user: username.to_owned(), pass });
+    }
+    mail
 }
 
 struct Reader<'t> {
@@ -335,6 +363,29 @@ impl<'t> Reader<'t> {
         texts
     }
 
+    /// Whose mail it is, and how answers leave.
+    fn mail(&mut self) -> Option<EmailOptions> {
+        let parsed = EmailOptions::parse_mailbox(self.table);
+        parsed.unwrap_or_else(|errors| {
+            self.errors.extend(errors);
+            None
+        })
+    }
+
+    fn sent_folder(&mut self, folders: &[String], mail: Option<&EmailOptions>) -> Option<String> {
+        if !self.table.contains_key("sent_folder") {
+            return None;
+        }
+        let folder = self.needed("sent_folder", "write a folder such as `Sent`")?;
+        if folders.contains(&folder) {
+            let help = "write a folder that is not read";
+            self.wrong("sent_folder", "this folder is read itself", help);
+        } else if self.errors.is_empty() && mail.is_none_or(|mail| mail.smtp.is_none()) {
+            self.wrong("sent_folder", "nothing is sent without smtp", "add [channels.smtp]");
+        }
+        Some(folder)
+    }
+
     fn after(&mut self, folders: &[String]) -> After {
         let kinds = ["keep", "seen", "keyword", "move"].map(|kind| (kind, kind));
         let kind = self.one_of("after", &kinds).unwrap_or("keep");
@@ -384,7 +435,7 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::{After, ImapOptions, Security, SignIn, Start};
+    use super::{After, ImapOptions, Pass, Security, SignIn, Start};
 
     /// A good table with these keys instead; null takes one out.
     fn table(changes: Value) -> Map<String, Value> {
@@ -429,8 +480,52 @@ mod tests {
     }
 
     #[test]
+    fn answers_leave_in_the_name_of_who_reads_unless_somebody_else_is_named() {
+        let mail = |smtp: Value, more: Value| {
+            let own = json!({ "address": "support@example.com", "smtp": smtp,
+                "token_secret": "canary-canary-canary" });
+            let mut changes = own.as_object().unwrap().clone();
+            changes.extend(more.as_object().unwrap().clone());
+            ImapOptions::parse(&table(Value::Object(changes))).unwrap()
+        };
+        let login = |options: &ImapOptions| {
+            options.mail.as_ref().unwrap().smtp.as_ref().unwrap().login.clone()
+        };
+        let own = mail(json!({ "host": "smtp.example.com" }), json!({ "sent_folder": "Sent" }));
+        let password = Pass::Password("canary".to_owned());
+        assert_eq!(
+            login(&own).map(|login| (login.user, login.pass)),
+            Some(("ada".to_owned(), password))
+        );
+        assert_eq!(own.sent_folder.as_deref(), Some("Sent"));
+        assert!(!format!("{own:?}").contains("canary"));
+        let oauth = json!({ "token_url": "https://login.example.com/token", "client_id": "id",
+            "client_secret": "canary" });
+        let tokens = json!({ "password": null, "oauth": oauth });
+        let tokens = mail(json!({ "host": "smtp.example.com" }), tokens);
+        assert!(login(&tokens).is_some_and(|login| login.pass == Pass::Token));
+        let other = json!({ "host": "smtp.example.com", "user": "bob", "password": "b" });
+        assert!(login(&mail(other, json!({}))).is_some_and(|login| login.user == "bob"));
+        let clear = json!({ "host": "127.0.0.1", "tls": "none" });
+        assert_eq!(login(&mail(clear, json!({}))), None);
+    }
+
+    #[test]
     fn every_mistake_is_told_with_its_key() {
         for (changes, key, words) in [
+            (
+                json!({"smtp": {"host": "a"}, "token_secret": "0123456789abcdef"}),
+                "address",
+                "has an address",
+            ),
+            (
+                json!({"address": "a@example.com", "smtp": {"host": "a"}}),
+                "token_secret",
+                "needs one",
+            ),
+            (json!({"address": "a@example.com", "listen": {}}), "listen", "no such key"),
+            (json!({"sent_folder": "Sent"}), "sent_folder", "nothing is sent"),
+            (json!({"sent_folder": "INBOX"}), "sent_folder", "read itself"),
             (json!({"host": null}), "host", "missing"),
             (json!({"host": "a\r\nb"}), "host", "one line"),
             (json!({"username": 5}), "username", "must be text"),

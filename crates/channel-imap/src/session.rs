@@ -18,7 +18,7 @@ use bytes::Bytes;
 use postroom_channel::{ConnectError, Guard};
 use postroom_model::Timestamp;
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -31,6 +31,7 @@ use crate::names::{self, words};
 use crate::options::{ImapOptions, Security, SignIn};
 use crate::place::Shown;
 use crate::plan::Listed;
+use crate::steady::steady;
 use crate::tls;
 use crate::token::{Tokens, XOAuth2};
 
@@ -47,7 +48,7 @@ pub(crate) struct Way {
     pub(crate) options: ImapOptions,
     pub(crate) guard: Guard,
     pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 /// What the server can do, of what we would use.
@@ -278,6 +279,43 @@ impl Session {
         Ok(())
     }
 
+    /// Puts a mail into a folder, as one that was read. A folder that is not there is made.
+    pub(crate) async fn append(&mut self, folder: &str, mail: &[u8]) -> Result<(), ImapError> {
+        let name = names::quoted(&names::encode(folder));
+        match self.append_to(&name, mail).await {
+            Err(ImapError::Refused(_)) => {
+                self.ask(&format!("CREATE {name}"), |_| {}).await?;
+                self.append_to(&name, mail).await
+            }
+            done => done,
+        }
+    }
+
+    async fn append_to(&mut self, name: &str, mail: &[u8]) -> Result<(), ImapError> {
+        let id = self.begin(&format!("APPEND {name} (\\Seen) {{{}}}", mail.len())).await?;
+        loop {
+            let said = self.next(|response| match response {
+                Response::Continue(_) => Ok(true),
+                Response::Done { tag, status, outcome } if *tag == id => {
+                    ended(status, outcome.information.as_deref())
+                        .and(Err(ImapError::Refused("it takes no mail".to_owned())))
+                }
+                other => bye(other).map(|()| false),
+            });
+            if said.await?? {
+                break;
+            }
+        }
+        let stream = self.inner.get_mut();
+        let writing = async {
+            stream.write_all(mail).await?;
+            stream.write_all(b"\r\n").await?;
+            stream.flush().await
+        };
+        writing.await.map_err(|error| of_io(&error))?;
+        self.finish(&id, |_| {}).await
+    }
+
     /// UIDs of a set that are there.
     pub(crate) async fn present(&mut self, set: &str) -> Result<Vec<u32>, ImapError> {
         let mut found = Vec::new();
@@ -339,7 +377,7 @@ impl Session {
 
     /// What is made of the next response.
     async fn next<T>(&mut self, read: impl FnOnce(&Response<'_>) -> T) -> Result<T, ImapError> {
-        match self.inner.read_response().await {
+        match steady(self.inner.read_response()).await? {
             Ok(Some(said)) => {
                 let response = said.parsed();
                 let tells = matches!(response, Response::MailboxData(MailboxDatum::Exists(_)));
@@ -379,7 +417,7 @@ async fn greeted(way: &Way, wire: Wire) -> Result<Client<Meter<Wire>>, ImapError
     if way.options.security == Security::StartTls {
         return Ok(client);
     }
-    let greeting = client.read_response().await.map_err(|error| match of_io(&error) {
+    let greeting = steady(client.read_response()).await?.map_err(|error| match of_io(&error) {
         ImapError::Unreadable => ImapError::Greeting("it says something else".to_owned()),
         other => other,
     })?;
@@ -397,12 +435,13 @@ async fn sign_in(way: &Way, client: Client<Meter<Wire>>) -> Result<Inner<Meter<W
     let user = &way.options.username;
     match &way.options.sign_in {
         SignIn::Password(password) => {
-            let signed = client.login(user, password).await;
+            let signed = steady(client.login(user, password)).await?;
             signed.map_err(|(error, _)| refused(of_library(error)))
         }
         SignIn::OAuth(oauth) => {
             let token = way.tokens.get(oauth).await?;
-            match client.authenticate("XOAUTH2", XOAuth2::new(user, &token)).await {
+            let said = XOAuth2::new(user, &token);
+            match steady(client.authenticate("XOAUTH2", said)).await? {
                 Ok(session) => Ok(session),
                 Err((error, _)) => {
                     way.tokens.forget(&token).await;

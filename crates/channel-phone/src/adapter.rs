@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use postroom_channel::{
     AcceptError, Adapter, Fetched, Files, Guard, Inlet, Push, PushRequest, PushResponse, Received,
-    Refusal, SendError, SendReceipt,
+    Refusal, SendError, SendReceipt, Unread,
 };
 use postroom_model::{ChannelId, Outbound, Timestamp};
 use tokio::sync::Semaphore;
@@ -115,7 +116,7 @@ impl Adapter for PhoneAdapter {
             let detail = "other recordings of the channel are being fetched";
             return Err(SendError::retryable("recording_not_fetched", detail));
         };
-        recording::fetch(url, &self.options.recording_hosts, guard).await
+        recording::fetch(url, &self.options.recordings, guard).await
     }
 
     fn sends(&self) -> bool {
@@ -148,11 +149,20 @@ impl Push for PhoneAdapter {
                 calls.apply(event);
             }
         })?;
-        if calls.is_empty() && legs.is_empty() && held.unreadable.count > 0 {
-            return Err(Refusal::new(422, "log_records_unreadable", held.unreadable.detail()));
+        // Nobody comes back to write the rest of a log that is posted.
+        let rest = request.body.get(held.whole_bytes..).filter(|_| dialect.is_log());
+        let broken = rest.is_some_and(|rest| !rest.trim_ascii().is_empty());
+        let mut unread = None;
+        if held.unreadable.count > 0 || broken {
+            let code = "log_records_unreadable";
+            let detail = held.unreadable.with_rest(broken);
+            if calls.is_empty() && legs.is_empty() {
+                return Err(Refusal::new(422, code, detail));
+            }
+            unread = Some(Unread { raw: Bytes::copy_from_slice(request.body), code, detail });
         }
         let calls = calls.all(&setting.places);
-        Ok(Received { calls, legs, response: held.response, ..Received::default() })
+        Ok(Received { calls, legs, response: held.response, unread, ..Received::default() })
     }
 
     fn challenge(&self, request: &PushRequest<'_>) -> Option<Result<PushResponse, Refusal>> {

@@ -74,6 +74,13 @@ impl Unreadable {
         }
         words.join("; ")
     }
+
+    /// As [`Self::detail`], and whether the last record breaks off.
+    pub(crate) fn with_rest(&self, broken: bool) -> String {
+        let rest = broken.then(|| "the last record breaks off".to_owned());
+        let told = (self.count > 0).then(|| self.detail());
+        told.into_iter().chain(rest).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Where events go.
@@ -110,6 +117,9 @@ impl<'a> Desk<'a> {
         let inside_max = self.setting.places.extension_digits_max;
         if text.len() <= inside_max && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(SmolStr::new(text));
+        }
+        if let Some(number) = number::read_plain(text, style, region) {
+            return Some(number);
         }
         let mut numbers = self.numbers.borrow_mut();
         if let Some(known) = numbers.get(text) {

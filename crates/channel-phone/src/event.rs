@@ -2,7 +2,11 @@
 //! takes it.
 
 use postroom_model::{CallLeg, CallState, Direction, Disposition, Timestamp};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
+
+/// Telephones or names; mostly one, which takes no memory of its own.
+pub type Agents = SmallVec<[SmolStr; 1]>;
 
 /// One thing that is known about one call. What it does not say is none. Its texts are mostly short
 /// and are held without memory of their own.
@@ -31,7 +35,7 @@ pub struct CallEvent {
     pub outcome: Option<Outcome>,
     pub cause: Option<SmolStr>,
     /// Who of our side was called or, at an answer, who answered.
-    pub agents: Vec<SmolStr>,
+    pub agents: Agents,
     pub queue: Option<SmolStr>,
     pub recording_url: Option<SmolStr>,
     /// What happened to one leg of the call; then the rest of the call is read from its legs.

@@ -11,6 +11,7 @@
 mod adapter;
 mod desk;
 mod dialect;
+mod digits;
 mod event;
 mod fetch;
 mod fold;
@@ -30,7 +31,7 @@ pub use adapter::PhoneAdapter;
 pub use desk::{Desk, Held, Setting, Sink, Unreadable};
 pub use dialect::Dialect;
 pub use dialect::asterisk_cdr::{BadLine, Row, Rows};
-pub use event::{CallEvent, Outcome, Stage};
+pub use event::{Agents, CallEvent, Outcome, Stage};
 pub use fold::{Calls, Progress};
 pub use inspect::Inspector;
 pub use number::{Region, Style, is_withheld, read as read_number};

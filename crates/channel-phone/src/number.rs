@@ -9,6 +9,7 @@ use std::sync::Arc;
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, PhoneNumber};
+use smol_str::SmolStr;
 use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
 
 use crate::plan::Plan;
@@ -79,6 +80,17 @@ pub fn is_withheld(text: &str) -> bool {
     text.is_empty() || WITHHELD.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
+/// What is plainly a number of the public network, as nearly all are that a log holds: in full with its
+/// `+`, or valid in the plan of the region. None leaves it to [`read`].
+pub(crate) fn read_plain(text: &str, style: Style, region: Option<&Region>) -> Option<SmolStr> {
+    if let Some(digits) = text.strip_prefix('+') {
+        let number = in_range(digits) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        return number.then(|| SmolStr::new(text));
+    }
+    let plan = region?.plan.as_ref().filter(|_| style == Style::Dialled)?;
+    plan.read(text).filter(|number| number.strip_prefix('+').is_some_and(in_range))
+}
+
 /// The number, or the text as it was sent.
 pub fn read(text: &str, style: Style, region: Option<&Region>, inside_digits_max: usize) -> String {
     let text = text.trim();
@@ -111,8 +123,8 @@ fn read_number(
         return valid_with_country(digits);
     }
     let region = region?;
-    if let Some(number) = region.plan.as_ref().and_then(|plan| plan.read(digits)) {
-        return number.strip_prefix('+').is_some_and(in_range).then_some(number);
+    if let Some(number) = read_plain(digits, Style::Dialled, Some(region)) {
+        return Some(number.into());
     }
     match abroad(digits, region) {
         Some(rest) => valid_with_country(rest),

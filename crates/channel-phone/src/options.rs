@@ -11,10 +11,11 @@ use crate::Dialect;
 use crate::desk::Setting;
 use crate::limits::FIELDS_MAX;
 use crate::number::Region;
+use crate::recording;
 use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 21] = [
     "address",
     "attach",
     "close_after_s",
@@ -26,7 +27,11 @@ const KEYS: [&str; 17] = [
     "missed",
     "own_numbers",
     "previous_secret",
+    "recording_header",
     "recording_hosts",
+    "recording_password",
+    "recording_token",
+    "recording_username",
     "region",
     "resolve",
     "secret",
@@ -50,8 +55,8 @@ pub struct PhoneOptions {
     pub calls: CallSettings,
     /// Where calls are fetched from, if they are.
     pub source: Option<Source>,
-    /// Hosts from which recordings may be fetched.
-    pub recording_hosts: Vec<String>,
+    /// Where recordings may be fetched from, and how one logs in there.
+    pub(crate) recordings: recording::Hosts,
 }
 
 /// What a channel fetches from.
@@ -90,10 +95,12 @@ impl PhoneOptions {
         let secrets = known.map(|dialect| secrets(dialect, table, &mut errors)).unwrap_or_default();
         let calls = calls(table, &mut errors);
         let source = known.and_then(|dialect| source(dialect, table, &mut errors));
-        let recording_hosts = hosts(table, &mut errors);
+        let names = hosts(table, &mut errors);
+        let login = login(table, names.is_empty(), &mut errors);
+        let recordings = recording::Hosts { names, login };
         match (known, errors.is_empty()) {
             (Some(dialect), true) => {
-                Ok(Self { dialect, setting, secrets, calls, source, recording_hosts })
+                Ok(Self { dialect, setting, secrets, calls, source, recordings })
             }
             _ => Err(errors),
         }
@@ -137,6 +144,34 @@ fn hosts(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Vec<Strin
         errors.push(OptionError::new("recording_hosts", "names no host", help));
     }
     hosts
+}
+
+/// How one logs in where recordings lie: with a name and a password, or with a token.
+fn login(
+    table: &Map<String, Value>,
+    no_hosts: bool,
+    errors: &mut Vec<OptionError>,
+) -> Option<recording::Login> {
+    let mut found = |key| text(table, key, errors).map(str::trim);
+    let (username, password) = (found("recording_username"), found("recording_password"));
+    let (token, header) = (found("recording_token"), found("recording_header"));
+    let (key, told) = match (username, password, token, header) {
+        (None, None, None, None) => return None,
+        _ if no_hosts => ("recording_hosts", Err("a login is for hosts, and none is named")),
+        (Some(name), Some(password), None, None) => {
+            ("recording_password", recording::Login::basic(name, password))
+        }
+        (None, None, Some(token), header) => {
+            let key = if header.is_some() { "recording_header" } else { "recording_token" };
+            (key, recording::Login::token(header, token))
+        }
+        (Some(_), None, ..) => ("recording_password", Err("a name goes with a password")),
+        (None, Some(_), ..) => ("recording_username", Err("a password goes with a name")),
+        (.., None, Some(_)) => ("recording_token", Err("a header goes with what stands in it")),
+        _ => ("recording_token", Err("one logs in with a password or with a token")),
+    };
+    let help = "write `recording_username` and `recording_password`, or `recording_token`";
+    told.map_err(|message| errors.push(OptionError::new(key, message, help))).ok()
 }
 
 /// Each dialect is fetched in one way, if in any.
@@ -371,6 +406,37 @@ mod tests {
                 json!({"recording_hosts": ["https://x"]}),
                 "recording_hosts",
                 "no host",
+            ),
+            (
+                "asterisk-cdr",
+                json!({"recording_hosts": ["x"], "recording_username": "u"}),
+                "recording_password",
+                "goes with a password",
+            ),
+            (
+                "asterisk-cdr",
+                json!({"recording_username": "u", "recording_password": "canary"}),
+                "recording_hosts",
+                "none is named",
+            ),
+            (
+                "asterisk-cdr",
+                json!({"recording_hosts": ["x"], "recording_token": "canary", "recording_password": "canary",
+                    "recording_username": "u"}),
+                "recording_token",
+                "password or with a token",
+            ),
+            (
+                "asterisk-cdr",
+                json!({"recording_hosts": ["x"], "recording_token": "canary", "recording_header": "Host"}),
+                "recording_header",
+                "no header for it",
+            ),
+            (
+                "asterisk-cdr",
+                json!({"recording_hosts": ["x"], "recording_token": "canary\r\nX: y"}),
+                "recording_token",
+                "of one line",
             ),
             ("asterisk-cdr", json!({"own_numbers": ["030"]}), "own_numbers", "begins with +"),
             ("placetel", json!({"secret": good, "file": "x"}), "file", "only a channel of dialect"),

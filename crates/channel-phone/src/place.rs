@@ -53,11 +53,11 @@ impl Default for Places {
 impl Places {
     /// A short number, a feature code or a name: nothing that is reached through the public network.
     pub fn is_inside(&self, number: &str) -> bool {
-        if number.starts_with('+') || is_withheld(number) {
+        if number.is_empty() || number.starts_with('+') {
             return false;
         }
         let dialled = number.bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
-        !dialled || number.len() <= self.extension_digits_max
+        if dialled { number.len() <= self.extension_digits_max } else { !is_withheld(number) }
     }
 
     pub fn comes_from_outside(&self, context: &str) -> bool {

@@ -6,7 +6,14 @@
 
 use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Descriptor};
-use regex::Regex;
+use smol_str::{SmolStr, SmolStrBuilder};
+
+use crate::digits::{Digits, Fits};
+
+/// Digits of the longest number that a plan has.
+const LONG: usize = 20;
+/// What fits every number of a region, before what fits each kind of them.
+const GENERAL: Fits = 1;
 
 /// What numbers of a region look like.
 #[derive(Debug)]
@@ -16,28 +23,11 @@ pub(crate) struct Plan {
     /// What is dialled before a national number.
     prefix: String,
     /// What is dialled before the number of another country.
-    abroad: Option<Regex>,
-    general: Kind,
-    kinds: Vec<Kind>,
-}
-
-/// Numbers of one kind: how long they are, and how they begin.
-#[derive(Debug)]
-struct Kind {
-    lengths: Vec<u16>,
-    pattern: Regex,
-}
-
-impl Kind {
-    fn new(descriptor: &Descriptor) -> Option<Self> {
-        let pattern = anchored(descriptor.national_number().as_str())?;
-        Some(Self { lengths: descriptor.possible_length().to_vec(), pattern })
-    }
-
-    fn fits(&self, national: &str) -> bool {
-        let long = u16::try_from(national.len()).is_ok_and(|length| self.lengths.contains(&length));
-        (long || self.lengths.is_empty()) && self.pattern.is_match(national)
-    }
+    abroad: Option<Digits>,
+    /// Patterns of national numbers.
+    national: Digits,
+    /// Which of the patterns may be so long.
+    long: [Fits; LONG],
 }
 
 impl Plan {
@@ -50,40 +40,50 @@ impl Plan {
         let plain = parsing.is_none_or(|parsing| parsing.as_str() == prefix)
             && meta.national_prefix_transform_rule().is_none()
             && DATABASE.region(&code)?.len() == 1;
-        let abroad = meta.international_prefix().map(|prefix| anchored(prefix.as_str()));
-        let general = Kind::new(meta.descriptors().general())?;
         if !plain {
             return None;
         }
-        let (country, prefix) = (format!("+{code}"), prefix.to_owned());
-        let abroad = match abroad {
-            Some(pattern) => Some(pattern?),
+        let abroad = match meta.international_prefix() {
+            Some(prefix) => Some(Digits::new(&[prefix.as_str()])?),
             None => None,
         };
-        Some(Self { country, prefix, abroad, general, kinds: kinds(meta)? })
+        let patterns = patterns(meta);
+        let mut long = [0; LONG];
+        for (descriptor, number) in patterns.iter().zip(0..) {
+            let lengths = descriptor.possible_length();
+            for (fits, length) in long.iter_mut().zip(0..) {
+                let possible = lengths.is_empty() || lengths.contains(&length);
+                *fits |= Fits::from(possible) << number;
+            }
+        }
+        let texts = patterns.iter().map(|descriptor| descriptor.national_number().as_str());
+        let national = Digits::new(&texts.collect::<Vec<&str>>())?;
+        let (country, prefix) = (format!("+{code}"), prefix.to_owned());
+        Some(Self { country, prefix, abroad, national, long })
     }
 
     /// The number in full, if it is valid; none if that is for the library to say.
-    pub(crate) fn read(&self, digits: &str) -> Option<String> {
+    pub(crate) fn read(&self, digits: &str) -> Option<SmolStr> {
         let national = digits.strip_prefix(self.prefix.as_str())?;
-        let leaves = self.abroad.as_ref().is_some_and(|abroad| abroad.is_match(digits));
+        let leaves = self.abroad.as_ref().is_some_and(|abroad| abroad.fits(digits) != 0);
         if leaves || national.starts_with('0') || national.starts_with(self.prefix.as_str()) {
             return None;
         }
-        let valid = self.general.fits(national) && self.kinds.iter().any(|one| one.fits(national));
-        valid.then(|| [self.country.as_str(), national].concat())
+        let fits = self.national.fits(national) & self.long.get(national.len())?;
+        let valid = fits & GENERAL != 0 && fits != GENERAL;
+        valid.then(|| {
+            let mut number = SmolStrBuilder::new();
+            number.push_str(&self.country);
+            number.push_str(national);
+            number.finish()
+        })
     }
 }
 
-/// The library asks whether a pattern is found at the very beginning.
-fn anchored(pattern: &str) -> Option<Regex> {
-    Regex::new(&format!("^(?x:{pattern})")).ok()
-}
-
-/// The kinds that make a number valid, the most frequent ones first.
-fn kinds(meta: &Metadata) -> Option<Vec<Kind>> {
+/// What every number looks like, and then each kind that makes a number valid.
+fn patterns(meta: &Metadata) -> Vec<&Descriptor> {
     let known = meta.descriptors();
-    let all = [
+    let kinds = [
         known.fixed_line(),
         known.mobile(),
         known.toll_free(),
@@ -95,7 +95,7 @@ fn kinds(meta: &Metadata) -> Option<Vec<Kind>> {
         known.uan(),
         known.voicemail(),
     ];
-    all.into_iter().flatten().map(Kind::new).collect()
+    std::iter::once(known.general()).chain(kinds.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
             if let Some(number) = said {
                 // Numbers inside a house are told apart before the plan is asked.
                 let region = Region::parse(region);
-                prop_assert_eq!(read(&digits, Style::Dialled, region.as_ref(), 0), number);
+                prop_assert_eq!(read(&digits, Style::Dialled, region.as_ref(), 0), number.as_str());
             }
         }
     }

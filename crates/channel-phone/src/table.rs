@@ -4,7 +4,7 @@
 //! A log is read while it is written, so its last line may break off anywhere: it is left for the
 //! next time. What is no good CSV is read as the `csv` crate reads it, to which a test compares.
 
-use std::borrow::Cow;
+use std::cell::Cell;
 
 use memchr::{memchr, memchr_iter, memchr3};
 use postroom_channel::Refusal;
@@ -17,7 +17,7 @@ use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
 pub(crate) struct Table<'a> {
     log: &'a [u8],
     at: usize,
-    line: u64,
+    lines: Lines,
     fields: Vec<Field>,
     /// Fields that had to be put together.
     mended: Vec<u8>,
@@ -27,7 +27,7 @@ pub(crate) struct Table<'a> {
     pub(crate) whole_bytes: usize,
 }
 
-/// Where a field stands: in the log or in what was mended.
+/// Where a field stands: in the record or in what was mended.
 #[derive(Debug, Clone, Copy)]
 struct Field {
     from: usize,
@@ -39,13 +39,15 @@ struct Field {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
     fields: &'a [Field],
-    log: &'a [u8],
-    mended: &'a [u8],
-    /// The record as text, if it is UTF-8, and where it begins.
-    text: Option<(&'a str, usize)>,
-    pub(crate) line: u64,
+    text: &'a str,
+    mended: &'a str,
+    /// Whether all of it is printable ASCII, as most is.
+    pub(crate) plain: bool,
     /// The bytes as they stand in the log.
     pub(crate) raw: &'a [u8],
+    log: &'a [u8],
+    begin: usize,
+    lines: &'a Lines,
 }
 
 impl<'a> Record<'a> {
@@ -53,35 +55,37 @@ impl<'a> Record<'a> {
         self.fields.len()
     }
 
-    pub(crate) fn get(&self, index: usize) -> &'a [u8] {
-        self.fields.get(index).map_or(&[], |field| self.bytes(*field))
+    pub(crate) fn get(&self, index: usize) -> &'a str {
+        self.fields.get(index).map_or("", |field| self.text(*field))
     }
 
-    /// The field as text; the whole record was looked at once.
-    pub(crate) fn text(&self, index: usize) -> Cow<'a, str> {
-        let Some(field) = self.fields.get(index) else {
-            return Cow::Borrowed("");
-        };
-        let whole = self.text.filter(|_| !field.mended);
-        let found = whole.and_then(|(text, begin)| text.get(field.from - begin..field.to - begin));
-        found.map_or_else(|| decoded(self.bytes(*field)), Cow::Borrowed)
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().map(|field| self.text(*field))
     }
 
-    pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.fields.iter().map(|field| self.bytes(*field))
+    /// The line in which it begins.
+    pub(crate) fn line(&self) -> u64 {
+        self.lines.of(self.log, self.begin)
     }
 
-    fn bytes(&self, field: Field) -> &'a [u8] {
-        let from = if field.mended { self.mended } else { self.log };
+    fn text(&self, field: Field) -> &'a str {
+        let from = if field.mended { self.mended } else { self.text };
         from.get(field.from..field.to).unwrap_or_default()
     }
 }
 
-/// What follows a field.
-enum After {
-    Field,
-    /// The end of the record; of the log too, if nothing follows.
-    Record,
+/// Counts lines when somebody asks: up to where, and how many.
+#[derive(Debug, Default)]
+struct Lines(Cell<(usize, u64)>);
+
+impl Lines {
+    fn of(&self, log: &[u8], at: usize) -> u64 {
+        let (counted, before) = self.0.get();
+        let further = memchr_iter(b'\n', log.get(counted..at).unwrap_or_default()).count();
+        let before = before + further as u64;
+        self.0.set((at, before));
+        before + 1
+    }
 }
 
 impl<'a> Table<'a> {
@@ -90,127 +94,164 @@ impl<'a> Table<'a> {
             let detail = format!("the log is larger than {LOG_BYTES_MAX} bytes");
             return Err(Refusal::new(413, "body_too_large", detail));
         }
-        let (fields, mended) = (Vec::new(), Vec::new());
-        Ok(Self { log, at: 0, line: 1, fields, mended, columns, whole_bytes: 0 })
+        let (fields, mended, lines) = (Vec::new(), Vec::new(), Lines::default());
+        Ok(Self { log, at: 0, lines, fields, mended, columns, whole_bytes: 0 })
     }
 
     /// The next whole record; none at the end.
     pub(crate) fn read(&mut self) -> Result<Option<Record<'_>>, Refusal> {
-        while let Some(byte @ (b'\n' | b'\r')) = self.log.get(self.at) {
-            self.line += u64::from(*byte == b'\n');
+        while let Some(b'\n' | b'\r') = self.log.get(self.at) {
             self.at += 1;
         }
-        let (begin, line) = (self.at, self.line);
-        if begin >= self.log.len() {
+        let begin = self.at;
+        let rest = self.log.get(begin..).unwrap_or_default();
+        if rest.is_empty() {
             return Ok(None);
         }
-        self.fields.clear();
-        self.mended.clear();
-        while let After::Field = self.field() {
-            let bytes = self.at - begin;
-            if bytes > RECORD_BYTES_MAX || self.fields.len() >= FIELDS_MAX {
-                return Err(too_long(line));
-            }
-        }
-        let end = self.at;
-        let raw = self.log.get(begin..end).unwrap_or_default();
-        if raw.len() > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
-            return Err(too_long(line));
-        }
-        if end >= self.log.len() && self.fields.len() < self.columns && breaks_off(raw) {
+        let Some(bytes) = self.part(rest) else {
+            return Err(too_long(self.lines.of(self.log, begin)));
+        };
+        let whole = rest.get(..bytes).unwrap_or_default();
+        self.at = begin + bytes;
+        if bytes == rest.len() && self.fields.len() < self.columns && breaks_off(whole) {
             return Ok(None);
         }
-        self.line += memchr_iter(b'\n', raw).count() as u64;
         self.columns = self.fields.len();
-        self.whole_bytes = end;
-        let text = std::str::from_utf8(raw).ok().map(|text| (text, begin));
+        self.whole_bytes = self.at;
+        let text = std::str::from_utf8(whole).unwrap_or_else(|_| self.decode(whole));
+        let raw = whole.trim_ascii();
         Ok(Some(Record {
             fields: &self.fields,
-            log: self.log,
-            mended: &self.mended,
             text,
-            line,
-            raw: raw.trim_ascii(),
+            // Of text only text is put together.
+            mended: std::str::from_utf8(&self.mended).unwrap_or_default(),
+            plain: is_plain(raw),
+            raw,
+            log: self.log,
+            begin,
+            lines: &self.lines,
         }))
     }
 
-    /// Reads one field and what ends it.
-    fn field(&mut self) -> After {
-        if self.log.get(self.at) != Some(&b'"') {
-            let from = self.at;
-            let to = self.to_delimiter(from);
-            return self.end(Field { from, to, mended: false });
-        }
-        let from = self.at + 1;
-        let to = self.to_quote(from);
-        match self.log.get(to + 1) {
-            // The usual: a quotation mark, and then what ends the field.
-            None | Some(b',' | b'\n' | b'\r') => {
-                let quoted = Field { from, to: to.min(self.log.len()), mended: false };
-                self.at = (to + 1).min(self.log.len());
-                self.end_at(quoted)
+    /// Parts the first record into its fields, and says how many bytes it has; none if it is too long.
+    fn part(&mut self, rest: &[u8]) -> Option<usize> {
+        self.fields.clear();
+        self.mended.clear();
+        let mut at = 0;
+        loop {
+            let end = if rest.get(at) == Some(&b'"') {
+                self.quoted(rest, at + 1)
+            } else {
+                let to = to_delimiter(rest, at);
+                self.fields.push(Field { from: at, to, mended: false });
+                to
+            };
+            let more = rest.get(end) == Some(&b',');
+            let next = if more { end + 1 } else { behind_line(rest, end) };
+            let most = FIELDS_MAX - usize::from(more);
+            if next > RECORD_BYTES_MAX || self.fields.len() > most {
+                return None;
             }
-            Some(_) => self.mend(from, to),
+            if !more {
+                return Some(next);
+            }
+            at = next;
         }
     }
 
-    /// A field with doubled quotation marks, or with something behind the last of them.
-    fn mend(&mut self, mut from: usize, mut to: usize) -> After {
+    /// Takes the field behind a quotation mark, and says where it ends.
+    fn quoted(&mut self, rest: &[u8], mut from: usize) -> usize {
+        let mut to = to_quote(rest, from);
+        // The usual: a quotation mark, and then what ends the field.
+        if rest.get(to + 1).is_none_or(|byte| ends_field(*byte)) {
+            self.fields.push(Field { from, to: to.min(rest.len()), mended: false });
+            return (to + 1).min(rest.len());
+        }
+        // A field with doubled quotation marks, or with something behind the last of them.
         let begin = self.mended.len();
         loop {
-            self.mended.extend_from_slice(self.log.get(from..to).unwrap_or_default());
-            if self.log.get(to + 1) != Some(&b'"') {
+            self.mended.extend_from_slice(rest.get(from..to).unwrap_or_default());
+            if rest.get(to + 1) != Some(&b'"') {
                 break;
             }
             self.mended.push(b'"');
             from = to + 2;
-            to = self.to_quote(from);
+            to = to_quote(rest, from);
         }
-        let behind = (to + 1).min(self.log.len());
-        let end = self.to_delimiter(behind);
-        self.mended.extend_from_slice(self.log.get(behind..end).unwrap_or_default());
-        self.at = end;
-        self.end_at(Field { from: begin, to: self.mended.len(), mended: true })
+        let behind = (to + 1).min(rest.len());
+        let end = to_delimiter(rest, behind);
+        self.mended.extend_from_slice(rest.get(behind..end).unwrap_or_default());
+        self.fields.push(Field { from: begin, to: self.mended.len(), mended: true });
+        end
     }
 
-    fn end(&mut self, field: Field) -> After {
-        self.at = field.to;
-        self.end_at(field)
+    /// A record that is no UTF-8: each field is read for itself, and stands with what was mended.
+    fn decode(&mut self, whole: &[u8]) -> &'static str {
+        let mut texts = String::new();
+        for field in &mut self.fields {
+            let from = if field.mended { self.mended.as_slice() } else { whole };
+            let begin = texts.len();
+            texts.push_str(&decoded(from.get(field.from..field.to).unwrap_or_default()));
+            *field = Field { from: begin, to: texts.len(), mended: true };
+        }
+        self.mended = texts.into_bytes();
+        ""
     }
+}
 
-    /// Takes the field, and steps over what ends it.
-    fn end_at(&mut self, field: Field) -> After {
-        self.fields.push(field);
-        match self.log.get(self.at) {
-            Some(b',') => {
-                self.at += 1;
-                After::Field
-            }
-            Some(b'\r') if self.log.get(self.at + 1) == Some(&b'\n') => {
-                self.at += 2;
-                After::Record
-            }
-            Some(_) => {
-                self.at += 1;
-                After::Record
-            }
-            None => After::Record,
+/// Nearly always a comma, which is why it is asked for first.
+fn ends_field(byte: u8) -> bool {
+    byte == b',' || byte == b'\n' || byte == b'\r'
+}
+
+/// The place behind the end of a line.
+fn behind_line(rest: &[u8], end: usize) -> usize {
+    let two = rest.get(end..end + 2) == Some(b"\r\n");
+    if two { end + 2 } else { (end + 1).min(rest.len()) }
+}
+
+/// On its own: of all bytes that are asked for the compiler would make one jump, which no processor
+/// foresees.
+#[inline(never)]
+fn to_delimiter(rest: &[u8], from: usize) -> usize {
+    // Many are empty, or a short number.
+    if rest.get(from).is_some_and(|byte| ends_field(*byte)) {
+        return from;
+    }
+    let found = memchr3(b',', b'\n', b'\r', rest.get(from..).unwrap_or_default());
+    found.map_or(rest.len(), |length| from + length)
+}
+
+fn to_quote(rest: &[u8], from: usize) -> usize {
+    let rest = rest.get(from..).unwrap_or_default();
+    if let Some(length) = near_quote(rest) {
+        return from + length;
+    }
+    // One that is never closed need not be followed to the end of the log.
+    let rest = rest.get(..RECORD_BYTES_MAX + 1).unwrap_or(rest);
+    memchr(b'"', rest).map_or(from + rest.len(), |length| from + length)
+}
+
+/// A quotation mark within the first bytes, eight at a time: most fields are so short that calling
+/// the library takes longer than looking.
+fn near_quote(rest: &[u8]) -> Option<usize> {
+    const NEAR: usize = 24;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let near = rest.first_chunk::<NEAR>()?;
+    for (eight, begin) in near.as_chunks::<8>().0.iter().zip((0..).step_by(8)) {
+        let zeros = u64::from_le_bytes(*eight) ^ (ONES * u64::from(b'"'));
+        // The high bit of the first byte that is zero, and perhaps of later ones.
+        let found = zeros.wrapping_sub(ONES) & !zeros & (ONES << 7);
+        if found != 0 {
+            return Some(begin + (found.trailing_zeros() / 8) as usize);
         }
     }
+    None
+}
 
-    fn to_delimiter(&self, from: usize) -> usize {
-        let rest = self.log.get(from..).unwrap_or_default();
-        let found = memchr3(b',', b'\n', b'\r', rest);
-        found.map_or(self.log.len(), |length| from + length)
-    }
-
-    fn to_quote(&self, from: usize) -> usize {
-        let rest = self.log.get(from..).unwrap_or_default();
-        // One that is never closed need not be followed to the end of the log.
-        let rest = rest.get(..RECORD_BYTES_MAX + 1).unwrap_or(rest);
-        let found = memchr(b'"', rest);
-        found.map_or(from + rest.len(), |length| from + length)
-    }
+/// Looks at every byte, which is faster than stopping at the first.
+fn is_plain(raw: &[u8]) -> bool {
+    raw.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte))
 }
 
 fn too_long(line: u64) -> Refusal {
@@ -237,7 +278,7 @@ mod tests {
         let mut table = Table::new(log, 0).unwrap();
         let mut records = Vec::new();
         while let Some(record) = table.read().unwrap() {
-            records.push(record.fields().map(<[u8]>::to_vec).collect());
+            records.push(record.fields().map(|field| field.as_bytes().to_vec()).collect());
         }
         records
     }
@@ -265,15 +306,9 @@ mod tests {
         let log = b"\n\"a\nb\",\"say \"\"hi\"\"\"\r\nc,\xe9\n";
         let mut table = Table::new(log, 0).unwrap();
         let first = table.read().unwrap().unwrap();
-        assert_eq!(
-            (first.line, first.text(0).as_ref(), first.text(1).as_ref()),
-            (2, "a\nb", "say \"hi\"")
-        );
+        assert_eq!((first.line(), first.get(0), first.get(1)), (2, "a\nb", "say \"hi\""));
         let second = table.read().unwrap().unwrap();
-        assert_eq!(
-            (second.line, second.text(1).as_ref(), second.raw),
-            (4, "\u{e9}", &b"c,\xe9"[..])
-        );
+        assert_eq!((second.line(), second.get(1), second.raw), (4, "\u{e9}", &b"c,\xe9"[..]));
         assert!(table.read().unwrap().is_none());
         assert_eq!(table.whole_bytes, log.len());
     }

@@ -30,19 +30,31 @@ impl Zone {
     }
 }
 
-/// Reads times; remembers the offset of the hour that it read last.
+/// Reads times; remembers the offset of the hours that it read last, an even and an odd one, so that
+/// calls which go on over the end of an hour do not make it forget.
 #[derive(Debug)]
 pub struct Clockwork<'a> {
     zone: &'a Zone,
+    even: Hour,
+    odd: Hour,
+}
+
+/// What is remembered of an hour.
+#[derive(Debug, Default)]
+struct Hour {
     /// An hour of local time in which nothing changes, and its offset.
-    hour: Cell<Option<(i64, i64)>>,
+    offset: Cell<Option<(i64, i64)>>,
     /// Day and hour as they were written, and when that hour began.
     head: Cell<Option<([u8; HEAD], i64)>>,
 }
 
 impl<'a> Clockwork<'a> {
     pub fn new(zone: &'a Zone) -> Self {
-        Self { zone, hour: Cell::new(None), head: Cell::new(None) }
+        Self { zone, even: Hour::default(), odd: Hour::default() }
+    }
+
+    fn hour(&self, even: bool) -> &Hour {
+        if even { &self.even } else { &self.odd }
     }
 
     /// A moment; none if the text is empty, all zeros, or no time.
@@ -65,19 +77,21 @@ impl<'a> Clockwork<'a> {
         }
         let at = self.local(written.local_ms, not_before);
         let hour = written.local_ms.div_euclid(HOUR_MS);
+        let memory = self.hour(hour % 2 == 0);
         if let (Some((head, _)), Some((known, offset))) =
-            (bytes.split_first_chunk(), self.hour.get())
+            (bytes.split_first_chunk(), memory.offset.get())
             && known == hour
         {
-            self.head.set(Some((*head, hour * HOUR_MS - offset)));
+            memory.head.set(Some((*head, hour * HOUR_MS - offset)));
         }
         at
     }
 
     /// Minute and second of the hour that was read last.
     fn in_known_hour(&self, bytes: &[u8]) -> Option<Timestamp> {
-        let (head, began_ms) = self.head.get()?;
         let (written, rest) = bytes.split_first_chunk::<HEAD>()?;
+        // The hours of a day are even and odd as those since 1970 are.
+        let (head, began_ms) = self.hour(written.last()? % 2 == 0).head.get()?;
         let [b':', m, n, b':', s, t] = rest else {
             return None;
         };
@@ -88,7 +102,8 @@ impl<'a> Clockwork<'a> {
 
     fn local(&self, local_ms: i64, not_before: Option<Timestamp>) -> Option<Timestamp> {
         let hour = local_ms.div_euclid(HOUR_MS);
-        if let Some((known, offset)) = self.hour.get()
+        let memory = self.hour(hour % 2 == 0);
+        if let Some((known, offset)) = memory.offset.get()
             && known == hour
         {
             return Some(Timestamp::from_millis(local_ms - offset));
@@ -97,7 +112,7 @@ impl<'a> Clockwork<'a> {
         if let Some(offset) = first
             && self.offset(hour * HOUR_MS + HOUR_MS - 1_000) == first
         {
-            self.hour.set(Some((hour, offset)));
+            memory.offset.set(Some((hour, offset)));
             return Some(Timestamp::from_millis(local_ms - offset));
         }
         let ambiguous = self.zone.0.to_ambiguous_timestamp(civil(local_ms)?);

@@ -64,8 +64,22 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// Whether replies can leave through it.
     fn sends(&self) -> bool;
 
+    /// How long attempts are worth it.
+    fn patience(&self) -> Patience {
+        Patience::Day
+    }
+
     /// Makes one attempt to send. `outbound.id` is the delivery id, the same at every attempt.
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError>;
+}
+
+/// How long a reply that is put off is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// More than a day: an outage of a provider.
+    Day,
+    /// Four to five days, as mail is (RFC 5321, 4.5.4.1).
+    Days,
 }
 
 /// What an audit found in one part of a source, such as a folder.
@@ -123,10 +137,20 @@ pub struct Received {
     pub calls: Vec<Call>,
     /// What happened to legs, each with the id of its call, where a system tells leg by leg.
     pub legs: Vec<(String, CallLeg)>,
+    /// What came along and could not be read; it is set aside, so that it harms nothing else.
+    pub unread: Option<Unread>,
     /// How far what is fetched has been read with this, if it is.
     pub reached: Option<Reached>,
     /// What the provider wants to hear; the gateway has its own answer otherwise.
     pub response: Option<PushResponse>,
+}
+
+/// Bytes that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    pub raw: Bytes,
+    pub code: &'static str,
+    pub detail: String,
 }
 
 /// A place up to which something was read.

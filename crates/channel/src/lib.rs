@@ -21,8 +21,8 @@ mod outside;
 pub mod signature;
 
 pub use adapter::{
-    Adapter, Arrival, Audit, Content, Examined, Fetched, Files, Push, PushRequest, PushResponse,
-    Reached, Received, SendReceipt,
+    Adapter, Arrival, Audit, Content, Examined, Fetched, Files, Patience, Push, PushRequest,
+    PushResponse, Reached, Received, SendReceipt, Unread,
 };
 pub use address::{AllowList, Cidr, NotACidr, is_public};
 pub use errors::{

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, CalendarSettings, ChannelKind, ChannelSettings, DeskSettings, QueueSettings,
-    Rule, Settings, Timing, WorkspaceId,
+    AgentSettings, AnswerSettings, CalendarSettings, ChannelKind, ChannelSettings, DeskSettings,
+    QueueSettings, Rule, Settings, Timing, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub desk: DeskSettings,
     /// What time alone brings.
     pub timing: Timing,
+    /// In the order of the file; the first that applies is given.
+    pub answers: Vec<AnswerSettings>,
     pub(crate) source: Arc<Source>,
     pub(crate) notes: Vec<Diagnostic>,
     pub(crate) secret_files: Vec<(PathBuf, Digest)>,
@@ -83,6 +85,7 @@ impl Config {
             costs: self.costs.clone(),
             calendars,
             desk: self.desk.clone(),
+            answers: self.answers.clone(),
         }
     }
 

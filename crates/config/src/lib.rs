@@ -5,6 +5,7 @@
 //! parses, and the text of a rule, which the core compiles; both report back through
 //! [`Config::diagnose`]. It opens no connection and decides nothing.
 
+mod answers;
 mod calendars;
 mod checks;
 mod config;

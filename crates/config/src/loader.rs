@@ -21,7 +21,8 @@ use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
 use crate::{
-    Config, ConfigError, Environment, calendars, engines, ladders, routes, sections, timing, work,
+    Config, ConfigError, Environment, answers, calendars, engines, ladders, routes, sections,
+    timing, work,
 };
 
 /// Where the file is looked for first.
@@ -176,6 +177,7 @@ impl Loader {
         let agents = routes::agents(&mut reader, root, &queue_names);
         work::skills(&mut reader, &rules, &agents);
         let desk = work::desk(&mut reader, root);
+        let answers = answers::answers(&mut reader, root, (&calendars, &queue_names));
         let skills = skills_of(&rules, &agents);
         let known = ladders::Known { queues: &queue_names, agents: &agents, skills: &skills };
         let timing = timing::timing(&mut reader, root, policies, &known);
@@ -196,6 +198,7 @@ impl Loader {
             calendars,
             desk,
             timing,
+            answers,
             source,
             notes,
             secret_files,

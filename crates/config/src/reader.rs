@@ -186,6 +186,23 @@ impl<'s> Reader<'s> {
         fits
     }
 
+    /// True or false. From a variable it comes as text.
+    pub(crate) fn flag(&mut self, table: &Table, key: &str) -> Option<bool> {
+        let path = table.key(key);
+        let from_variable = self.source.variable(&path).is_some();
+        match table.map.get(key)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if from_variable && text.trim().parse::<bool>().is_ok() => {
+                text.trim().parse().ok()
+            }
+            Value::Null => None,
+            other => {
+                self.wrong_type(&path, "true or false", other, None);
+                None
+            }
+        }
+    }
+
     /// A list of texts, each with its path. From a variable it may come as text with commas.
     pub(crate) fn texts(&mut self, table: &Table, key: &str) -> Vec<(String, String)> {
         let path = table.key(key);

@@ -174,6 +174,7 @@ pub(crate) fn rules(
             prefer: reader.levels(&table, "prefer", &LEVELS),
             tags: tags(reader, &table),
             targets: targets_ref(reader, &table, policies),
+            attach: reader.flag(&table, "attach"),
         });
     }
     rules

@@ -112,7 +112,7 @@ const SECTIONS: &[Section] = &[
     section(
         "rules",
         Shape::Numbered,
-        &["when", "queue", "priority", "skills", "prefer", "tags", "targets"],
+        &["when", "queue", "priority", "skills", "prefer", "tags", "targets", "attach"],
     ),
     section(
         "agents",
@@ -120,6 +120,7 @@ const SECTIONS: &[Section] = &[
         &["id", "name", "email", "queues", "skills", "capacity", "limits"],
     ),
     section("statuses", Shape::Named, &["id", "name", "status"]),
+    section("answers", Shape::Named, &["id", "on", "queues", "calendar", "text"]),
     section("ramp_in", Shape::Table, &["new_max", "every_s", "lasts_s"]),
     section("presence", Shape::Table, &["grace_s"]),
     section("contacts", Shape::Table, &["merge_by"]),

@@ -101,7 +101,7 @@ fn seconds(
 }
 
 /// One of a few words.
-fn one_of<T: Copy>(
+pub(crate) fn one_of<T: Copy>(
     reader: &mut Reader<'_>,
     table: &Table,
     key: &str,

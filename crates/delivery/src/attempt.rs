@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_channel::{Adapter, SendError, SendErrorKind, SendReceipt};
+use postroom_channel::{Adapter, Patience, SendError, SendErrorKind, SendReceipt};
 use postroom_model::limits::EXTERNAL_ID_CHARS_MAX;
 use postroom_model::{
     DeliveryInput, DeliveryState, Input, InputBody, InputId, MessageId, Outbound, SendResult,
@@ -53,7 +53,7 @@ pub(crate) enum Way {
 }
 
 /// Makes the attempt and reports until the report is stored.
-pub(crate) async fn carry_out(parts: &DeliveryParts, schedule: Schedule, job: Job) {
+pub(crate) async fn carry_out(parts: &DeliveryParts, job: Job) {
     let grant = &job.grant;
     let result = match &job.way {
         Way::Stopping => SendResult::Retry {
@@ -64,11 +64,11 @@ pub(crate) async fn carry_out(parts: &DeliveryParts, schedule: Schedule, job: Jo
         Way::NoAdapter => {
             let detail = "the channel is no longer configured to send";
             let error = SendError::retryable("channel_not_configured", detail);
-            failed(parts, schedule, grant, &error)
+            failed(parts, Patience::Days, grant, &error)
         }
         Way::Through(adapter) => match attempt(parts, &job, adapter.as_ref()).await {
             Ok(receipt) => sent(receipt),
-            Err(error) => failed(parts, schedule, grant, &error),
+            Err(error) => failed(parts, adapter.patience(), grant, &error),
         },
     };
     let (message, channel, attempt) = (grant.message, &grant.channel, grant.attempt);
@@ -173,7 +173,7 @@ fn sent(receipt: SendReceipt) -> SendResult {
 
 fn failed(
     parts: &DeliveryParts,
-    schedule: Schedule,
+    patience: Patience,
     grant: &Grant,
     error: &SendError,
 ) -> SendResult {
@@ -185,7 +185,7 @@ fn failed(
         SendErrorKind::Retryable => {
             let (now, random) = (parts.clock.now(), parts.random.next_u64());
             let attempt = grant.attempt_since_queued;
-            match schedule.next(attempt, now, random, error.retry_after) {
+            match Schedule::of(patience).next(attempt, now, random, error.retry_after) {
                 Some(retry_at) => SendResult::Retry { retry_at, code, detail },
                 None => SendResult::Failed {
                     code,

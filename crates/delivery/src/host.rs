@@ -20,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use crate::attempt::{self, Job, Way};
 use crate::backoff::Backoff;
 use crate::outbox::{Grant, HELD_MAX, Outbox, Question, Work};
-use crate::schedule::Schedule;
 use crate::{DeliveryError, Metrics, publish};
 
 /// How long a host that was told to end waits for running attempts and for answers to its questions.
@@ -53,7 +52,6 @@ pub struct DeliveryHost {
     parts: Arc<DeliveryParts>,
     host: HostId,
     ids: IdSource,
-    schedule: Schedule,
     adapters: watch::Receiver<Adapters>,
     outbox: Outbox,
     tasks: JoinSet<Done>,
@@ -80,7 +78,6 @@ impl DeliveryHost {
         Self {
             host,
             ids,
-            schedule: Schedule::default(),
             adapters: parts.adapters.clone(),
             outbox: Outbox::restore(host, 0, Vec::new()),
             tasks: JoinSet::new(),
@@ -259,9 +256,9 @@ impl DeliveryHost {
         self.outbox.ask(report, Question::Settle(grant.message));
         let superseded = self.superseded.entry(grant.channel.clone()).or_default();
         let job = Job { superseded: superseded.clone(), grant, way, report };
-        let (parts, schedule) = (Arc::clone(&self.parts), self.schedule);
+        let parts = Arc::clone(&self.parts);
         self.tasks.spawn(async move {
-            attempt::carry_out(&parts, schedule, job).await;
+            attempt::carry_out(&parts, job).await;
             Done::Reported
         });
     }

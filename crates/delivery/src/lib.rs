@@ -23,4 +23,7 @@ pub use files::{BODY_BYTES_MAX, BlobFiles, FILE_BYTES_MAX};
 pub use host::{Adapters, DeliveryHost, DeliveryParts, STOP_LIMIT};
 pub use metrics::Metrics;
 pub use outbox::{CONCURRENT_SENDS_MAX, HELD_MAX};
-pub use schedule::{ATTEMPTS_MAX, DELAYS_S, JITTER_PERCENT, RETRY_AFTER_S_MAX, Schedule};
+pub use schedule::{
+    ATTEMPTS_MAX, DELAYS_S, JITTER_PERCENT, MAIL_ATTEMPTS_MAX, MAIL_DELAYS_S, RETRY_AFTER_S_MAX,
+    Schedule,
+};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postroom_channel::Patience;
 use postroom_model::Timestamp;
 
 /// Waits between one attempt and the next, in seconds. Together more than a day, so that a reply
@@ -12,6 +13,17 @@ pub const DELAYS_S: [i64; 12] =
 /// Attempts that one reply gets before it is given up; a reply that somebody queues again starts anew.
 pub const ATTEMPTS_MAX: u32 = 13;
 
+/// The same for mail, which other servers put off for long and take in the end: together four to five
+/// days.
+pub const MAIL_DELAYS_S: [i64; 35] = [
+    1, 5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400,
+    14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400,
+    14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400, 14_400,
+];
+
+/// Attempts that one mail gets.
+pub const MAIL_ATTEMPTS_MAX: u32 = 36;
+
 /// How far a wait may lie from the one named above, so that what failed together does not come back
 /// together.
 pub const JITTER_PERCENT: i64 = 10;
@@ -19,22 +31,18 @@ pub const JITTER_PERCENT: i64 = 10;
 /// The longest wait that the other side may ask for, in seconds.
 pub const RETRY_AFTER_S_MAX: i64 = 12 * 3_600;
 
-/// The waits of one channel. All channels share one schedule; it is a type so that tests can have a
-/// shorter one.
+/// The waits of one channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
     delays_s: &'static [i64],
 }
 
-impl Default for Schedule {
-    fn default() -> Self {
-        Self { delays_s: &DELAYS_S }
-    }
-}
-
 impl Schedule {
-    pub const fn of(delays_s: &'static [i64]) -> Self {
-        Self { delays_s }
+    pub const fn of(patience: Patience) -> Self {
+        match patience {
+            Patience::Day => Self { delays_s: &DELAYS_S },
+            Patience::Days => Self { delays_s: &MAIL_DELAYS_S },
+        }
     }
 
     /// When to try again after `attempt` (counted from 1) failed at `now`; none if it was the last.
@@ -73,13 +81,17 @@ mod tests {
 
     use postroom_model::{Random as _, SeededRandom, Timestamp};
 
-    use super::{ATTEMPTS_MAX, DELAYS_S, RETRY_AFTER_S_MAX, Schedule};
+    use postroom_channel::Patience;
+
+    use super::{
+        ATTEMPTS_MAX, DELAYS_S, MAIL_ATTEMPTS_MAX, MAIL_DELAYS_S, RETRY_AFTER_S_MAX, Schedule,
+    };
 
     const DAY_S: i64 = 24 * 3_600;
     const NOW: Timestamp = Timestamp::EPOCH;
 
     fn wait_ms(attempt: u32, random: u64, retry_after_s: Option<u64>) -> Option<i64> {
-        Schedule::default()
+        Schedule::of(Patience::Day)
             .next(attempt, NOW, random, retry_after_s.map(Duration::from_secs))
             .map(|at| at.since(NOW))
     }
@@ -90,6 +102,18 @@ mod tests {
         assert!(total >= DAY_S * 1_000, "{total} ms");
         assert_eq!(DELAYS_S.len() + 1, ATTEMPTS_MAX as usize);
         assert!(DELAYS_S.is_sorted());
+    }
+
+    #[test]
+    fn mail_is_tried_for_four_to_five_days_whatever_chance_says() {
+        let days = Schedule::of(Patience::Days);
+        for random in [0, 100, 200] {
+            let waits = (1..=MAIL_ATTEMPTS_MAX).map_while(|n| days.next(n, NOW, random, None));
+            let total: i64 = waits.map(|at| at.since(NOW)).sum();
+            assert!((4 * DAY_S * 1_000..=5 * DAY_S * 1_000).contains(&total), "{total} ms");
+        }
+        assert_eq!(MAIL_DELAYS_S.len() + 1, MAIL_ATTEMPTS_MAX as usize);
+        assert!(MAIL_DELAYS_S.is_sorted());
     }
 
     #[test]

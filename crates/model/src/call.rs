@@ -69,6 +69,9 @@ pub struct CallRecorded {
     /// time alone brings none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens: Option<Box<Opened>>,
+    /// What a rule said of joining another open conversation of the contact, as long as it is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
     /// Who logged it by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
@@ -83,7 +86,7 @@ pub struct CallSettings {
     pub missed: bool,
     /// An answered call with the same number resolves it.
     pub resolve: bool,
-    /// An answered call joins another open conversation of its contact.
+    /// An answered call joins another open conversation of its contact, unless a rule says otherwise.
     pub attach: bool,
 }
 

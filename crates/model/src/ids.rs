@@ -120,6 +120,8 @@ slug_ids! {
     AgentId;
     /// A status of the team's own.
     StatusId;
+    /// An automatic answer.
+    AnswerId;
 }
 
 impl WorkspaceId {

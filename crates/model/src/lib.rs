@@ -6,6 +6,7 @@
 //! crate does no I/O, reads no clock by itself and decides nothing.
 
 pub mod agent;
+pub mod answer;
 pub mod blob;
 pub mod calendar;
 pub mod call;
@@ -38,6 +39,7 @@ pub mod time;
 pub mod timing;
 
 pub use agent::{AgentStatus, Pause, PauseCause, Presence};
+pub use answer::{AnswerOn, AnswerSettings};
 pub use blob::BlobRef;
 pub use calendar::{CalendarSettings, OpenHours, SpecialDay};
 pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
@@ -53,8 +55,9 @@ pub use desk::{
 pub use envelope::{Bodies, Body, Envelope, Position, Transition};
 pub use event::{Event, EventBody, Freed, Opened, ReceivedMail};
 pub use ids::{
-    AgentId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId, IdSource,
-    InputId, MessageId, NoteId, OfferId, ParkedId, PolicyId, QueueId, StatusId, WorkspaceId,
+    AgentId, AnswerId, CalendarId, CallId, ChannelId, CommandId, ContactId, ConversationId, HostId,
+    IdSource, InputId, MessageId, NoteId, OfferId, ParkedId, PolicyId, QueueId, StatusId,
+    WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
 pub use ladder::{Climbed, LadderStep};

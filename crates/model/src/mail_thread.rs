@@ -2,6 +2,7 @@
 //! answers go, and made of the Message-ID, so that everybody makes the same one.
 
 use crate::digest::Digest;
+use crate::{Address, ConversationId};
 
 /// Characters of a key: 80 bits.
 pub const CHARS: usize = 16;
@@ -12,6 +13,16 @@ pub const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// The key of the mail with this id, given without brackets.
 pub fn of(external_id: &str) -> String {
     let digest = Digest::of_fields(&[b"mail-thread", external_id.as_bytes()]);
+    base32(digest.0.get(..BYTES).unwrap_or_default())
+}
+
+/// The key of what one sender writes about a conversation in which they take no part. What is written in
+/// their name and disowned has another one: nobody comes by it into what is theirs.
+pub fn aside(conversation: ConversationId, sender: &Address, disowned: bool) -> String {
+    let sender = sender.as_str().to_ascii_lowercase();
+    let fields: [&[u8]; 4] =
+        [b"mail-aside", conversation.0.as_bytes(), sender.as_bytes(), &[u8::from(disowned)]];
+    let digest = Digest::of_fields(&fields);
     base32(digest.0.get(..BYTES).unwrap_or_default())
 }
 
@@ -38,7 +49,8 @@ pub fn base32(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHARS, base32, of};
+    use super::{CHARS, aside, base32, of};
+    use crate::{Address, ConversationId};
 
     #[test]
     fn base32_is_that_of_the_standard() {
@@ -46,6 +58,21 @@ mod tests {
             [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foobar", "mzxw6ytboi")]
         {
             assert_eq!(base32(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn key_aside_is_of_the_conversation_the_mailbox_and_whether_it_is_theirs() {
+        let id = |number| ConversationId(uuid::Uuid::from_u128(number));
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let (eve, ada) = (address("mailto:eve@example.net"), address("mailto:ada@example.net"));
+        let key = aside(id(1), &eve, false);
+        assert_eq!(key, aside(id(1), &address("mailto:EVE@example.net"), false));
+        assert_eq!(key.len(), CHARS);
+        for other in
+            [aside(id(2), &eve, false), aside(id(1), &ada, false), aside(id(1), &eve, true)]
+        {
+            assert_ne!(key, other);
         }
     }
 

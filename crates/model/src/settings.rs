@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::{
-    AgentId, CalendarSettings, CallSettings, ChannelId, DeskSettings, PolicyId, QueueId, QueueWork,
-    Timing, WorkspaceId,
+    AgentId, AnswerSettings, CalendarSettings, CallSettings, ChannelId, DeskSettings, PolicyId,
+    QueueId, QueueWork, Timing, WorkspaceId,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,6 +34,9 @@ pub struct Settings {
     /// What holds for all agents.
     #[serde(default, skip_serializing_if = "DeskSettings::is_default")]
     pub desk: DeskSettings,
+    /// In order; the first that applies is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<AnswerSettings>,
 }
 
 impl Settings {
@@ -159,6 +162,9 @@ pub struct Rule {
     /// What is promised; what the queue promises if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<PolicyId>,
+    /// Whether an answered call joins another open conversation of its contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -59,10 +59,10 @@ pub(crate) enum Command {
     Parked(Parked),
     /// Why a conversation is where it is
     Explain(Explain),
-    /// How many agents each queue needs by the hour, from what came and how long it took
-    Staffing(Staffing),
     /// Play recorded traffic through another configuration, and show what would differ; writes nothing
     DryRun(DryRun),
+    /// How many agents each queue needs by the hour, from what came and how long it took
+    Staffing(Staffing),
     /// Fold the ledger, compare it with the records and account for every input; exit 1 on any difference
     Verify,
     /// Make the records anew from the ledger

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use postroom_model::answer::is_automatic;
 use postroom_model::{
     Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
     Timestamp, limits, note_target,
@@ -126,6 +127,8 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
                 conversation.waiting_since.get_or_insert(fact.at);
             }
         }
+        // What the program says by itself is no answer.
+        EventBody::ReplyQueued { message, .. } if is_automatic(message) => return true,
         EventBody::ReplyQueued { .. } => {
             if conversation.status == Status::Open {
                 conversation.status = Status::Pending;

@@ -13,13 +13,13 @@ use postroom_model::{
     Transition, ids,
 };
 use postroom_records::{Ground, RecordsError, Sheet, Standing};
-use postroom_routing::{RuleFacts, Rules, State, Step, step, step_due};
+use postroom_routing::{DUE_MAX, RuleFacts, Rules, State, Step, step, step_due};
 use uuid::Uuid;
 
 use crate::batch::{Item, items};
 use crate::behind::Behind;
 use crate::codes::INPUT_POISONOUS;
-use crate::lookup::{Found, lookups, may_open, preload};
+use crate::lookup::{Found, end_of_merges, lookups, may_open, preload};
 use crate::recover::{Recovered, Tail, catch_up_until_done, standing_of};
 use crate::{RouterError, RouterParts};
 
@@ -100,7 +100,7 @@ impl<'p> Active<'p> {
             sheet: Sheet::new(),
             next_event: self.tail.last_event + 1,
         };
-        self.preload(&mut draft.sheet, items.iter().map(|item| &*item.input)).await?;
+        self.preload(&mut draft.sheet, items.iter().map(|item| &*item.input), now).await?;
         let count = items.len();
         for item in items {
             self.decide(item, &mut draft)?;
@@ -124,9 +124,11 @@ impl<'p> Active<'p> {
         &mut self,
         sheet: &mut Sheet,
         inputs: impl Iterator<Item = &Input> + Clone,
+        now: Timestamp,
     ) -> Result<(), RouterError> {
         loop {
-            match preload(self.ground(self.tail.seq), &self.state, sheet, inputs.clone()).await {
+            let ground = self.ground(self.tail.seq);
+            match preload(ground, &self.state, sheet, inputs.clone(), now).await {
                 Err(error) if error.retryable() => {
                     tracing::warn!(code = error.code(), "look-up failed; trying again");
                     *sheet = Sheet::new();
@@ -228,10 +230,16 @@ impl<'p> Active<'p> {
 
     /// What time has brought, as much as one envelope takes; the next cycle goes on.
     fn time(&mut self, draft: &mut Draft) {
-        if self.state.next_deadline().is_some_and(|at| at <= draft.at) {
-            for step in step_due(&mut self.state, draft.at) {
-                draft.add(step);
+        for _ in 0..DUE_MAX {
+            if self.state.next_deadline().is_none_or(|at| at > draft.at) {
+                break;
             }
+            let sheet = &draft.sheet;
+            let past = |id| sheet.conversation(end_of_merges(id, sheet));
+            let Some(step) = step_due(&mut self.state, draft.at, &past) else {
+                break;
+            };
+            draft.add(step);
         }
     }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use postroom_model::{
     Action, Address, Contact, ContactId, ConversationId, DeliveryInput, Inbound, InboundCall,
-    Input, InputBody, MessageId, MessageKind, mail_thread,
+    Input, InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{Lookups, Routed, State, as_message};
+use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message, aside_key};
 
 use crate::RouterError;
 
@@ -42,15 +42,18 @@ pub(crate) fn addresses_of(inbound: &Inbound) -> Vec<Address> {
     addresses
 }
 
-/// Loads all that the inputs need into the sheet.
+/// Loads all that the inputs need into the sheet, and what time may ask for at `now`.
 pub(crate) async fn preload(
     ground: Ground<'_>,
     state: &State,
     sheet: &mut Sheet,
     inputs: impl Iterator<Item = &Input> + Clone,
+    now: Timestamp,
 ) -> Result<(), RouterError> {
     for _ in 0..ROUNDS_MAX {
         let mut wanted = BTreeSet::from([Key::Totals]);
+        let late = state.late(now).take(DUE_MAX);
+        wanted.extend(late.map(|id| Key::Conversation(end_of_merges(id, sheet))));
         for input in inputs.clone() {
             wanted_by(input, state, sheet, &mut wanted);
         }
@@ -142,6 +145,11 @@ fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key
             wanted.insert(Key::Conversation(id));
             let contact = sheet.conversation(id).and_then(|row| row.contact);
             wanted.extend(contact.map(|id| Key::Contact(end_of_contact(id, sheet))));
+            if let Some(aside) = aside_of(inbound, id) {
+                let before = sheet.thread(channel, &aside).map(|id| end_of_merges(id, sheet));
+                wanted.extend(before.map(Key::Conversation));
+                wanted.insert(Key::Thread(channel.clone(), aside));
+            }
         }
         wanted.insert(Key::Thread(channel.clone(), thread));
     }
@@ -168,6 +176,12 @@ fn threads_of(inbound: &Inbound) -> Vec<String> {
     threads
 }
 
+/// The key of what the sender of a mail wrote about a conversation without taking part in it.
+fn aside_of(inbound: &Inbound, id: ConversationId) -> Option<String> {
+    let mail = inbound.message.kind == MessageKind::Email;
+    mail.then(|| aside_key(&inbound.message, id)).flatten()
+}
+
 /// Where the message's threads lead, merges followed as far as they are loaded: to the first
 /// conversation in which its sender takes part, else to the first.
 fn end_of_thread(inbound: &Inbound, sheet: &Sheet) -> Option<ConversationId> {
@@ -190,7 +204,7 @@ fn participant(id: ConversationId, sheet: &Sheet) -> Option<ContactId> {
 }
 
 /// Where a conversation was merged into, as far as that is loaded.
-fn end_of_merges(mut id: ConversationId, sheet: &Sheet) -> ConversationId {
+pub(crate) fn end_of_merges(mut id: ConversationId, sheet: &Sheet) -> ConversationId {
     for _ in 0..ROUNDS_MAX {
         match sheet.conversation(id).and_then(|row| row.merged_into) {
             Some(into) => id = into,
@@ -290,9 +304,9 @@ fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
 }
 
 /// Whether the message may open a conversation, so that the rules are to be asked. A mail may open one
-/// whatever it claims.
+/// whatever it claims, and of a call the rules say too whether it joins another conversation.
 pub(crate) fn may_open(inbound: &Inbound, sheet: &Sheet) -> bool {
-    if inbound.message.kind == MessageKind::Email {
+    if matches!(inbound.message.kind, MessageKind::Email | MessageKind::Call) {
         return true;
     }
     let thread = inbound.message.thread.as_ref();
@@ -312,6 +326,10 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         lookups.thread = end_of_thread(inbound, sheet);
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
         lookups.participant = lookups.thread.and_then(|id| participant(id, sheet));
+        let aside = lookups.thread.and_then(|id| aside_of(inbound, id));
+        let aside = aside.and_then(|key| sheet.thread(&inbound.channel, &key));
+        lookups.aside = aside.map(|id| end_of_merges(id, sheet));
+        lookups.aside_row = lookups.aside.and_then(|id| sheet.conversation(id));
         let known = found.addresses.iter().find_map(|(_, contact)| *contact);
         lookups.contact = known.and_then(|id| sheet.contact(id));
     }

@@ -68,6 +68,14 @@ impl Calendar {
             .any(|date| self.hours(date).iter().any(|hours| self.holds(date, *hours, moment)))
     }
 
+    /// A moment by its own clock, to the minute, with the name of its zone.
+    pub fn local(&self, at: Timestamp) -> String {
+        let Ok(moment) = Moment::from_millisecond(at.millis()) else { return String::new() };
+        let local = moment.to_zoned(self.zone.clone());
+        let zone = self.zone.iana_name().unwrap_or("UTC");
+        format!("{} ({zone})", local.strftime("%Y-%m-%d %H:%M"))
+    }
+
     /// The hours that begin on this day.
     fn hours(&self, date: Date) -> &[OpenHours] {
         let yearly = || self.yearly.get(&(date.month(), date.day()));

@@ -2,17 +2,17 @@
 
 use postroom_model::{CallId, ConversationId, Event, EventBody, Reason, Timestamp};
 
-use crate::decide::{call, desk, ladder, target};
+use crate::decide::{Past, call, desk, ladder, target};
 use crate::state::DeskDue;
 use crate::{State, matching};
 
-/// Transitions that time brings in one call of [`crate::step_due`].
+/// Transitions that time brings in one batch.
 pub const DUE_MAX: usize = 256;
 
 /// What has come due at `now` and goes first: what the configuration left behind, then the earliest
 /// of the snoozes that are over, the calls whose end never came, the targets of which people must
 /// know, what waits at the desk, and the steps of ladders. Fold it before asking for the next.
-pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
+pub fn due(state: &State, now: Timestamp, past: Past<'_, '_>) -> Option<Vec<Event>> {
     if let Some(id) = state.orphans.first() {
         return Some(moved_on(state, *id)).filter(|events| !events.is_empty());
     }
@@ -26,7 +26,7 @@ pub fn due(state: &State, now: Timestamp) -> Option<Vec<Event>> {
     let (_, came) = came.filter(|(at, _)| *at <= now)?;
     let events = match came {
         Came::Woken(id) => woken_at(state, id),
-        Came::Closed(call) => call::closed(state, call, now),
+        Came::Closed(call) => call::closed(state, call, now, past),
         Came::Promised(id) => target::come(state, id, now),
         Came::Desk(due) => desk::due(state, due),
         Came::Climbs(id) => ladder::climb(state, id, now),

@@ -242,7 +242,9 @@ fn moved_words(conversation: &Conversation, settings: &Settings) -> Option<Strin
     let rule = route.matched.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
     let chosen = rule.and_then(|index| settings.rules.get(index)?.queue.clone());
     let channel = || settings.channel(&conversation.channel)?.queue.clone();
-    let chosen = chosen.or_else(channel).unwrap_or_else(default_queue);
+    // The first queue is the default.
+    let first = || settings.queues.first().map(|queue| queue.id.clone());
+    let chosen = chosen.or_else(channel).or_else(first).unwrap_or_else(default_queue);
     if conversation.queue.as_ref() == Some(&chosen) {
         return None;
     }

@@ -176,6 +176,7 @@ impl Load {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: DeskSettings::default(),
+            answers: vec![],
         }
     }
 
@@ -192,6 +193,7 @@ impl Load {
             preferred: BTreeMap::new(),
             tags: vec![],
             targets: None,
+            attach: None,
             trace: RuleTrace::default(),
         };
         Written {

@@ -36,6 +36,7 @@ pub struct Routed {
     pub preferred: BTreeMap<String, u8>,
     pub tags: Vec<String>,
     pub targets: Option<PolicyId>,
+    pub attach: Option<bool>,
     pub trace: RuleTrace,
 }
 
@@ -161,6 +162,7 @@ impl Rules {
                         preferred: rule.prefer.clone(),
                         tags: rule.tags.clone(),
                         targets: rule.targets.clone(),
+                        attach: rule.attach,
                         trace,
                     };
                 }

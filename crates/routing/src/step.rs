@@ -9,10 +9,10 @@ use postroom_model::{
 use uuid::Uuid;
 
 use crate::decide::target::Promises;
-use crate::decide::{desk, ladder};
-use crate::due::{DUE_MAX, due};
+use crate::decide::{answer, desk, ladder};
+use crate::due::due;
 use crate::state::{AgentIx, LineKey, Open, WaitKey, line_key};
-use crate::{Lookups, Made, State, decide, matching};
+use crate::{Lookups, Made, Past, State, decide, matching};
 
 /// What one input, or time alone, brought about. The state has already taken it in.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,23 +28,23 @@ pub fn step(state: &mut State, position: Position, input: Input, lookups: &Looku
     let mut decision = decide(state, input, lookups, &mut made);
     let mut events = std::mem::take(&mut decision.events);
     settle(state, at, &mut events);
+    if let Some((answer, body)) = answer::given(state, at, &events, lookups) {
+        state.apply(at, &answer);
+        events.push(answer);
+        decision.bodies.push(body);
+    }
     let version = decision.conversation.and_then(|id| version_of(state, id, lookups, &events));
     let outcome = decision.outcome(position, id, version);
     Step { transition: Transition { outcome: Some(outcome), at, events }, bodies: decision.bodies }
 }
 
-/// What time alone brings at `now`, at most [`DUE_MAX`] transitions; call again while
-/// [`State::next_deadline`] has passed.
-pub fn step_due(state: &mut State, now: Timestamp) -> Vec<Step> {
-    let mut steps = Vec::new();
-    while steps.len() < DUE_MAX
-        && let Some(mut events) = due(state, now)
-    {
-        settle(state, now, &mut events);
-        let transition = Transition { outcome: None, at: now, events };
-        steps.push(Step { transition, bodies: vec![] });
-    }
-    steps
+/// The next that time alone brings at `now`; ask again while [`State::next_deadline`] has passed.
+/// The state has already taken it in.
+pub fn step_due(state: &mut State, now: Timestamp, past: Past<'_, '_>) -> Option<Step> {
+    let mut events = due(state, now, past)?;
+    settle(state, now, &mut events);
+    let transition = Transition { outcome: None, at: now, events };
+    Some(Step { transition, bodies: vec![] })
 }
 
 /// Folds the events and goes on to assign until no free agent and eligible conversation wait for

@@ -211,6 +211,66 @@ fn calls_of_one_number_that_time_closes_stand_together() {
 }
 
 #[test]
+fn call_that_time_closes_opens_again_what_was_resolved_meanwhile() {
+    check(
+        r#"
+        queue support
+        agent ada queues=support capacity=200
+        call k1 ended from=+4930901820 how=no_answer      -> opened support, call ended no_answer, waits
+        call k2 ringing from=+4930901820                  -> call ringing
+        call k3 ringing from=+4930901820                  -> call ringing
+        call k4 answered from=+4930901820 how=answered    -> call answered answered
+        claim ada k1                                      -> claimed by ada
+        resolve ada k1                                    -> resolved freeing ada
+        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came; k1 call ended no_answer, waits, no end came; k1 call ended answered, no end came, k1 resolved
+        # An answered one is noted where nothing waits, and leaves it resolved.
+        call k5 answered from=+4930901820 how=answered    -> call answered answered
+        wait 14410                                        -> k1 call ended answered, no end came
+        # What it was merged into is where the calls of the number are.
+        call k6 ringing from=+4930901820                  -> call ringing
+        msg c2 "hello"                                    -> opened support
+        reopen ada k1                                     -> reopened support (by ada)
+        merge ada k1 c2                                   -> merged into c2, c2 absorbed k1
+        resolve ada c2                                    -> resolved
+        wait 14410                                        -> c2 reopened support (called), c2 call ended no_answer, waits, no end came
+        "#,
+    );
+}
+
+#[test]
+fn answered_call_joins_another_open_conversation_of_its_contact_where_a_rule_says_so() {
+    check(
+        r#"
+        queue support
+        rule when="message.kind == 'call' && message.attributes.disposition == 'answered'" attach=true
+        msg c1 "hello" from=tel:+4930901821               -> opened support
+        call k1 ended from=+4930901821 how=answered       -> c1 call ended answered
+        call k2 ended from=+4930901821 how=busy           -> opened support, call ended busy, waits
+        call k3 ended from=+4930901821 how=answered       -> k2 call ended answered, k2 resolved
+        # The conversation of the number is known and done; that of the chat is open.
+        call k4 ended from=+4930901821 how=answered       -> c1 call ended answered
+        call k5 answered from=+4930901821 how=answered    -> call answered answered
+        wait 14410                                        -> c1 call ended answered, no end came
+        call k6 ended from=+4930901822 how=answered       -> opened support by rule 1, call ended answered, resolved
+        "#,
+    );
+}
+
+#[test]
+fn rule_goes_before_the_channel_in_what_it_says_of_joining() {
+    check(
+        r#"
+        channel close kind=phone sends=false calls=attach
+        queue support
+        rule when="message.kind == 'call' && message.attributes.direction == 'out'" attach=false
+        msg c1 "hello" from=tel:+4930901821               -> opened support
+        call k1 ended channel=close from=+4930901821 how=answered -> c1 call ended answered
+        call k2 ended channel=close direction=out to=+4930901821 how=answered -> opened support by rule 1, call ended answered, resolved
+        "#,
+    );
+}
+
+#[test]
 fn agent_logs_a_call_by_hand() {
     check(
         r"

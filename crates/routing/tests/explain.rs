@@ -51,6 +51,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     }
 }
 
@@ -156,6 +157,17 @@ fn conversation_that_was_transferred_is_told_to_lie_where_no_rule_put_it() {
     let words = "It was moved there since; the rules had put it into Support.";
     assert_eq!(told.summary[2], words);
     assert!(!explained(&conversation()).summary.iter().any(|step| step.contains("moved")));
+}
+
+#[test]
+fn conversation_of_a_channel_without_a_queue_lies_in_the_first_queue_by_itself() {
+    let mut plain = settings();
+    plain.channels[0].queue = None;
+    let mut row = conversation();
+    row.route.config = plain.short_hash();
+    let now = Timestamp::from_millis(3_723_000);
+    let told = explain(&row, &plain, &presences(), now);
+    assert!(!told.summary.iter().any(|step| step.contains("by hand")), "{:?}", told.summary);
 }
 
 #[test]

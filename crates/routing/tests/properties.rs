@@ -9,12 +9,13 @@ mod support {
 }
 
 use postroom_model::{
-    Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, CalendarSettings, ChannelId,
-    ChannelKind, ChannelSettings, Command, CommandId, ContactId, ConversationId, DeliveryInput,
-    DeskSettings, HandOut, HostId, IdleShare, Inbound, InboundReceipt, Input, InputBody,
-    LadderStep, Message, MessageId, NoteId, OfferId, OfflineAction, OpenHours, OutcomeKind, Party,
-    QueueId, QueueOrder, QueueSettings, QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus,
-    ReopenRule, ReplyDraft, Role, Rule, SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
+    Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, AnswerOn, AnswerSettings,
+    CalendarSettings, ChannelId, ChannelKind, ChannelSettings, Command, CommandId, ContactId,
+    ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare, Inbound,
+    InboundReceipt, Input, InputBody, LadderStep, Message, MessageId, NoteId, OfferId,
+    OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings, QueueTiming,
+    QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule, SendResult,
+    Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;
@@ -314,6 +315,13 @@ fn settings(wanted: &Wanted) -> Settings {
             merge_by: if wanted.grace { vec!["mailto".to_owned()] } else { vec![] },
             ..DeskSettings::default()
         },
+        answers: vec![AnswerSettings {
+            id: id("thanks"),
+            on: if wanted.grace { AnswerOn::Waiting } else { AnswerOn::Received },
+            queues: vec![],
+            calendar: None,
+            text: "You are number {position}, {name}.".to_owned(),
+        }],
         queues,
     }
 }

@@ -21,6 +21,7 @@ fn settings(rules: Vec<Rule>) -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     }
 }
 

@@ -91,12 +91,17 @@ impl Dovecot {
         fs::rename(waiting, maildir.join("new").join(name)).unwrap();
     }
 
+    /// Where the folder is on the disk, or would be.
+    fn place(&self, user: &str, folder: &str) -> PathBuf {
+        let maildir = self.folder.path().join("mail").join(user).join("Maildir");
+        if folder == "INBOX" { maildir } else { maildir.join(format!(".{folder}")) }
+    }
+
     /// The folder on the disk, made if need be.
     fn maildir(&self, user: &str, folder: &str) -> PathBuf {
         let home = self.folder.path().join("mail").join(user);
         let maildir = home.join("Maildir");
-        let inside =
-            if folder == "INBOX" { maildir.clone() } else { maildir.join(format!(".{folder}")) };
+        let inside = self.place(user, folder);
         if !inside.join("tmp").exists() {
             for part in ["cur", "new", "tmp"] {
                 fs::create_dir_all(inside.join(part)).unwrap();
@@ -111,10 +116,10 @@ impl Dovecot {
         inside
     }
 
-    /// Mails of a folder, whatever their flags.
+    /// Mails of a folder, whatever their flags; none where it is not there.
     pub fn count(&self, user: &str, folder: &str) -> usize {
-        let maildir = self.maildir(user, folder);
-        let files = |part: &str| fs::read_dir(maildir.join(part)).unwrap().count();
+        let place = self.place(user, folder);
+        let files = |part: &str| fs::read_dir(place.join(part)).map_or(0, Iterator::count);
         files("cur") + files("new")
     }
 

@@ -12,8 +12,10 @@
 
 mod certificates;
 mod cluster;
+mod dns;
 mod dovecot;
 mod imap;
+mod mutator;
 mod nats;
 mod proxy;
 mod redis;
@@ -22,8 +24,10 @@ mod tools;
 
 pub use certificates::Certificates;
 pub use cluster::NatsCluster;
+pub use dns::{Answer, ScriptedDns};
 pub use dovecot::{DOVECOT_PASSWORD, Dovecot};
 pub use imap::{ImapMailbox, ScriptedImap, Trick};
+pub use mutator::Mutator;
 pub use nats::{NatsServer, NatsSetup};
 pub use proxy::Proxy;
 pub use redis::RedisServer;

@@ -139,6 +139,7 @@ transport_maps = inline:{{ {{ postroom.test = lmtp:inet:127.0.0.1:{lmtp} }} {{ g
 queue_run_delay = 1s
 minimal_backoff_time = 1s
 maximal_backoff_time = 1s
+lmtp_send_xforward_command = yes
 lmtp_destination_concurrency_failed_cohort_limit = 0
 ",
             root = root.display(),

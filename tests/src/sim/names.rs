@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    AgentChoice, AgentId, AgentSettings, ChannelId, ChannelKind, ChannelSettings, DeskSettings,
-    HandOut, IdleShare, LadderStep, OfflineAction, PolicyId, QueueId, QueueOrder, QueueSettings,
-    QueueTiming, QueueWork, RampIn, Rule, Settings, TargetPolicy, Timing, WorkspaceId,
+    AgentChoice, AgentId, AgentSettings, AnswerId, AnswerOn, AnswerSettings, ChannelId,
+    ChannelKind, ChannelSettings, DeskSettings, HandOut, IdleShare, LadderStep, OfflineAction,
+    PolicyId, QueueId, QueueOrder, QueueSettings, QueueTiming, QueueWork, RampIn, Rule, Settings,
+    TargetPolicy, Timing, WorkspaceId,
 };
 
 /// Channels through which customers write.
@@ -93,6 +94,13 @@ fn first() -> Settings {
             grace_ms: Some(2_000),
             ..DeskSettings::default()
         },
+        answers: vec![AnswerSettings {
+            id: AnswerId::new("thanks").expect("a slug"),
+            on: AnswerOn::Waiting,
+            queues: vec![QueueId::new("support").expect("a slug")],
+            calendar: None,
+            text: "You are number {position}.".to_owned(),
+        }],
     }
 }
 

@@ -27,7 +27,7 @@ fn letterbox() -> Letterbox {
 fn received(header: &str, recipients: &[&str]) -> (Message, Vec<Receipt>) {
     let mail = format!("{header}\n\nWhere is my order?\n").replace('\n', "\r\n");
     let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
-    let envelope = Envelope { recipients: &recipients, sender: None, verdict: None };
+    let envelope = Envelope { recipients: &recipients, sender: None, results: None };
     let mut received = letterbox().receive(mail.as_bytes(), &envelope).unwrap();
     (received.arrivals.remove(0).message, received.receipts)
 }
@@ -133,7 +133,7 @@ fn mail_of_our_own_and_mail_from_nowhere_is_never_answered_automatically() {
         let (message, _) = received(&header, &[]);
         assert!(!message.automation.unwrap().may_answer, "{header}");
     }
-    let envelope = Envelope { recipients: &[], sender: Some(""), verdict: None };
+    let envelope = Envelope { recipients: &[], sender: Some(""), results: None };
     let mail = format!("{}\r\n\r\nHello\r\n", ADA.replace('\n', "\r\n"));
     let mut received = letterbox().receive(mail.as_bytes(), &envelope).unwrap();
     assert!(!received.arrivals.remove(0).message.automation.unwrap().may_answer);

@@ -7,6 +7,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::letterbox::Letterbox;
 use crate::options::ListenOptions;
+use crate::proof::Prover;
 
 /// One channel behind the listener.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct Box {
 pub(crate) struct House {
     pub(crate) options: ListenOptions,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Finds out who sent a mail.
+    pub(crate) prover: Option<Prover>,
     pub(crate) boxes: Vec<Box>,
 }
 
@@ -34,7 +37,10 @@ impl House {
     pub(crate) fn new(options: ListenOptions, boxes: Vec<Box>) -> Self {
         // The files were tried when the options were read.
         let config = options.tls.as_ref().and_then(|files| files.server_config().ok());
-        Self { options, tls: config.map(TlsAcceptor::from), boxes }
+        // Nobody is asked where another server has the say.
+        let alone = boxes.iter().any(|one| !one.letterbox.believes_another());
+        let prover = options.proof.as_ref().filter(|_| alone).map(Prover::new);
+        Self { options, tls: config.map(TlsAcceptor::from), prover, boxes }
     }
 
     /// The place in `boxes` of the channel to which mail to this address belongs.

@@ -3,6 +3,7 @@
 //!
 //! One listener can serve several channels: each recipient's address says whose mail it is.
 
+mod forward;
 mod house;
 mod session;
 mod wire;
@@ -111,6 +112,18 @@ pub(crate) async fn serve(
     }
     while tasks.join_next().await.is_some() {}
     Ok(())
+}
+
+/// One conversation over any stream, until either side leaves.
+pub(crate) async fn converse(
+    house: &Arc<House>,
+    inlet: Arc<dyn Inlet>,
+    stream: tokio::io::DuplexStream,
+    idle: Duration,
+) {
+    let wire = Wire::new(Box::new(stream), idle, CancellationToken::new());
+    let nobody = std::net::IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED);
+    drop(Session::new(Arc::clone(house), inlet, nobody).run(wire).await);
 }
 
 async fn turned_away(stream: TcpStream, house: &House) {

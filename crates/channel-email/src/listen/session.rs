@@ -7,11 +7,13 @@ use bytes::Bytes;
 use postroom_channel::Inlet;
 use smtp_proto::{Error, Request};
 
+use super::forward::Forward;
 use super::house::House;
 use super::wire::{Data, End, Line, Wire};
 use crate::letterbox::Envelope;
 use crate::limits::{COMMANDS_MAX, MISTAKES_MAX, PATH_BYTES_MAX};
 use crate::options::Protocol;
+use crate::proof::Way;
 
 /// Who takes part, and how far it has come.
 pub(super) struct Session {
@@ -20,6 +22,10 @@ pub(super) struct Session {
     peer: IpAddr,
     greeted: bool,
     encrypted: bool,
+    /// The name by which the other side greeted.
+    hello: String,
+    /// Whom the server that delivers had before it.
+    forward: Forward,
     sender: Option<String>,
     recipients: Vec<Recipient>,
     commands: usize,
@@ -32,6 +38,15 @@ struct Recipient {
     address: String,
     /// Place of its channel in the house.
     place: usize,
+}
+
+/// A mail that came whole.
+#[derive(Debug, Clone)]
+struct Mail {
+    bytes: Bytes,
+    sender: String,
+    /// What the DNS says of it.
+    results: Option<String>,
 }
 
 /// What follows from a command.
@@ -55,6 +70,8 @@ impl Session {
             peer,
             greeted: false,
             encrypted: false,
+            hello: String::new(),
+            forward: Forward::default(),
             sender: None,
             recipients: Vec::new(),
             commands: 0,
@@ -118,17 +135,22 @@ impl Session {
     }
 
     fn step(&mut self, line: &[u8]) -> Step {
+        if self.takes_forward()
+            && let Some(told) = Forward::line(line)
+        {
+            return self.forwarded(told);
+        }
         let request = match Request::parse(&mut line.iter()) {
             Ok(request) => request.into_owned(),
             Err(error) => return Step::Refuse(refusal(&error)),
         };
         let lmtp = self.house.options.protocol == Protocol::Lmtp;
         match request {
-            Request::Lhlo { .. } if lmtp => self.hello(),
-            Request::Ehlo { .. } if !lmtp => self.hello(),
-            Request::Helo { .. } if !lmtp => {
+            Request::Lhlo { host } if lmtp => self.hello(host),
+            Request::Ehlo { host } if !lmtp => self.hello(host),
+            Request::Helo { host } if !lmtp => {
                 self.reset();
-                self.greeted = true;
+                (self.greeted, self.hello) = (true, host);
                 Step::Say(format!("250 {}", self.house.options.hostname))
             }
             Request::Noop { .. } => Step::Say(OK.to_owned()),
@@ -150,9 +172,9 @@ impl Session {
         }
     }
 
-    fn hello(&mut self) -> Step {
+    fn hello(&mut self, host: String) -> Step {
         self.reset();
-        self.greeted = true;
+        (self.greeted, self.hello) = (true, host);
         let options = &self.house.options;
         let mut lines = vec![
             options.hostname.clone(),
@@ -164,6 +186,9 @@ impl Session {
         if self.house.tls.is_some() && !self.encrypted {
             lines.push("STARTTLS".to_owned());
         }
+        if self.takes_forward() {
+            lines.push(format!("XFORWARD {}", Forward::KEYS));
+        }
         let mut text: Vec<String> = lines.iter().map(|line| format!("250-{line}")).collect();
         // What stands after the number tells that it is the last one.
         text.push("250 ENHANCEDSTATUSCODES".to_owned());
@@ -173,6 +198,20 @@ impl Session {
     fn reset(&mut self) {
         self.sender = None;
         self.recipients.clear();
+        self.forward = Forward::default();
+    }
+
+    /// Only a server of ours delivers by LMTP, and may tell for whom.
+    fn takes_forward(&self) -> bool {
+        self.house.prover.is_some() && self.house.options.protocol == Protocol::Lmtp
+    }
+
+    fn forwarded(&mut self, told: &str) -> Step {
+        if self.sender.is_some() {
+            return Step::Refuse("503 5.5.1 a mail has begun already");
+        }
+        self.forward.take(told);
+        Step::Say(OK.to_owned())
     }
 
     fn mail(&mut self, sender: String, size: usize) -> Step {
@@ -226,9 +265,13 @@ impl Session {
         let data = wire.data(self.house.options.mail_bytes_max).await?;
         let sender = self.sender.take().unwrap_or_default();
         let recipients = std::mem::take(&mut self.recipients);
+        let forward = std::mem::take(&mut self.forward);
         let refused = match data {
             Data::Whole(mail) => {
-                let answers = self.deliver(Bytes::from(mail), &sender, &recipients).await;
+                let mail = Bytes::from(mail);
+                let results = self.results(&mail, &sender, forward).await;
+                let mail = Mail { bytes: mail, sender, results };
+                let answers = self.deliver(&mail, &recipients).await;
                 return self.answer(wire, &answers).await;
             }
             Data::TooLarge => "552 5.3.4 the mail is larger than mail_bytes_max",
@@ -252,14 +295,24 @@ impl Session {
         }
     }
 
+    /// What the DNS says of who sent it, if that is asked here.
+    async fn results(&self, mail: &Bytes, sender: &str, forward: Forward) -> Option<String> {
+        let prover = self.house.prover.as_ref()?;
+        let lmtp = self.house.options.protocol == Protocol::Lmtp;
+        let met = || (Some(self.peer), self.hello.clone());
+        let (client, hello) = if lmtp { (forward.client, forward.hello) } else { met() };
+        let (sender, host) = (sender.to_owned(), self.house.options.hostname.clone());
+        Some(prover.results(mail, Way { client, hello, sender, host }).await)
+    }
+
     /// Gives the mail to each channel once, and the answer for each recipient, in their order.
-    async fn deliver(&self, mail: Bytes, sender: &str, recipients: &[Recipient]) -> Vec<String> {
+    async fn deliver(&self, mail: &Mail, recipients: &[Recipient]) -> Vec<String> {
         let mut answers: Vec<Option<String>> = vec![None; self.house.boxes.len()];
         for Recipient { place, .. } in recipients {
             if answers.get(*place).is_some_and(Option::is_none) {
                 let own = recipients.iter().filter(|one| one.place == *place);
                 let own: Vec<String> = own.map(|one| one.address.clone()).collect();
-                let answer = self.deliver_to(*place, &mail, sender, own).await;
+                let answer = self.deliver_to(*place, mail, own).await;
                 if let Some(slot) = answers.get_mut(*place) {
                     *slot = Some(answer);
                 }
@@ -270,22 +323,18 @@ impl Session {
         answers.map(|answer| answer.unwrap_or_else(lost)).collect()
     }
 
-    async fn deliver_to(
-        &self,
-        place: usize,
-        mail: &Bytes,
-        sender: &str,
-        recipients: Vec<String>,
-    ) -> String {
+    async fn deliver_to(&self, place: usize, mail: &Mail, recipients: Vec<String>) -> String {
         let Some(one) = self.house.boxes.get(place) else {
             return "451 4.3.0 try again".to_owned();
         };
         let channel = &one.channel;
-        let (letterbox, raw, from) = (Arc::clone(&one.letterbox), mail.clone(), sender.to_owned());
+        let (letterbox, taken, mail) = (Arc::clone(&one.letterbox), mail.clone(), &mail.bytes);
         // Taking a large mail apart keeps a processor for a while.
         let reading = tokio::task::spawn_blocking(move || {
-            let envelope = Envelope { recipients: &recipients, sender: Some(&from), verdict: None };
-            letterbox.receive(&raw, &envelope)
+            let results = taken.results.as_deref().filter(|_| !letterbox.believes_another());
+            let envelope =
+                Envelope { recipients: &recipients, sender: Some(&taken.sender), results };
+            letterbox.receive(&taken.bytes, &envelope)
         });
         let taken = match reading.await {
             Ok(Ok(received)) => match self.inlet.accept(channel, received).await {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postroom_channel::Inlet;
 use postroom_channel::contract::TestInlet;
 use postroom_model::{ChannelId, mail_thread};
+use postroom_testkit::{Answer, ScriptedDns};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,8 +29,7 @@ struct Door {
 impl Door {
     async fn open(inlet: TestInlet, listen: Value) -> Self {
         let inlet = Arc::new(inlet);
-        let mut settings =
-            json!({ "protocol": "lmtp", "address": "127.0.0.1:0", "hostname": "mx" });
+        let mut settings = json!({ "protocol": "lmtp", "address": "127.0.0.1:0", "hostname": "mx", "verify": false });
         settings.as_object_mut().unwrap().extend(listen.as_object().unwrap().clone());
         let channel = |id: &str| {
             let options = json!({ "address": format!("{id}@example.com"), "listen": settings });
@@ -270,6 +270,51 @@ async fn more_connections_than_may_be_are_turned_away() {
     assert!(said.starts_with("421 4.3.2"), "{said}");
     assert!(door.say("NOOP").await.starts_with("250 "));
     door.close().await;
+}
+
+#[tokio::test]
+async fn senders_are_checked_by_the_peer_or_by_whom_the_server_names() {
+    let dns = ScriptedDns::start(&[
+        ("example.net", Answer::Txt("v=spf1 ip4:127.0.0.1 -all")),
+        ("_dmarc.example.net", Answer::Txt("v=DMARC1; p=reject")),
+    ])
+    .await;
+    let check =
+        |protocol: &str| json!({ "protocol": protocol, "verify": true, "dns": [dns.address] });
+    let judged = |door: &Door| {
+        let message = door.inlet.offered()[0].arrivals[0].message.clone();
+        message.attributes["authentication"].as_str().unwrap().to_owned()
+    };
+    let mut door = Door::open(TestInlet::taking(), check("smtp")).await;
+    door.begin("EHLO client.test", &["support@example.com"]).await;
+    door.data(MAIL.as_bytes()).await;
+    assert!(door.line().await.starts_with("250 2.0.0 stored"));
+    assert_eq!(judged(&door), "pass");
+    door.close().await;
+    // The server that delivers is nobody's client; whom it had before it counts, for one mail.
+    for (told, verdict) in [
+        ("XFORWARD NAME=a ADDR=127.0.0.1 HELO=client.test", "pass"),
+        ("XFORWARD NAME=a ADDR=192.0.2.1 HELO=client.test", "fail"),
+        ("NOOP", "fail"),
+    ] {
+        let mut door = Door::open(TestInlet::taking(), check("lmtp")).await;
+        door.answer().await;
+        door.send(b"LHLO mx\r\n").await;
+        let mut offered = Vec::new();
+        while offered.last().is_none_or(|line: &String| line.as_bytes()[3] == b'-') {
+            offered.push(door.line().await);
+        }
+        assert!(offered.iter().any(|line| line.starts_with("250-XFORWARD NAME ADDR")));
+        assert!(door.say(told).await.starts_with("250 "));
+        for line in ["MAIL FROM:<ada@example.net>", "RCPT TO:<support@example.com>"] {
+            assert!(door.say(line).await.starts_with("250 "));
+        }
+        assert!(door.say("XFORWARD ADDR=127.0.0.1").await.starts_with("503 "));
+        door.data(MAIL.as_bytes()).await;
+        assert!(door.line().await.starts_with("250 2.0.0 stored"));
+        assert_eq!(judged(&door), verdict, "{told}");
+        door.close().await;
+    }
 }
 
 #[tokio::test]

@@ -9,22 +9,26 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::proof::ProofOptions;
 use super::table::Table;
 use crate::limits::{
     CONNECTIONS_DEFAULT, CONNECTIONS_MAX, IDLE_S_DEFAULT, LISTEN_BYTES_DEFAULT, MAIL_BYTES_MAX,
     RECIPIENTS_DEFAULT, RECIPIENTS_MAX,
 };
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 12] = [
     "address",
     "certificate",
     "connections_max",
+    "dns",
+    "dns_timeout_s",
     "hostname",
     "idle_s",
     "key",
     "mail_bytes_max",
     "protocol",
     "recipients_max",
+    "verify",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub struct ListenOptions {
     /// By which it greets.
     pub hostname: String,
     pub tls: Option<TlsFiles>,
+    /// Set if senders are checked here.
+    pub proof: Option<ProofOptions>,
     pub mail_bytes_max: usize,
     pub recipients_max: usize,
     pub connections_max: usize,
@@ -76,6 +82,7 @@ impl ListenOptions {
         let protocol = protocol(&mut table);
         let address = address(&mut table);
         let tls = tls(&mut table);
+        let proof = ProofOptions::parse(&mut table, protocol);
         let hostname = table.line("hostname").unwrap_or("localhost").to_owned();
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let most = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -94,6 +101,7 @@ impl ListenOptions {
             address: address?,
             hostname,
             tls,
+            proof,
             mail_bytes_max: size(mail_bytes_max),
             recipients_max: size(recipients_max),
             connections_max: size(connections_max),

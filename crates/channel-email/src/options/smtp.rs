@@ -26,7 +26,24 @@ pub enum Security {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub user: String,
-    pub password: String,
+    pub pass: Pass,
+}
+
+/// By what the server lets somebody in.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Pass {
+    Password(String),
+    /// A token that is asked for when it is wanted (XOAUTH2).
+    Token,
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password",
+            Self::Token => "Token",
+        })
+    }
 }
 
 impl fmt::Debug for Login {
@@ -116,7 +133,7 @@ fn login(table: &mut Table<'_>) -> Option<Login> {
         table.mistake("user", "a user and a password go together", help);
     }
     let (user, password) = (user?.to_owned(), password?.to_owned());
-    Some(Login { user, password })
+    Some(Login { user, pass: Pass::Password(password) })
 }
 
 fn ca(table: &mut Table<'_>) -> Option<String> {

@@ -91,6 +91,17 @@ impl<'a> Table<'a> {
         }
     }
 
+    pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
+        match self.map.get(key) {
+            None => default,
+            Some(Value::Bool(flag)) => *flag,
+            Some(_) => {
+                self.mistake(key, "must be true or false", "write it without quotation marks");
+                default
+            }
+        }
+    }
+
     /// The table under this key.
     pub(super) fn inner(&mut self, key: &str) -> Option<Table<'_>> {
         match self.map.get(key)? {

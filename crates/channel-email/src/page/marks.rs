@@ -133,8 +133,42 @@ pub(crate) fn may_be_marked(html: &str) -> bool {
     PIECES.iter().any(|piece| html.contains(piece))
 }
 
-fn any_word(tag: &Tag<'_>, words: &[&str]) -> bool {
-    ["class", "id"].into_iter().filter_map(|name| tag.attribute(name)).any(|value| {
+/// The attributes that say something, each as it stands first.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    class: Option<&'a str>,
+    id: Option<&'a str>,
+    style: Option<&'a str>,
+    /// Those of [`NAMED`], in its order.
+    named: [Option<&'a str>; NAMED.len()],
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(tag: &Tag<'a>) -> Self {
+        let mut known = Self::default();
+        for (name, value) in tag.attributes() {
+            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+            let slot = match name.len() {
+                2 if is("id") => &mut known.id,
+                5 if is("class") => &mut known.class,
+                5 if is("style") => &mut known.style,
+                _ => {
+                    for (slot, (wanted, _, _)) in known.named.iter_mut().zip(NAMED) {
+                        if is(wanted) {
+                            slot.get_or_insert(value);
+                        }
+                    }
+                    continue;
+                }
+            };
+            slot.get_or_insert(value);
+        }
+        known
+    }
+}
+
+fn any_word(known: &Known<'_>, words: &[&str]) -> bool {
+    [known.class, known.id].into_iter().flatten().any(|value| {
         value.split_ascii_whitespace().any(|word| {
             // Outlook puts x_ before the names in what it quotes; Yahoo adds a number.
             let word = word.trim_start_matches("x_").to_ascii_lowercase();
@@ -143,35 +177,33 @@ fn any_word(tag: &Tag<'_>, words: &[&str]) -> bool {
     })
 }
 
-pub(super) fn begins_original(tag: &Tag<'_>) -> bool {
+pub(super) fn begins_original(tag: &Tag<'_>, known: &Known<'_>) -> bool {
     // An element of its own in QQ Mail; ids and classes elsewhere.
-    tag.name == "includetail" || !tag.rest.is_empty() && any_word(tag, ORIGINAL)
+    tag.name == "includetail" || any_word(known, ORIGINAL)
 }
 
-pub(super) fn region(tag: &Tag<'_>) -> Option<Region> {
+pub(super) fn region(tag: &Tag<'_>, known: &Known<'_>) -> Option<Region> {
     match tag.name.as_str() {
         "blockquote" => return Some(Region::Block),
         "pre" | "listing" | "plaintext" => return Some(Region::Pre),
         "head" => return None,
         _ => {}
     }
-    if tag.rest.is_empty() {
-        return None;
-    }
-    if let Some(style) = tag.attribute("style") {
+    if let Some(style) = known.style {
         let style: String = style.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         if style.to_ascii_lowercase().contains("display:none") {
             return Some(Region::Hidden);
         }
     }
-    let named = NAMED.iter().find(|(name, value, _)| {
-        tag.attribute(name).is_some_and(|known| known.eq_ignore_ascii_case(value))
+    let mut named = known.named.iter().zip(NAMED);
+    let named = named.find(|(known, (_, value, _))| {
+        known.is_some_and(|known| known.eq_ignore_ascii_case(value))
     });
-    if let Some((_, _, region)) = named {
+    if let Some((_, (_, _, region))) = named {
         return Some(*region);
     }
-    if any_word(tag, QUOTED) {
+    if any_word(known, QUOTED) {
         return Some(Region::Quoted);
     }
-    any_word(tag, SIGNATURE).then_some(Region::Signature)
+    any_word(known, SIGNATURE).then_some(Region::Signature)
 }

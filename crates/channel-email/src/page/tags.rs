@@ -29,10 +29,10 @@ pub(super) struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// The value of an attribute as it stands there, its references not decoded.
-    pub(super) fn attribute(&self, wanted: &str) -> Option<&'a str> {
+    /// Names and values of the attributes as they stand there, their references not decoded.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let mut rest = self.rest;
-        for _ in 0..ATTRIBUTES_MAX {
+        let next = move || {
             rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
             if rest.is_empty() {
                 return None;
@@ -45,12 +45,10 @@ impl<'a> Tag<'a> {
                 Some(after) => value(after.trim_ascii_start()),
                 None => ("", after),
             };
-            if name.eq_ignore_ascii_case(wanted) {
-                return Some(value.get(..VALUE_BYTES_MAX).unwrap_or(value));
-            }
             rest = after;
-        }
-        None
+            Some((name, value.get(..VALUE_BYTES_MAX).unwrap_or(value)))
+        };
+        std::iter::from_fn(next).take(ATTRIBUTES_MAX)
     }
 }
 

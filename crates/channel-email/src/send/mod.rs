@@ -12,6 +12,7 @@ use postroom_channel::{Files, Guard, SendError, SendReceipt};
 use postroom_model::Outbound;
 
 use self::compose::Composer;
+pub use self::relay::Passes;
 use self::relay::Relay;
 pub(crate) use self::signer::Signer;
 use crate::EmailOptions;
@@ -23,6 +24,14 @@ pub struct Outgoing {
     composer: Composer,
     signer: Option<Signer>,
     relay: Relay,
+}
+
+/// What left.
+#[derive(Debug)]
+pub struct Sent {
+    pub receipt: SendReceipt,
+    /// The mail, as the server took it.
+    pub mail: Vec<u8>,
 }
 
 impl Outgoing {
@@ -38,18 +47,22 @@ impl Outgoing {
         })
     }
 
+    /// With what gives tokens, where one signs in with those.
+    #[must_use]
+    pub fn with_passes(mut self, passes: Passes) -> Self {
+        self.relay.take_passes(passes);
+        self
+    }
+
     /// Makes one attempt. The Message-ID is that of the delivery, the same at each.
-    pub async fn send(
-        &self,
-        outbound: &Outbound,
-        files: &dyn Files,
-    ) -> Result<SendReceipt, SendError> {
+    pub async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<Sent, SendError> {
         let mut mail = self.composer.compose(outbound, files).await?;
         if let Some(signer) = &self.signer {
             mail.bytes = signer.sign(&mail.bytes)?;
         }
         self.relay.hand_over(&mail.envelope, &mail.bytes).await?;
-        Ok(SendReceipt { external_id: Some(mail.message_id) })
+        let receipt = SendReceipt { external_id: Some(mail.message_id) };
+        Ok(Sent { receipt, mail: mail.bytes })
     }
 
     /// Connects and signs in, and sends nothing: whether an answer could leave.

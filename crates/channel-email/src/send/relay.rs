@@ -4,11 +4,12 @@
 //! (P10). Each step is one of the library's, so that it is known how far an attempt came.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::address::Envelope;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
@@ -17,17 +18,48 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{self, Phase};
 use crate::limits::{SMTP_IDLE_MAX, SMTP_IDLE_S_MAX};
-use crate::options::{Security, SmtpOptions};
+use crate::options::{Login, Pass, Security, SmtpOptions};
 
 /// How much of a mail is written at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How long a kept connection may take to say that it is still there.
 const STILL_THERE: Duration = Duration::from_secs(3);
 
+/// Gives a token to sign in with. Asked with one that the server refused, it gives another the next time.
+#[derive(Clone)]
+pub struct Passes(Arc<Ask>);
+
+type Ask = dyn Fn(Option<String>) -> Asked + Send + Sync;
+type Asked = Pin<Box<dyn Future<Output = Result<String, SendError>> + Send>>;
+
+impl Passes {
+    pub fn new<F>(ask: impl Fn(Option<String>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<String, SendError>> + Send + 'static,
+    {
+        Self(Arc::new(move |refused| Box::pin(ask(refused))))
+    }
+
+    async fn get(&self) -> Result<String, SendError> {
+        (self.0)(None).await
+    }
+
+    async fn refuse(&self, pass: String) {
+        drop((self.0)(Some(pass)).await);
+    }
+}
+
+impl fmt::Debug for Passes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passes")
+    }
+}
+
 pub(super) struct Relay {
     options: SmtpOptions,
     hello: ClientId,
     guard: Guard,
+    passes: Option<Passes>,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -44,7 +76,17 @@ impl fmt::Debug for Relay {
 
 impl Relay {
     pub(super) fn new(options: SmtpOptions, hello: String, guard: Guard) -> Self {
-        Self { options, hello: ClientId::Domain(hello), guard, idle: Mutex::default() }
+        Self {
+            options,
+            hello: ClientId::Domain(hello),
+            guard,
+            passes: None,
+            idle: Mutex::default(),
+        }
+    }
+
+    pub(super) fn take_passes(&mut self, passes: Passes) {
+        self.passes = Some(passes);
     }
 
     /// One attempt.
@@ -102,14 +144,39 @@ impl Relay {
             Err(_) => return Err(error::too_slow(Phase::Connect)),
         };
         if let Some(login) = &self.options.login {
-            let credentials = Credentials::new(login.user.clone(), login.password.clone());
-            let login = connection.auth(DEFAULT_MECHANISMS, &credentials);
-            match timeout_at(by, login).await {
-                Ok(entered) => drop(entered.map_err(|error| error::of(Phase::Login, &error))?),
-                Err(_) => return Err(error::too_slow(Phase::Login)),
-            }
+            let entering = self.sign_in(&mut connection, login);
+            timeout_at(by, entering).await.map_err(|_| error::too_slow(Phase::Login))??;
         }
         Ok(connection)
+    }
+
+    async fn sign_in(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        login: &Login,
+    ) -> Result<(), SendError> {
+        let (user, refused) = (login.user.clone(), |error| error::of(Phase::Login, &error));
+        let passes = match &login.pass {
+            Pass::Password(password) => {
+                let credentials = Credentials::new(user, password.clone());
+                let entered = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
+                return entered.map(drop).map_err(refused);
+            }
+            Pass::Token => self.passes.as_ref(),
+        };
+        let Some(passes) = passes else {
+            let detail = "nothing gives a token to sign in with";
+            return Err(SendError::retryable("smtp_login_refused", detail));
+        };
+        let token = passes.get().await?;
+        let credentials = Credentials::new(user, token.clone());
+        match connection.auth(&[Mechanism::Xoauth2], &credentials).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                passes.refuse(token).await;
+                Err(refused(error))
+            }
+        }
     }
 
     async fn open(

@@ -59,7 +59,7 @@ impl Signer {
     }
 
     /// The mail with its signature before it.
-    pub(super) fn sign(&self, mail: &[u8]) -> Result<Vec<u8>, SendError> {
+    pub(crate) fn sign(&self, mail: &[u8]) -> Result<Vec<u8>, SendError> {
         let signature = match self {
             Self::Rsa(signer) => signer.sign(mail),
             Self::Ed25519(signer) => signer.sign(mail),

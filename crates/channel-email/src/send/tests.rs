@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::Outgoing;
+use super::{Outgoing, Passes};
+use crate::options::{Login, Pass};
 use crate::token::Tokens;
 use crate::{EmailOptions, Letterbox};
 
@@ -26,6 +27,8 @@ enum Part {
     Good,
     /// The answer to what begins so.
     Says(&'static str, &'static str),
+    /// Wants a token, and answers this to one.
+    Wants(&'static str),
     /// Closes when it comes to this.
     Leaves(&'static str),
 }
@@ -98,6 +101,8 @@ async fn play(stream: TcpStream, part: Part, mails: Arc<Mutex<Vec<String>>>) {
 fn said(part: Part, line: &str, good: &'static str) -> Option<&'static str> {
     match part {
         Part::Leaves(at) if line.starts_with(at) => None,
+        Part::Wants(_) if line.starts_with("EHLO") => Some("250-test\r\n250 AUTH XOAUTH2"),
+        Part::Wants(answer) if line.starts_with("AUTH ") => Some(answer),
         Part::Says(at, answer) if line.starts_with(at) => Some(answer),
         _ => Some(good),
     }
@@ -188,7 +193,7 @@ async fn answer_has_the_fields_by_which_it_and_what_comes_back_are_known() {
     assert_eq!(mails[0], mails[1], "each attempt is the same mail");
     assert_eq!(*server.connections.lock().await, 1, "the connection was kept");
     let mail = &mails[0];
-    let id = receipt.external_id.unwrap();
+    let id = receipt.receipt.external_id.unwrap();
     let thread = mail_thread::of("1@example.net");
     assert_eq!(
         id,
@@ -355,6 +360,41 @@ fn key(algorithm: &[&str]) -> String {
         std::process::Command::new("openssl").arg("genpkey").args(algorithm).output().unwrap();
     assert!(made.status.success());
     String::from_utf8(made.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn token_that_the_server_refuses_is_given_back_and_the_next_one_is_used() {
+    let server = Server::start(vec![Part::Wants("235 2.7.0 good")]).await;
+    let mut options = options(server.port, json!({}));
+    let login = Login { user: "ada@example.com".to_owned(), pass: Pass::Token };
+    options.smtp.as_mut().unwrap().login = Some(login);
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
+    let passes = Passes::new(move |refused| {
+        let heard = Arc::clone(&heard);
+        async move {
+            let mut heard = heard.lock().unwrap();
+            heard.push(refused);
+            Ok(format!("token-{}", heard.len()))
+        }
+    });
+    let out = Outgoing::new(&options, tokens(), guard(&["127.0.0.1/32"])).unwrap();
+    // Nobody gives one.
+    let error = out.send(&outbound(), &OneFile(b"")).await.unwrap_err();
+    assert_eq!((error.kind, error.code), (SendErrorKind::Retryable, "smtp_login_refused"));
+    let server =
+        Server::start(vec![Part::Wants("535 5.7.8 it is old"), Part::Wants("235 2.7.0 good")])
+            .await;
+    options.smtp.as_mut().unwrap().port = server.port;
+    let out = Outgoing::new(&options, tokens(), guard(&["127.0.0.1/32"])).unwrap();
+    let out = out.with_passes(passes);
+    let error = out.send(&outbound(), &OneFile(b"")).await.unwrap_err();
+    assert_eq!((error.kind, error.code), (SendErrorKind::Retryable, "smtp_login_refused"));
+    assert!(!format!("{error:?}").contains("token-"));
+    out.send(&outbound(), &OneFile(b"")).await.unwrap();
+    assert_eq!(server.mails.lock().await.len(), 1);
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(asked, [None, Some("token-1".to_owned()), None]);
 }
 
 #[tokio::test]

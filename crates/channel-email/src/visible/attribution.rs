@@ -159,7 +159,7 @@ pub(super) fn at<'a>(lines: &[Line<'a>], at: usize) -> Option<Attribution<'a>> {
 /// An attribution after which the original goes on in the same line, as some programs on telephones
 /// write it.
 fn runs_on(line: &str) -> bool {
-    if !opens(line) || !line.contains('@') {
+    if !line.contains('@') || !opens(line) {
         return false;
     }
     let lower = line.to_lowercase();
@@ -190,9 +190,29 @@ fn opens(line: &str) -> bool {
 }
 
 fn starts_known(text: &str) -> bool {
-    const START_BYTES_MAX: usize = 16;
-    let head = shapes::head(text, START_BYTES_MAX).to_lowercase();
-    STARTS.iter().any(|start| head.starts_with(start))
+    STARTS.iter().any(|start| begins_with(text, start))
+}
+
+/// Ends so, whatever the case. `end` is in lower case.
+fn ends_with(text: &str, end: &str) -> bool {
+    let mut own = text.chars().rev();
+    end.chars().rev().all(|wanted| {
+        own.next().is_some_and(|own| own == wanted || own.to_lowercase().eq([wanted]))
+    })
+}
+
+/// Begins so, whatever the case. `start` is in lower case.
+fn begins_with(text: &str, start: &str) -> bool {
+    let mut known = start.chars();
+    let mut next = known.next();
+    for own in text.chars().flat_map(char::to_lowercase) {
+        match next {
+            None => return true,
+            Some(wanted) if wanted == own => next = known.next(),
+            Some(_) => return false,
+        }
+    }
+    next.is_none()
 }
 
 /// Over how many lines the attribution that begins here goes.
@@ -222,14 +242,17 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
             text.push(' ');
         }
         text.push_str(head);
-        if text.chars().count() > CHARS_MAX {
+        if text.len() > CHARS_MAX && text.chars().count() > CHARS_MAX {
             return None;
         }
-        let quoted = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
+        let next = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
+        let quoted = next.is_some_and(|line| line.is_quote() || line.text.starts_with("| "));
+        // Most lines end none, and that is told by their last letters.
+        if !quoted && !may_end(&text) {
+            continue;
+        }
         let open = text.matches('<').count() > text.matches('>').count();
-        let quoted =
-            !open && quoted.is_some_and(|line| line.is_quote() || line.text.starts_with("| "));
-        if is_attribution(&text, quoted) {
+        if is_attribution(&text, quoted && !open) {
             return Some(index + 1);
         }
     }
@@ -244,8 +267,25 @@ fn may_begin(line: &str) -> bool {
         || starts_known(line)
 }
 
+/// Whether an attribution can end so where no quotation follows: with a sign, or with a verb.
+fn may_end(text: &str) -> bool {
+    let said = text.trim_end_matches(['*', '_', '"', ' ']);
+    let Some(last) = said.chars().next_back() else { return false };
+    if matches!(last, ':' | '：' | '-') {
+        return true;
+    }
+    let ends = |last: char| {
+        let mut verbs = VERBS.iter().filter(|verb| verb.ends_with(last));
+        verbs.any(|verb| ends_with(said, verb))
+    };
+    last.to_lowercase().any(ends)
+}
+
 /// `quoted`: a quotation follows.
 fn is_attribution(text: &str, quoted: bool) -> bool {
+    if !quoted && !may_end(text) {
+        return false;
+    }
     let known = shapes::has_date(text) || shapes::has_address(text);
     if !known && !quoted && !text.starts_with("---") {
         return false;
@@ -285,7 +325,30 @@ fn ends_with_party(text: &str) -> bool {
 
 /// Somebody's own words before an attribution in the same line.
 fn shared(line: &str) -> Option<&str> {
+    // Most lines have none of the marks.
+    if !line.contains("On ") {
+        return None;
+    }
     let (before, rest) = SHARED.iter().find_map(|mark| line.split_once(mark))?;
     let said = rest.trim_end();
     (!before.trim().is_empty() && is_attribution(said, false)).then(|| before.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{begins_with, ends_with};
+
+    #[test]
+    fn case_means_nothing_at_either_end() {
+        for (text, start, end, found) in [
+            ("On Monday, Ada Wrote", "on ", " wrote", (true, true)),
+            ("ÜBER Ada НАПИСАЛ", "über", " написал", (true, true)),
+            ("在 2024年，艾达写道", "在", "写道", (true, true)),
+            ("O", "on ", " wrote", (false, false)),
+            ("", "a ", "a", (false, false)),
+            ("Once she wrote to", "on ", " wrote", (false, false)),
+        ] {
+            assert_eq!((begins_with(text, start), ends_with(text, end)), found, "{text}");
+        }
+    }
 }

@@ -112,8 +112,7 @@ fn of_record(
         return Ok(Err("the unique id is missing"));
     };
     let started_at = desk.clockwork.read(block.get("StartTime"));
-    let (Some(mut found), Some(started_at)) =
-        (outcome(block.get("Disposition").as_bytes()), started_at)
+    let (Some(mut found), Some(started_at)) = (outcome(block.get("Disposition")), started_at)
     else {
         return Ok(Err("the disposition or the start cannot be read"));
     };
@@ -121,7 +120,7 @@ fn of_record(
     let answered_at = desk.clockwork.read_after(block.get("AnswerTime"), Some(started_at));
     let answered_at = answered_at.filter(|_| answered);
     let not_before = answered_at.unwrap_or(started_at);
-    if answered && is_voicemail(block.get("LastApplication").as_bytes()) {
+    if answered && is_voicemail(block.get("LastApplication")) {
         found = Outcome::Voicemail;
     }
     let (name, number) = caller(block.get("CallerID"));

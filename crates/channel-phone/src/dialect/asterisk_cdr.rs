@@ -4,16 +4,15 @@
 //! Without configuration the columns are those of `cdr_csv`, whose ends can be switched off and on;
 //! a first line of names is believed. Local times are read in the zone of the channel.
 
-use std::borrow::Cow;
-
 use postroom_channel::Refusal;
 use postroom_model::digest::Digest;
 use postroom_model::legs::endpoint;
 use postroom_model::{Direction, Timestamp};
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::desk::{Desk, Held, Sink, decoded, short, web_address};
-use crate::event::{CallEvent, Outcome, Stage};
+use crate::desk::{Desk, Held, Sink, short, trimmed, web_address};
+use crate::event::{Agents, CallEvent, Outcome, Stage};
+use crate::limits::TEXT_CHARS_MAX;
 use crate::table::{Record, Table};
 
 /// What a column holds.
@@ -137,11 +136,11 @@ fn plain(name: &str) -> String {
 }
 
 /// Seconds and a count, a name of the system in front where it has one: `pbx-1772357400.16`.
-fn is_unique_id(field: &[u8]) -> bool {
-    let numbers = field.rsplit(|byte| *byte == b'-').next().unwrap_or(field);
-    let mut halves = numbers.split(|byte| *byte == b'.');
-    let digits = |half: Option<&[u8]>| {
-        half.is_some_and(|half| !half.is_empty() && half.iter().all(u8::is_ascii_digit))
+fn is_unique_id(field: &str) -> bool {
+    let numbers = field.rsplit('-').next().unwrap_or(field);
+    let mut halves = numbers.split('.');
+    let digits = |half: Option<&str>| {
+        half.is_some_and(|half| !half.is_empty() && half.bytes().all(|byte| byte.is_ascii_digit()))
     };
     digits(halves.next()) && digits(halves.next()) && halves.next().is_none()
 }
@@ -167,8 +166,9 @@ pub struct Rows<'a, 'd> {
     desk: &'d Desk<'d>,
     /// By configuration or by a line of names; else each record tells by how many columns it has.
     layout: Option<Layout>,
-    /// The layout of the last record: how many columns it had, and whether an id stood last.
-    guessed: Option<(usize, bool, Layout)>,
+    /// The layout of the last record, and what told it: how many columns it had, and whether an id
+    /// stood last.
+    guessed: Option<((usize, bool), Layout)>,
 }
 
 /// Why a line is no record: where, and what is wrong.
@@ -190,6 +190,11 @@ impl<'a, 'd> Rows<'a, 'd> {
         Ok(Self { table, desk, layout, guessed: None })
     }
 
+    /// Bytes up to the end of the last whole record.
+    pub fn whole_bytes(&self) -> usize {
+        self.table.whole_bytes
+    }
+
     /// The next record; none at the end of what is whole.
     pub fn read(&mut self) -> Result<Option<Result<Row<'_>, BadLine>>, Refusal> {
         let Some(record) = self.table.read()? else {
@@ -198,10 +203,12 @@ impl<'a, 'd> Rows<'a, 'd> {
         let layout = match &self.layout {
             Some(layout) => layout,
             None => {
-                let shape = (record.columns(), is_unique_id(record.get(16)));
-                let known = self.guessed.take().filter(|(count, id, _)| (*count, *id) == shape);
-                let known = known.unwrap_or_else(|| (shape.0, shape.1, Layout::of_record(&record)));
-                &self.guessed.insert(known).2
+                let columns = record.columns();
+                let shape = (columns, columns == 17 && is_unique_id(record.get(16)));
+                if self.guessed.as_ref().is_none_or(|(known, _)| *known != shape) {
+                    self.guessed = None;
+                }
+                &self.guessed.get_or_insert_with(|| (shape, Layout::of_record(&record))).1
             }
         };
         Ok(Some(Row::new(record, layout, self.desk)))
@@ -216,9 +223,8 @@ fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
     let Some(record) = table.read()? else {
         return Ok(None);
     };
-    let names: Vec<String> = record.fields().map(|name| decoded(name).into_owned()).collect();
-    let known = names.iter().filter(|name| column(name).is_some()).count();
-    Ok((known >= NAMES_MIN).then(|| Layout::of_names(names.iter().map(String::as_str))))
+    let known = record.fields().filter(|name| column(name).is_some()).count();
+    Ok((known >= NAMES_MIN).then(|| Layout::of_names(record.fields())))
 }
 
 /// Whether a line names the columns.
@@ -252,23 +258,23 @@ impl<'a> Row<'a> {
             outcome: None,
         };
         if !layout.has(Column::Disposition) || !layout.has(Column::Source) {
-            return Err((record.line, "the columns of the log are not known"));
+            return Err((record.line(), "the columns of the log are not known"));
         }
         if record.columns() <= usize::from(layout.last) {
-            return Err((record.line, "a column is missing"));
+            return Err((record.line(), "a column is missing"));
         }
-        row.outcome = outcome(row.bytes(Column::Disposition));
+        row.outcome = outcome(row.text(Column::Disposition));
         if row.outcome.is_none() {
-            return Err((record.line, "the disposition is not one of Asterisk's"));
+            return Err((record.line(), "the disposition is not one of Asterisk's"));
         }
-        row.started_at = desk.clockwork.read(&row.text(Column::Start));
+        row.started_at = desk.clockwork.read(row.text(Column::Start));
         if row.started_at.is_none() {
-            return Err((record.line, "the start is not a time"));
+            return Err((record.line(), "the start is not a time"));
         }
-        row.duration_s = seconds(row.bytes(Column::Duration));
-        row.talk_s = seconds(row.bytes(Column::Talk));
+        row.duration_s = seconds(row.text(Column::Duration));
+        row.talk_s = seconds(row.text(Column::Talk));
         row.read_times(desk);
-        if row.outcome == Some(Outcome::Answered) && is_voicemail(row.bytes(Column::Application)) {
+        if row.outcome == Some(Outcome::Answered) && is_voicemail(row.text(Column::Application)) {
             row.outcome = Some(Outcome::Voicemail);
         }
         Ok(row)
@@ -281,9 +287,9 @@ impl<'a> Row<'a> {
             let millis = i64::try_from(seconds?.checked_mul(1_000)?).ok()?;
             Some(start?.plus_millis(millis))
         };
-        self.answered_at = read(&self.text(Column::Answer), self.started_at);
+        self.answered_at = read(self.text(Column::Answer), self.started_at);
         let not_before = self.answered_at.or(self.started_at);
-        self.ended_at = read(&self.text(Column::End), not_before);
+        self.ended_at = read(self.text(Column::End), not_before);
         if self.ended_at.is_none() && !self.layout.has(Column::End) {
             self.ended_at = later(self.started_at, self.duration_s);
         }
@@ -297,49 +303,49 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn bytes(&self, column: Column) -> &'a [u8] {
+    fn text(&self, column: Column) -> &'a str {
         let index = self.layout.places.get(column as usize).copied().flatten();
-        index.map_or(&[], |index| self.record.get(usize::from(index)))
+        index.map_or("", |index| self.record.get(usize::from(index)))
     }
 
-    fn text(&self, column: Column) -> Cow<'a, str> {
-        let index = self.layout.places.get(column as usize).copied().flatten();
-        index.map_or(Cow::Borrowed(""), |index| self.record.text(usize::from(index)))
+    /// As [`short`], which need not look at what was seen to be plain.
+    fn short(&self, text: &str) -> Option<SmolStr> {
+        let text = trimmed(text);
+        if self.record.plain && text.len() <= TEXT_CHARS_MAX {
+            return (!text.is_empty()).then(|| SmolStr::new(text));
+        }
+        short(text)
     }
 
     /// What it says about its call.
     pub fn event(&self, desk: &Desk<'_>) -> CallEvent {
-        let caller_id = self.text(Column::CallerId);
-        let (clid_name, clid_number) = caller(&caller_id);
-        let source = self.text(Column::Source);
-        let source = if source.trim().is_empty() { clid_number } else { &source };
-        let from = desk.dialled(source);
-        let name = self.text(Column::CallerName);
-        let name = if name.trim().is_empty() { clid_name } else { &name };
-        let destination = self.text(Column::Destination);
-        let did = self.text(Column::Did);
+        let (clid_name, clid_number) = caller(self.text(Column::CallerId));
+        let or = |text: &'a str, other| if trimmed(text).is_empty() { other } else { text };
+        let source = or(self.text(Column::Source), clid_number);
+        let name = or(self.text(Column::CallerName), clid_name);
+        let (destination, did) = (self.text(Column::Destination), self.text(Column::Did));
         let word = !destination.bytes().any(|byte| byte.is_ascii_digit() || byte == b'*');
-        let to = if word && !did.is_empty() { &did } else { &destination };
-        let to = desk.dialled(to);
-        let context = self.text(Column::Context);
+        let from = desk.dialled(source);
+        let to = desk.dialled(if word && !did.is_empty() { did } else { destination });
         let places = &desk.setting.places;
-        let direction = places.direction(&context, from.as_deref(), to.as_deref());
+        let context = self.text(Column::Context);
+        let direction = places.direction(context, from.as_deref(), to.as_deref());
         CallEvent {
             call_id: self.call_id(),
-            linked_id: short(&self.text(Column::LinkedId)),
+            linked_id: self.short(self.text(Column::LinkedId)),
             stage: Some(Stage::Ended),
             direction: Some(direction),
-            from_name: short(name).filter(|name| *name != source.trim()),
-            dialled: desk.dialled(&did).or_else(|| to.clone()),
+            from_name: self.short(name).filter(|name| *name != trimmed(source)),
+            dialled: desk.dialled(did).or_else(|| to.clone()),
             started_at: self.started_at,
             answered_at: self.answered_at,
             ended_at: self.ended_at,
             duration_s: self.duration_s,
             talk_s: self.talk_s,
             outcome: self.outcome,
-            agents: self.agent(direction, from.as_deref()).into_iter().collect(),
+            agents: self.agent(direction, from.as_deref()),
             queue: self.queue(),
-            recording_url: web_address(&self.text(Column::Recording)),
+            recording_url: web_address(self.text(Column::Recording)),
             from,
             to,
             ..CallEvent::default()
@@ -348,65 +354,63 @@ impl<'a> Row<'a> {
 
     /// The unique id of Asterisk or, where the log has none, a hash of the line.
     fn call_id(&self) -> SmolStr {
-        short(&self.text(Column::UniqueId))
+        self.short(self.text(Column::UniqueId))
             .unwrap_or_else(|| format_smolstr!("generated:{}", Digest::of(self.record.raw)))
     }
 
     /// The telephone of our side: who was rung or, of a call outwards, who rang.
-    fn agent(&self, direction: Direction, from: Option<&str>) -> Option<SmolStr> {
+    fn agent(&self, direction: Direction, from: Option<&str>) -> Agents {
         let column = match direction {
             Direction::Out => Column::Channel,
             Direction::In | Direction::Internal => Column::DestinationChannel,
         };
-        let channel = self.text(column);
-        let telephone = endpoint(&channel).and_then(short);
-        match direction {
-            Direction::Out => telephone.or_else(|| from.map(SmolStr::new)),
-            Direction::In | Direction::Internal => telephone,
-        }
+        let telephone = endpoint(self.text(column)).and_then(|telephone| self.short(telephone));
+        let caller = from.filter(|_| direction == Direction::Out);
+        telephone.or_else(|| caller.map(SmolStr::new)).into_iter().collect()
     }
 
     fn queue(&self) -> Option<SmolStr> {
-        if !self.bytes(Column::Application).eq_ignore_ascii_case(b"queue") {
+        if !self.text(Column::Application).eq_ignore_ascii_case("queue") {
             return None;
         }
         let data = self.text(Column::Data);
-        short(data.split([',', '|']).next().unwrap_or_default())
+        self.short(data.split([',', '|']).next().unwrap_or_default())
     }
 }
 
 /// Name and number of `"Ada" <201>`, of `<201>` and of `201`.
 pub(super) fn caller(caller_id: &str) -> (&str, &str) {
-    let caller_id = caller_id.trim();
-    let Some((name, number)) = caller_id.rsplit_once('<') else {
+    let caller_id = trimmed(caller_id);
+    let open = caller_id.bytes().rposition(|byte| byte == b'<');
+    let Some((name, number)) = open.and_then(|at| caller_id.split_at_checked(at)) else {
         return ("", caller_id);
     };
-    let name = name.trim();
+    let name = trimmed(name);
     let quoted = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    (quoted.unwrap_or(name), number.trim_end_matches('>'))
+    (quoted.unwrap_or(name), number.trim_matches(['<', '>']))
 }
 
-fn seconds(field: &[u8]) -> Option<u64> {
-    std::str::from_utf8(field).ok()?.trim().parse().ok()
+fn seconds(field: &str) -> Option<u64> {
+    trimmed(field).parse().ok()
 }
 
-pub(super) fn outcome(disposition: &[u8]) -> Option<Outcome> {
-    let word = disposition.trim_ascii();
-    let is = |known: &[u8]| word.eq_ignore_ascii_case(known);
-    if is(b"ANSWERED") || is(b"ANSWER") {
+pub(super) fn outcome(disposition: &str) -> Option<Outcome> {
+    let word = trimmed(disposition);
+    let is = |known: &str| word.eq_ignore_ascii_case(known);
+    if is("ANSWERED") || is("ANSWER") {
         Some(Outcome::Answered)
-    } else if is(b"NO ANSWER") || is(b"NOANSWER") || is(b"NO_ANSWER") {
+    } else if is("NO ANSWER") || is("NOANSWER") || is("NO_ANSWER") {
         Some(Outcome::NoAnswer)
-    } else if is(b"BUSY") {
+    } else if is("BUSY") {
         Some(Outcome::Busy)
-    } else if is(b"FAILED") || is(b"CONGESTION") {
+    } else if is("FAILED") || is("CONGESTION") {
         Some(Outcome::Failed)
     } else {
         None
     }
 }
 
-pub(super) fn is_voicemail(application: &[u8]) -> bool {
-    let application = application.trim_ascii();
-    application.eq_ignore_ascii_case(b"voicemail") || application.eq_ignore_ascii_case(b"minivm")
+pub(super) fn is_voicemail(application: &str) -> bool {
+    let application = trimmed(application);
+    application.eq_ignore_ascii_case("voicemail") || application.eq_ignore_ascii_case("minivm")
 }

@@ -10,7 +10,7 @@ use postroom_channel::{Refusal, json};
 use postroom_model::{CallLeg, LegNote, LegStep};
 use serde_json::{Map, Value};
 
-use crate::desk::{self, Desk, Held, Sink, decoded, short};
+use crate::desk::{self, Desk, Held, Sink, short};
 use crate::dialect::asterisk_cdr::is_voicemail;
 use crate::event::CallEvent;
 use crate::table::{Record, Table};
@@ -118,7 +118,7 @@ const NAMES_MIN: usize = 3;
 
 /// The fields that a record names, if it is the line of names.
 fn named(record: &Record<'_>) -> Option<Vec<Option<Field>>> {
-    let named: Vec<Option<Field>> = record.fields().map(|name| field(&decoded(name))).collect();
+    let named: Vec<Option<Field>> = record.fields().map(field).collect();
     (named.iter().flatten().count() >= NAMES_MIN).then_some(named)
 }
 
@@ -148,12 +148,12 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
             continue;
         }
         let mut texts = Texts::default();
-        for (column, bytes) in columns.iter().zip(record.fields()) {
+        for (column, text) in columns.iter().zip(record.fields()) {
             if let Some(field) = column {
-                texts.set(*field, decoded(bytes));
+                texts.set(*field, text.into());
             }
         }
-        let line = record.line;
+        let line = record.line();
         take(&texts, line, desk, sink, &mut held)?;
     }
     held.whole_bytes = table.whole_bytes;
@@ -313,7 +313,7 @@ fn of_app(application: &str, data: &str) -> Option<LegNote> {
         let name = short(data.split([',', '|']).next().unwrap_or_default())?;
         return Some(LegNote::Queue { name: name.into() });
     }
-    is_voicemail(application.as_bytes()).then_some(LegNote::Voicemail)
+    is_voicemail(application).then_some(LegNote::Voicemail)
 }
 
 /// `{"hangupcause":16,"hangupsource":"…","dialstatus":"ANSWER"}`

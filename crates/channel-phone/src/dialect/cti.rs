@@ -6,10 +6,9 @@
 use postroom_channel::{PushRequest, PushResponse, Refusal};
 use postroom_model::Direction;
 use serde_json::json;
-use smol_str::SmolStr;
 
 use crate::desk::{self, Desk, Held, Sink, short, web_address};
-use crate::event::{CallEvent, Outcome, Stage};
+use crate::event::{Agents, CallEvent, Outcome, Stage};
 use crate::form::{Form, Writing};
 
 /// Whose interface it is.
@@ -68,7 +67,7 @@ fn event(house: House, form: &Form, desk: &Desk<'_>) -> Result<Option<CallEvent>
     };
     let number = |name: &str| form.get(name).and_then(|text| desk.international(text));
     let users: Vec<&str> = form.all("user").flat_map(names).collect();
-    let mut agents: Vec<SmolStr> = users.iter().filter_map(|name| short(name)).collect();
+    let mut agents: Agents = users.iter().filter_map(|name| short(name)).collect();
     if agents.is_empty() && stage != Stage::Ringing {
         agents = form.get("answeringNumber").and_then(short).into_iter().collect();
     }

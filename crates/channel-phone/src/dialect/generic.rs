@@ -244,7 +244,7 @@ fn event(
         talk_s: object.seconds("talk_s"),
         outcome: object.one_of("disposition", &DISPOSITIONS),
         cause: object.short("cause"),
-        agents: object.names("agents"),
+        agents: object.names("agents").into(),
         queue: object.short("queue"),
         recording_url: object.url("recording_url"),
         leg: None,

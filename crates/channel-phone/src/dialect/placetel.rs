@@ -4,10 +4,9 @@
 
 use postroom_channel::{PushRequest, PushResponse, Refusal};
 use postroom_model::Direction;
-use smol_str::SmolStr;
 
 use crate::desk::{Desk, Held, Sink, short, web_address};
-use crate::event::{CallEvent, Outcome, Stage};
+use crate::event::{Agents, CallEvent, Outcome, Stage};
 use crate::form::{Form, Writing};
 
 /// Placetel is at home here, and writes numbers as they are dialled here.
@@ -47,7 +46,7 @@ fn event(form: &Form, desk: &Desk<'_>) -> Result<CallEvent, Refusal> {
     let cause = form.get("type").filter(|_| stage == Stage::Ended);
     // The telephone that answered, as the user of a SIP address.
     let peer = form.get("peer").map(|peer| peer.split('@').next().unwrap_or(peer));
-    let agents: Vec<SmolStr> = form.all("user").chain(peer).filter_map(short).collect();
+    let agents: Agents = form.all("user").chain(peer).filter_map(short).collect();
     let to_voicemail = form.all("user").any(|name| name.eq_ignore_ascii_case("voicemail"));
     let outcome = match (stage, cause) {
         (Stage::Answered, _) if to_voicemail => Some(Outcome::Voicemail),

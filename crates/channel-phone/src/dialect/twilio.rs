@@ -78,7 +78,7 @@ fn event(form: &Form, desk: &Desk<'_>) -> Result<CallEvent, Refusal> {
         talk_s: seconds.filter(|_| talked),
         outcome,
         cause: form.any(&["SipResponseCode", "ErrorCode"]).and_then(short),
-        agents,
+        agents: agents.into(),
         queue: form.get("QueueName").and_then(short),
         recording_url: recording,
         call_id,

@@ -334,7 +334,10 @@ impl Follower<'_> {
                 raw.extend_from_slice(line);
             }
         }
-        let detail = format!("{count} lines are no records");
+        let detail = match count {
+            1 => "a line is no record".to_owned(),
+            _ => format!("{count} lines are no records"),
+        };
         let bad = (count > 0).then_some((raw, "log_records_unreadable", detail));
         Part { told, bytes, bad }
     }

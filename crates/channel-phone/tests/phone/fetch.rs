@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postroom_channel::contract::{self, PullFixture, TestInlet};
-use postroom_channel::{Adapter, Inlet, Reached};
+use postroom_channel::{Adapter, Inlet, PushRequest, Reached};
 use postroom_channel_phone::{PhoneAdapter, PhoneOptions};
 use postroom_model::{Call, CallLeg, CallState, ChannelId, Disposition, Timestamp};
 use serde_json::{Value, json};
@@ -430,4 +430,30 @@ async fn follower_passes_the_suite_of_adapters_that_fetch() {
     append(&folder.path().join("Master.csv"), &(1..50).map(line).collect::<String>());
     let suite = contract::run_pull(&Followed { folder }).await;
     assert_eq!(suite, Ok(()));
+}
+
+/// P2 of a log that is posted: nothing of it vanishes.
+#[test]
+fn posted_log_gives_what_can_be_read_and_tells_of_the_rest() {
+    let adapter = adapter("asterisk-cdr", &json!({ "secret": "a-word-of-the-tests" }));
+    let headers = http::HeaderMap::new();
+    let read = |body: &[u8]| {
+        let (method, uri) = (&http::Method::POST, "/");
+        adapter.push().unwrap().parse(&PushRequest { method, uri, headers: &headers, body })
+    };
+    let good = line(1);
+    let received = read(good.trim_end().as_bytes()).unwrap();
+    assert_eq!((received.calls.len(), received.unread), (1, None));
+    for (rest, detail) in [
+        ("nonsense\n", "line 2: a column is missing"),
+        ("\"\",\"0309", "the last record breaks off"),
+        ("x,y\n\"0309", "line 2: a column is missing; the last record breaks off"),
+    ] {
+        let log = format!("{good}{rest}");
+        let received = read(log.as_bytes()).unwrap();
+        let unread = received.unread.unwrap();
+        assert_eq!((received.calls.len(), &unread.raw[..]), (1, log.as_bytes()), "{rest}");
+        assert_eq!((unread.code, unread.detail.as_str()), ("log_records_unreadable", detail));
+        assert_eq!(read(rest.as_bytes()).unwrap_err().code, "log_records_unreadable");
+    }
 }

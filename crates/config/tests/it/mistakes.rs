@@ -183,6 +183,41 @@ const WORK: &[Case] = &[
         "`lasts_s` is missing",
         "lasts_s = 900",
     ),
+    case(
+        "[[answers]]\nid = 'a'\non = 'recieved'\ntext = 'x'",
+        (3, 6),
+        "answers[0].on",
+        "not one of the words",
+        "`received`",
+    ),
+    case(
+        "[[answers]]\nid = 'a'\non = 'closed'\ntext = 'x'",
+        (1, 1),
+        "answers[0].calendar",
+        "`calendar` is missing",
+        "outside of whose hours",
+    ),
+    case(
+        "[[answers]]\nid = 'a'\non = 'waiting'\ntext = 'You are {positon}.'",
+        (4, 8),
+        "answers[0].text",
+        "stands for nothing",
+        "`position`",
+    ),
+    case(
+        "[[answers]]\nid = 'a'\non = 'waiting'\ntext = 'Back at {opens_at}.'",
+        (4, 8),
+        "answers[0].text",
+        "needs a calendar",
+        "calendar = ",
+    ),
+    case(
+        "[[answers]]\nid = 'a'\non = 'waiting'\nqueues = ['suport']\ntext = 'x'",
+        (4, 11),
+        "answers[0].queues[0]",
+        "no queue with this id",
+        "",
+    ),
     case("[presence]\ngrace_s = 5", (2, 11), "presence.grace_s", "from 15 to 86400", ""),
 ];
 

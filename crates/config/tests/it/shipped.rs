@@ -81,7 +81,8 @@ fn every_key_and_default_is_documented() {
     for section in sections() {
         let heading = match section.name {
             "" => "## Top of the file\n".to_owned(),
-            "channels" | "calendars" | "targets" | "queues" | "rules" | "agents" | "statuses" => {
+            "channels" | "calendars" | "targets" | "queues" | "rules" | "agents" | "statuses"
+            | "answers" => {
                 format!("## [[{}]]\n", section.name)
             }
             name => format!("## [{name}]\n"),

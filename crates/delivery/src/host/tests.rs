@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use postroom_bus::Ledger as _;
-use postroom_channel::Adapter;
+use postroom_channel::{Adapter, Patience};
 use postroom_model::{
     Attachment, DeliveryState, Envelope, EventBody, OutcomeKind, ReplyDraft, SendResult,
 };
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::outbox::CONCURRENT_SENDS_MAX;
-use crate::schedule::ATTEMPTS_MAX;
+use crate::schedule::{ATTEMPTS_MAX, MAIL_ATTEMPTS_MAX};
 use crate::testing::{FakeAdapter, House, Step, channel, message};
 use crate::{ATTEMPT_DEADLINE, STOP_LIMIT};
 
@@ -107,6 +107,19 @@ async fn what_never_is_taken_is_given_up_after_more_than_a_day() {
     let failed = r#"postroom_delivery_attempts_total{channel="site",result="failed"} 1"#;
     assert!(text.contains(failed), "{text}");
     assert!(text.contains(r#"postroom_delivery_queue_length{channel="site"} 1"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_is_given_up_after_four_days_at_the_earliest() {
+    let house = House::open();
+    let retry = Step::Retry(None);
+    let adapter = FakeAdapter::with_patience(channel("site"), [], retry, Patience::Days);
+    let _host = house.start(&[shared(&adapter)]);
+    let start = Instant::now();
+    house.reply(1, 1, words("hello")).await;
+    let row = house.wait_state(1, DeliveryState::Failed).await;
+    assert_eq!(row.attempts, MAIL_ATTEMPTS_MAX);
+    assert!(start.elapsed() > Duration::from_hours(4 * 24));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use postroom_channel::{Adapter, Files, SendError, SendReceipt};
+use postroom_channel::{Adapter, Files, Patience, SendError, SendReceipt};
 use postroom_model::{ChannelId, MessageId, Outbound};
 use tokio::sync::{Notify, watch};
 
@@ -35,6 +35,7 @@ pub(crate) struct FakeAdapter {
     script: Mutex<VecDeque<Step>>,
     /// What happens when the script is at its end.
     otherwise: Step,
+    patience: Patience,
     given: watch::Sender<Vec<Given>>,
 }
 
@@ -44,10 +45,20 @@ impl FakeAdapter {
         script: impl IntoIterator<Item = Step>,
         otherwise: Step,
     ) -> Arc<Self> {
+        Self::with_patience(channel, script, otherwise, Patience::Day)
+    }
+
+    pub(crate) fn with_patience(
+        channel: ChannelId,
+        script: impl IntoIterator<Item = Step>,
+        otherwise: Step,
+        patience: Patience,
+    ) -> Arc<Self> {
         Arc::new(Self {
             channel,
             script: Mutex::new(script.into_iter().collect()),
             otherwise,
+            patience,
             given: watch::Sender::new(vec![]),
         })
     }
@@ -78,6 +89,10 @@ impl Adapter for FakeAdapter {
 
     fn sends(&self) -> bool {
         true
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
     }
 
     async fn send(&self, outbound: &Outbound, files: &dyn Files) -> Result<SendReceipt, SendError> {

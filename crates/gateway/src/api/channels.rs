@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use postroom_channel::{Adapter, Push, PushRequest, PushResponse, Received};
+use postroom_channel::{Adapter, Push, PushRequest, PushResponse, Received, Unread};
 use postroom_model::limits::INLINE_BODY_BYTES_MAX;
 use postroom_model::{
     Body as Words, Call, CallLeg, ChannelId, Inbound, InboundCall, InboundReceipt, Input,
-    InputBody, InputId, Message, MessageId,
+    InputBody, InputId, Message, MessageId, Unparsed,
 };
 use serde::Serialize;
 
@@ -175,6 +175,13 @@ async fn take_in(app: &App, channel: &ChannelId, received: Received) -> Result<R
         let content = serde_json::to_string(&receipt).unwrap_or_default();
         let id = InputId::of_report(&app.workspace, channel, &content);
         let body = InputBody::Receipt(InboundReceipt { channel: channel.clone(), receipt });
+        inputs.push(Input { id, at, body });
+    }
+    if let Some(Unread { raw, code, detail }) = received.unread {
+        let raw = app.blobs.put(raw).await?;
+        let id = InputId::of_unparsed(&app.workspace, channel, &raw.sha256, code);
+        let (channel, code) = (channel.clone(), code.to_owned());
+        let body = InputBody::Unparsed(Unparsed { channel, raw, code, detail });
         inputs.push(Input { id, at, body });
     }
     if !inputs.is_empty() {

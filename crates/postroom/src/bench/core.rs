@@ -47,6 +47,7 @@ pub(super) fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     };
     let rules = Rules::compile(&settings)
         .map_err(|errors| failed(&errors.first().map_or_else(String::new, ToString::to_string)))?;

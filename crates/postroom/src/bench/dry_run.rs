@@ -108,6 +108,7 @@ impl Day {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: postroom_model::DeskSettings::default(),
+            answers: vec![],
         }
     }
 

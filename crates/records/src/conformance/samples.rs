@@ -215,6 +215,7 @@ pub(super) fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     }
 }
 
@@ -297,6 +298,7 @@ pub(super) fn recorded(n: u64, waits: bool) -> CallRecorded {
         report: None,
         leg: None,
         opens: None,
+        attach: None,
         waits,
         presumed_end: !waits,
         closes_at: None,

@@ -47,6 +47,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     }
 }
 
@@ -145,6 +146,7 @@ fn call(n: u64) -> CallRecorded {
         report: None,
         leg: None,
         opens: None,
+        attach: None,
         waits: true,
         presumed_end: true,
         closes_at: None,

@@ -334,6 +334,7 @@ fn settings_and_parked_inputs_are_held() {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        answers: vec![],
     };
     let input = Input {
         id: InputId(uuid(2)),

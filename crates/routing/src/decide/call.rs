@@ -7,7 +7,7 @@ use postroom_model::{
     InputBody, InputId, LegHeard, Opened, Reason, Status, Timestamp, ids,
 };
 
-use super::{Decision, Lookups, inbound, park};
+use super::{Decision, Lookups, Past, inbound, park};
 use crate::called::{id_of, if_nothing_comes, is_answered, is_missed, message_of, whole};
 use crate::state::{Known, Open, ended_by_time};
 use crate::{Made, State, codes, matching};
@@ -71,13 +71,16 @@ pub(super) fn accept(
         closes_at,
         leads_to: lookups.thread.filter(|_| !over),
         opens: None,
+        attach: None,
         by: None,
     };
-    let desk = Desk { state, settings, known };
+    let told = lookups.routed.and_then(|routed| routed.attach);
+    let desk = Desk { state, settings, known, attach: told.unwrap_or(settings.attach) };
     if !over {
         let call = if_nothing_comes(recorded.call.clone());
         let message = Inbound { channel: recorded.channel.clone(), message: message_of(&call) };
         recorded.opens = Some(Box::new(inbound::opened(state, &message, contact, lookups)));
+        recorded.attach = told;
         let placed = known.and_then(|known| known.conversation);
         events.push(recorded_on(placed, recorded));
         return Decision::routed(placed, events);
@@ -101,8 +104,9 @@ fn is_news(known: Option<&Known>, call: &Call) -> bool {
     }
 }
 
-/// A call whose end did not come in time is over; when it ended nobody knows.
-pub(crate) fn closed(state: &State, id: CallId, now: Timestamp) -> Vec<Event> {
+/// A call whose end did not come in time is over; when it ended nobody knows. `past` is what the
+/// records hold of a conversation.
+pub(crate) fn closed(state: &State, id: CallId, now: Timestamp, past: Past<'_, '_>) -> Vec<Event> {
     let Some(known) = state.calls.get(id) else {
         return vec![];
     };
@@ -122,18 +126,22 @@ pub(crate) fn closed(state: &State, id: CallId, now: Timestamp) -> Vec<Event> {
         closes_at: None,
         leads_to: None,
         opens: None,
+        attach: None,
         by: None,
     };
-    // What the rules said of it when it was heard of last.
-    let lookups = Lookups { thread: known.leads_to, ..Lookups::default() };
-    let desk = Desk { state, settings: settings_of(state, &known.channel), known: Some(known) };
+    // Where the calls of its number are now, and what the rules said of it when it was heard of last.
+    let row = known.leads_to.and_then(past);
+    let thread = row.map(|row| row.id).or(known.leads_to);
+    let lookups = Lookups { thread, conversation: row, ..Lookups::default() };
+    let settings = settings_of(state, &known.channel);
+    let attach = known.attach.unwrap_or(settings.attach);
+    let desk = Desk { state, settings, known: Some(known), attach };
     let opened = || {
         let mut opened = match &known.opens {
             Some(opened) => still_good(state, opened),
             None => inbound::opened(state, &message, known.contact, &lookups),
         };
-        // The calls of the number stand in a conversation that is done, and what it was is not known
-        // here: this one stands beside it.
+        // The number is that of a conversation which nobody finds: this one stands beside it.
         opened.thread = opened.thread.filter(|_| known.leads_to.is_none());
         opened
     };
@@ -182,6 +190,7 @@ pub(super) fn logged(
         closes_at: None,
         leads_to: None,
         opens: None,
+        attach: None,
         by: Some(actor.clone()),
     };
     let mut events = vec![recorded_on(Some(row.id), recorded)];
@@ -214,6 +223,8 @@ struct Desk<'a> {
     state: &'a State,
     settings: CallSettings,
     known: Option<&'a Known>,
+    /// An answered call joins another open conversation of its contact.
+    attach: bool,
 }
 
 impl Desk<'_> {
@@ -305,7 +316,7 @@ impl Desk<'_> {
             events.extend(self.called_back(id).filter(|_| answered));
             return (id, events);
         }
-        let other = recorded.contact.filter(|_| self.settings.attach);
+        let other = recorded.contact.filter(|_| self.attach);
         if let Some(id) = other.and_then(|contact| self.state.talks.of(contact)) {
             return (id, vec![recorded_on(Some(id), recorded)]);
         }

@@ -86,14 +86,34 @@ impl Standing {
                 return (id, false);
             }
         }
+        // Who wrote before goes on where that went.
+        let before = lookups.aside.filter(|_| !self.may_join);
+        let before = before.map(|id| (id, lookups.aside_row.filter(|row| row.id == id)));
+        if let Some((id, row)) = before {
+            if self.wants_nothing {
+                return (id, true);
+            }
+            if taken_up(state, made.at(), (id, row), events) {
+                return (id, false);
+            }
+        }
+        let aside = claimed.filter(|_| !self.may_join);
+        let aside = aside.and_then(|(id, _)| aside_key(&inbound.message, id));
         let opened = Opened {
             // The claimed one leads elsewhere.
-            thread: Some(self.key.clone()),
+            thread: aside.or_else(|| Some(self.key.clone())),
             linked: claimed.map(|(id, _)| id),
             ..opened(state, inbound, contact, lookups)
         };
         (open(opened, made, events), false)
     }
+}
+
+/// The key under which this sender goes on to write about a conversation without taking part in it.
+pub fn aside_key(message: &Message, conversation: ConversationId) -> Option<String> {
+    let sender = message.from.as_ref()?.address.as_ref()?;
+    let disowned = said(message, "authentication") == Some("fail");
+    Some(mail_thread::aside(conversation, sender, disowned))
 }
 
 /// What a receipt tells of an address to which the reply went.
@@ -134,7 +154,7 @@ fn same_mailbox(one: &Address, other: &Address) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
-fn said<'a>(message: &'a Message, attribute: &str) -> Option<&'a str> {
+pub(super) fn said<'a>(message: &'a Message, attribute: &str) -> Option<&'a str> {
     message.attributes.get(attribute)?.as_str()
 }
 

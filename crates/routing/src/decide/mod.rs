@@ -1,5 +1,6 @@
 //! What an input brings about: one file for each kind of input.
 
+pub(crate) mod answer;
 pub(crate) mod call;
 mod command;
 mod contact;
@@ -26,6 +27,7 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
+pub use self::mail::aside_key;
 use crate::{Made, Routed, State};
 
 /// What was looked up for an input, since the state does not hold it.
@@ -39,6 +41,9 @@ pub struct Lookups<'a> {
     pub conversation: Option<&'a Conversation>,
     /// Whose that conversation is, merges of contacts followed to their end.
     pub participant: Option<ContactId>,
+    /// What the sender of a mail wrote before about that conversation, without taking part in it.
+    pub aside: Option<ConversationId>,
+    pub aside_row: Option<&'a Conversation>,
     /// The other conversation of a merge; for a message, the one that `conversation` was merged
     /// into, if merges were not followed.
     pub into: Option<&'a Conversation>,
@@ -58,6 +63,10 @@ pub struct Lookups<'a> {
     /// What the rules say; needed only where a conversation may be opened.
     pub routed: Option<&'a Routed>,
 }
+
+/// What the records hold of a conversation, merges followed to their end. Time asks it, of those that
+/// [`State::late`] names.
+pub type Past<'f, 'a> = &'f dyn Fn(ConversationId) -> Option<&'a Conversation>;
 
 /// What is decided, before anything follows from it.
 #[derive(Debug, Clone, PartialEq, Default)]

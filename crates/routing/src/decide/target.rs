@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use postroom_model::answer::is_automatic;
 use postroom_model::{
     CallRecorded, ConversationId, Event, EventBody, PolicyId, QueueId, Reason, Target, TargetKind,
     TargetPolicy, TargetState, Timestamp,
@@ -45,6 +46,7 @@ impl<'a> Meaning<'a> {
             EventBody::ConversationWoken { reason } if is_customer(reason) => Self::Asked(true),
             EventBody::ConversationWoken { .. } => Self::Resumed,
             EventBody::CallRecorded(recorded) => return of_call(recorded),
+            EventBody::ReplyQueued { message, .. } if is_automatic(message) => return None,
             EventBody::ReplyQueued { .. } => Self::Answered(true),
             EventBody::ConversationResolved { .. } => Self::Done,
             EventBody::ConversationMerged { .. } => Self::Merged,

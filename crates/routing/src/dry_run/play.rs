@@ -99,6 +99,7 @@ struct Stand {
     acts_at: Option<Timestamp>,
     /// Whose acts are repeated, if nobody did anything with it.
     like: Option<usize>,
+    resolved_at: Option<Timestamp>,
     began: Option<Began>,
     first: Option<AgentId>,
 }
@@ -177,12 +178,11 @@ impl<'r> Stage<'r> {
             };
             self.now = at;
             if due == Some(at) {
-                let steps = step_due(&mut self.state, at);
-                let nothing = steps.is_empty();
-                for step in steps {
+                let late = self.state.late(at).next();
+                let row = late.and_then(|id| self.row(*self.by_id.get(&id)?, id));
+                let past = |id| row.as_ref().filter(|row| row.id == id);
+                if let Some(step) = step_due(&mut self.state, at, &past) {
                     self.follow(&step.transition.events);
-                }
-                if !nothing {
                     continue;
                 }
             }
@@ -368,11 +368,14 @@ impl<'r> Stage<'r> {
                     stand.owner = Some(agent.clone());
                     stand.mark = now;
                 }),
-                EventBody::ConversationReleased { .. }
-                | EventBody::ConversationSnoozed { .. }
-                | EventBody::ConversationResolved { .. }
-                | EventBody::ConversationMerged { .. } => {
+                EventBody::ConversationReleased { .. } | EventBody::ConversationSnoozed { .. } => {
                     self.change(ix, |stand| stand.owner = None);
+                }
+                EventBody::ConversationResolved { .. } | EventBody::ConversationMerged { .. } => {
+                    self.change(ix, |stand| {
+                        stand.owner = None;
+                        stand.resolved_at = Some(now);
+                    });
                 }
                 EventBody::MessageReceived { .. } => self.change(ix, |stand| {
                     stand.messages += 1;
@@ -449,11 +452,11 @@ impl<'r> Stage<'r> {
             policy: opened.policy.clone(),
             climbed: None,
             kept: None,
-            resolved_at: None,
             opened_at: self.recording.since,
             last_message_at: stand.mark,
             waiting_since: open.and_then(|open| open.waiting_since),
             snoozed_until: open.and_then(|open| open.snoozed_until),
+            resolved_at: stand.resolved_at,
             merged_into: None,
             merged_from: vec![],
             version: open.map_or(opened.version, |open| open.version),

@@ -1,5 +1,6 @@
 //! The fold: how each event changes the state. It never fails and never asks why.
 
+use postroom_model::answer::is_automatic;
 use postroom_model::{
     AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
     EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork, SendResult, Status, TargetState,
@@ -108,14 +109,7 @@ impl State {
                 self.snooze(at, id, *until, freed.as_ref());
             }
             EventBody::ConversationResolved { freed, .. }
-            | EventBody::ConversationMerged { freed, .. } => {
-                // Before it is gone, since the kind of what is given back counts.
-                self.give_back(at, id, freed.as_ref());
-                self.clear_desk(id);
-                self.remove(id);
-                self.talks.close(id);
-                self.targets.close(id);
-            }
+            | EventBody::ConversationMerged { freed, .. } => self.close(at, id, freed.as_ref()),
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
             }
@@ -137,6 +131,11 @@ impl State {
                         wait(open, at);
                     }
                 });
+            }
+            EventBody::ReplyQueued { id: own, channel, message, .. } if is_automatic(message) => {
+                self.answers.give(at, id, message);
+                self.change(id, |_| {});
+                self.send(at, id, (*own, channel));
             }
             EventBody::ReplyQueued { id: message, channel, .. } => {
                 self.queue_reply(at, id, (*message, channel));
@@ -167,6 +166,15 @@ impl State {
         });
         self.unkeep(id);
         self.watch_silence(id, Some(at));
+        self.send(at, id, (message, channel));
+    }
+
+    fn send(
+        &mut self,
+        at: Timestamp,
+        id: ConversationId,
+        (message, channel): (MessageId, &ChannelId),
+    ) {
         let delivery = Delivery {
             channel: channel.clone(),
             conversation: id,
@@ -210,6 +218,16 @@ impl State {
             _ => return false,
         }
         true
+    }
+
+    /// It is done, and nothing of it is held.
+    fn close(&mut self, at: Timestamp, id: ConversationId, freed: Option<&Freed>) {
+        // Before it is gone, since the kind of what is given back counts.
+        self.give_back(at, id, freed);
+        self.clear_desk(id);
+        self.remove(id);
+        self.talks.close(id);
+        self.targets.close(id);
     }
 
     fn transfer(&mut self, id: ConversationId, queue: &QueueId) {

@@ -32,6 +32,9 @@ pub(crate) struct Known {
     /// What it opens if nothing more comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens: Option<Box<Opened>>,
+    /// What a rule said of joining another conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
     /// What was told of it, and when.
     pub reports: Vec<(Timestamp, Call)>,
     #[serde(default, skip_serializing_if = "Legs::is_empty")]
@@ -136,6 +139,12 @@ impl Calls {
         self.deadlines.first().copied()
     }
 
+    /// Where those lead whose end did not come by `now`, the earliest first.
+    pub(crate) fn late(&self, now: Timestamp) -> impl Iterator<Item = ConversationId> {
+        let late = self.deadlines.iter().take_while(move |(at, _)| *at <= now);
+        late.filter_map(|(_, id)| self.known.get(id)?.leads_to)
+    }
+
     /// Folds what became known at `at`; the event stands on `conversation`.
     pub(super) fn fold(
         &mut self,
@@ -149,6 +158,7 @@ impl Calls {
         known.conversation = conversation.or(known.conversation);
         known.leads_to = recorded.leads_to;
         known.opens.clone_from(&recorded.opens);
+        known.attach = recorded.attach;
         known.closes_at = recorded.closes_at;
         known.presumed_end = recorded.presumed_end;
         known.heard_at = known.heard_at.max(at);
@@ -227,6 +237,7 @@ impl Calls {
             conversation: None,
             leads_to: None,
             opens: None,
+            attach: None,
             reports: vec![],
             legs: Legs::default(),
             legs_gone: false,

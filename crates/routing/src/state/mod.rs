@@ -1,6 +1,7 @@
 //! What decisions depend on: the settings in force, conversations that are not done, agents, and
 //! replies on their way out. Everything else is looked up in the records.
 
+mod answers;
 mod apply;
 mod calls;
 mod desk;
@@ -22,6 +23,7 @@ use postroom_model::{
     DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
+pub(crate) use self::answers::key_of as answer_key;
 pub(crate) use self::calls::{Known, ended_by_time, first};
 pub(crate) use self::desk::{DeskDue, Standing};
 pub(crate) use self::index::{LineKey, Queue, Turn, WaitKey, line_key};
@@ -66,6 +68,7 @@ pub struct State {
     pub(crate) talks: talks::Talks,
     pub(crate) desk: desk::Desk,
     pub(crate) targets: targets::Targets,
+    pub(crate) answers: answers::Answers,
 }
 
 /// A conversation that is open, pending or snoozed.
@@ -215,6 +218,11 @@ impl State {
         } else {
             Some(Timestamp::EPOCH)
         }
+    }
+
+    /// The conversations of which time asks at `now`: those of calls whose end did not come.
+    pub fn late(&self, now: Timestamp) -> impl Iterator<Item = ConversationId> {
+        self.calls.late(now)
     }
 
     pub(crate) fn channel(&self, id: &ChannelId) -> Option<&ChannelSettings> {

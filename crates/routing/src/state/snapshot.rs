@@ -8,6 +8,7 @@ use postroom_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::answers::Given;
 use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
 use super::targets::Promised;
@@ -35,6 +36,8 @@ pub struct Snapshot {
     talks: Vec<(ContactId, ConversationId)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Given>,
     /// Steps of ladders that were taken, and who gets it since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     climbed: Vec<(ConversationId, u16, Reach)>,
@@ -152,6 +155,7 @@ impl State {
             talks: self.talks.parts(),
             desk: self.desk_part(),
             targets: self.targets.parts(),
+            answers: self.answers.parts(),
             climbed: self
                 .conversations
                 .iter()
@@ -299,6 +303,7 @@ impl State {
         state.calls = Calls::of_parts(snapshot.calls);
         state.talks.restore(snapshot.talks);
         state.restore_desk(snapshot.desk);
+        state.answers.restore(snapshot.answers);
         state.index_agents();
         Ok(state)
     }

@@ -1,6 +1,6 @@
 //! Which conversations of a contact are not done, for calls that join one and for queues that keep
-//! customers for their agents. Held only while one of these asks for it: those that were opened before
-//! are not known.
+//! customers for their agents. Held only while a channel, a rule or a queue asks for it: those that were
+//! opened before are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,9 @@ impl Talks {
 
     pub(super) fn install(&mut self, settings: &Settings) {
         let mut calls = settings.channels.iter().filter_map(|channel| channel.calls);
+        let by_rule = settings.rules.iter().any(|rule| rule.attach == Some(true));
         let sticky = settings.queues.iter().any(|queue| queue.work.sticky_ms > 0);
-        self.wanted = sticky || calls.any(|calls| calls.attach);
+        self.wanted = by_rule || sticky || calls.any(|calls| calls.attach);
         if !self.wanted {
             self.all.clear();
             self.contacts.clear();

@@ -50,6 +50,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    /// The conversation, or what it was merged into.
+    pub(crate) fn end_of_merges(&self, id: ConversationId) -> Option<&Conversation> {
+        let row = self.conversations.get(&id)?;
+        row.merged_into.map_or(Some(row), |into| self.end_of_merges(into))
+    }
+
     pub(crate) fn fold_outcome(&mut self, outcome: Option<&Outcome>) {
         if let Some(outcome) = outcome
             && outcome.kind != OutcomeKind::Duplicate
@@ -269,11 +275,14 @@ impl Model {
                 }
             }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
-                row.message_version = row.version;
-                row.waiting_since = None;
-                row.kept = None;
-                if row.status == Status::Open {
-                    row.status = Status::Pending;
+                // What the program says by itself is no answer (P8).
+                if words.automation.is_none() {
+                    row.message_version = row.version;
+                    row.waiting_since = None;
+                    row.kept = None;
+                    if row.status == Status::Open {
+                        row.status = Status::Pending;
+                    }
                 }
                 let outbound = outbound(at, id, (*message, channel.clone()), words);
                 self.outbound.insert(*message, outbound);

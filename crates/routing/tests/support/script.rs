@@ -209,6 +209,7 @@ impl Script {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: postroom_model::DeskSettings::default(),
+            answers: vec![],
         };
         let mut script = Self {
             world: World::new(),
@@ -319,6 +320,7 @@ impl Script {
                 prefer: line.levels("prefer"),
                 tags: line.list("tags"),
                 targets: line.option("targets"),
+                attach: line.option("attach"),
             }),
             "agent" => {
                 let agent = AgentSettings {

@@ -63,9 +63,9 @@ impl World {
     pub(crate) fn due(&mut self) -> Vec<Transition> {
         let mut all = vec![];
         while self.state.next_deadline().is_some_and(|at| at <= self.now) {
-            let steps = step_due(&mut self.state, self.now);
-            assert!(!steps.is_empty(), "time goes on");
-            all.extend(steps.into_iter().map(|step| self.fold(step)));
+            let model = &self.model;
+            let step = step_due(&mut self.state, self.now, &|id| model.end_of_merges(id));
+            all.push(self.fold(step.expect("time goes on")));
             self.check();
         }
         let targets = self.model.conversations.values().flat_map(|row| &row.targets);

@@ -164,7 +164,10 @@ impl Desk {
             EventBody::MessageReceived { .. } if row.status == Status::Pending => {
                 row.status = Status::Open;
             }
-            EventBody::ReplyQueued { .. } if row.status == Status::Open => {
+            // What the program says by itself is no answer.
+            EventBody::ReplyQueued { message, .. }
+                if row.status == Status::Open && message.automation.is_none() =>
+            {
                 row.status = Status::Pending;
             }
             _ => {}

@@ -4,6 +4,7 @@
 mod call;
 mod callback;
 mod client;
+mod mail;
 mod script;
 
 use std::process::ExitCode;
@@ -94,6 +95,9 @@ async fn play(
     }
     if let Some((channel, secret)) = call::channel(config) {
         told.push(desk.miss_a_call(channel, &secret).await?);
+    }
+    if let Some(door) = mail::door(config) {
+        told.extend(desk.write_a_mail(&door).await?);
     }
     bar.finish_and_clear();
     desk.wait_for_answers(&mut told).await;
@@ -259,7 +263,7 @@ impl Desk<'_> {
     /// Answers that arrived at the callback, each with a right signature.
     async fn wait_for_answers(&self, told: &mut [Told]) {
         let Some(callback) = &self.callback else { return };
-        let wanted = told.iter().filter(|line| line.answered.is_some()).count();
+        let wanted = told.iter().filter(|line| line.answer == Some("queued")).count();
         let mut arrived = callback.arrived.clone();
         let all = arrived.wait_for(|all| all.len() >= wanted);
         drop(tokio::time::timeout(WAIT, all).await);
