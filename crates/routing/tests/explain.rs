@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Conversation, ConversationId,
-    PassedOver, PassedOverCause, Presence, QueueSettings, Reason, Rule, RuleTrace, Settings,
-    Status, Timestamp, WorkspaceId,
+    Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed, Conversation,
+    ConversationId, Kept, PassedOver, PassedOverCause, Presence, QueueSettings, Reason, Rule,
+    RuleTrace, Settings, Status, Timestamp, WorkspaceId,
 };
 use postroom_routing::{Explanation, explain};
 use uuid::Uuid;
@@ -258,4 +258,30 @@ fn why_it_has_its_owner_is_told() {
         row.assignment = Some(reason);
         assert!(explained(&row).summary.contains(&words.to_owned()), "{words}");
     }
+}
+
+#[test]
+fn steps_of_a_ladder_and_the_last_agent_are_told_with_who_is_asked() {
+    let mut climbed = conversation();
+    climbed.climbed =
+        Some(Climbed { step: 1, agents: vec!["bob".parse().unwrap()], ..Climbed::default() });
+    let told = explained(&climbed);
+    let words = "It took 1 step of its queue's ladder; for now only bob get it.";
+    assert!(told.summary.iter().any(|step| step == words), "{:?}", told.summary);
+    let asked: Vec<_> = told.agents.iter().map(|one| one.agent.as_str()).collect();
+    assert_eq!(asked, ["bob"]);
+
+    let mut kept = conversation();
+    let until = Timestamp::from_millis(60_000);
+    kept.kept = Some(Kept { agent: "cem".parse().unwrap(), until });
+    let told = explained(&kept);
+    let words = "It waits for cem, who had the customer last, until 1970-01-01T00:01:00.000Z; \
+                 then for all.";
+    assert!(told.summary.iter().any(|step| step == words), "{:?}", told.summary);
+    let asked: Vec<_> = told.agents.iter().map(|one| one.agent.as_str()).collect();
+    assert_eq!(asked, ["cem"]);
+
+    // Nobody who is configured is named any more: it is as if nobody were.
+    kept.kept = Some(Kept { agent: "gone".parse().unwrap(), until });
+    assert_eq!(explained(&kept).agents.len(), explained(&conversation()).agents.len());
 }

@@ -3,7 +3,7 @@
 use postroom_model::answer::is_automatic;
 use postroom_model::{
     AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
-    EventBody, Freed, Kept, MessageId, Opened, QueueWork, SendResult, Status, TargetState,
+    EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork, SendResult, Status, TargetState,
     Timestamp,
 };
 
@@ -100,11 +100,7 @@ impl State {
             EventBody::ConversationTransferred { queue, .. } => {
                 self.desk.keeps.clear(&id);
                 self.desk.silence.clear(&id);
-                let place = self.queue_place(queue);
-                self.change(id, |open| {
-                    open.queue = place;
-                    at_the_foot(open);
-                });
+                self.transfer(id, queue);
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
@@ -113,14 +109,7 @@ impl State {
                 self.snooze(at, id, *until, freed.as_ref());
             }
             EventBody::ConversationResolved { freed, .. }
-            | EventBody::ConversationMerged { freed, .. } => {
-                // Before it is gone, since the kind of what is given back counts.
-                self.give_back(at, id, freed.as_ref());
-                self.clear_desk(id);
-                self.remove(id);
-                self.talks.close(id);
-                self.targets.close(id);
-            }
+            | EventBody::ConversationMerged { freed, .. } => self.close(at, id, freed.as_ref()),
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
             }
@@ -229,6 +218,24 @@ impl State {
             _ => return false,
         }
         true
+    }
+
+    /// It is done, and nothing of it is held.
+    fn close(&mut self, at: Timestamp, id: ConversationId, freed: Option<&Freed>) {
+        // Before it is gone, since the kind of what is given back counts.
+        self.give_back(at, id, freed);
+        self.clear_desk(id);
+        self.remove(id);
+        self.talks.close(id);
+        self.targets.close(id);
+    }
+
+    fn transfer(&mut self, id: ConversationId, queue: &QueueId) {
+        let place = self.queue_place(queue);
+        self.change(id, |open| {
+            open.queue = place;
+            at_the_foot(open);
+        });
     }
 
     /// Only one agent gets it for a while.
@@ -443,7 +450,7 @@ impl State {
 
     /// The number of a queue. One that is not configured (any more) gets a place of its own, where
     /// nobody serves it until time moves its conversations on.
-    fn queue_place(&mut self, id: &postroom_model::QueueId) -> usize {
+    fn queue_place(&mut self, id: &QueueId) -> usize {
         if let Some(ix) = self.queue_ix.get(id) {
             return *ix;
         }
