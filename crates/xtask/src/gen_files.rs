@@ -63,7 +63,7 @@ pub(crate) fn stale(root: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 fn generate(root: &Path) -> anyhow::Result<Vec<Generated>> {
-    let built = Command::new(env!("CARGO"))
+    let built = Command::new(tree::cargo())
         // Everything, as the tests do: alone, the program would be built with other features of its
         // dependencies, and then a second time for the tests.
         .args(["build", "-q", "--workspace", "--all-targets"])

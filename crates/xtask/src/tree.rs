@@ -137,9 +137,14 @@ fn ending_of(path: &str) -> Option<&str> {
     name_of(path).rsplit_once('.').map(|(_, ending)| ending)
 }
 
+/// The cargo that runs this. Another one, though the same version, could build everything anew.
+pub(crate) fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// What cargo says of the workspace, without asking the network.
 pub(crate) fn metadata(root: &Path) -> anyhow::Result<Value> {
-    let output = Command::new(env!("CARGO"))
+    let output = Command::new(cargo())
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root)
         .output()
