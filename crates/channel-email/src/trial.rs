@@ -66,7 +66,8 @@ mod tests {
         let options = EmailOptions::parse(options.as_object().unwrap()).unwrap();
         let listener = Listener::new(&ChannelId::new("mail").unwrap(), &options).unwrap();
         let inlet = Arc::new(TestInlet::taking());
-        let said = b"LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<support@example.com>\r\nDATA\r\nSubject: a\r\n\r\nb\r\n.\r\nQUIT\r\n";
+        let said = b"LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<support@example.com>\r\nDATA\r\n\
+                     Subject: a\r\n\r\nb\r\n.\r\nQUIT\r\n";
         let answers = listener.hear(said, Arc::clone(&inlet) as Arc<_>).await;
         let answers = String::from_utf8(answers).unwrap();
         assert!(
