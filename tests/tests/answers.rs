@@ -15,7 +15,8 @@ async fn customer_who_has_to_wait_is_told_so_once() {
     client.says("t1", "m1", "hello").await;
     let message = client.says("t2", "m2", "你好").await;
     let row = client.routed(&message, &admin).await;
-    client.says("t2", "m3", "are you there?").await;
+    let more = client.says("t2", "m3", "are you there?").await;
+    client.routed(&more, &admin).await;
     let got = callback.wait_for(2).await;
     let texts: Vec<&str> = got.iter().filter_map(|one| one.body["text"].as_str()).collect();
     for number in [1, 2] {

@@ -138,7 +138,12 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     let wrong = json!({ "disposition": "answered", "direction": "internal", "talk_s": 100_000 });
     assert_eq!(client.post(&format!("{path}/calls"), &bob, &wrong).await.status, 422);
     let talked = json!({ "disposition": "answered", "talk_s": 95 });
-    let done = client.post(&format!("{path}/calls"), &bob, &talked).await;
+    let log = format!("{path}/calls");
+    let done = client.change("POST", &log, &bob, &talked, Some("one")).await;
+    let again = client.change("POST", &log, &bob, &talked, Some("one")).await;
+    assert_eq!((again.status, again.json()), (200, done.json()), "{}", again.text());
+    let other = json!({ "disposition": "answered", "talk_s": 5 });
+    assert_eq!(client.change("POST", &log, &bob, &other, Some("one")).await.status, 422);
     assert_eq!((done.status, &done.json()["status"]), (200, &json!("resolved")), "{}", done.text());
     let timeline = client.get(&format!("{path}/timeline"), &bob).await.json();
     let calls: Vec<&Value> = timeline["items"]

@@ -123,7 +123,21 @@ async fn same_request(app: &App, action: &Action, outcome: Outcome) -> Result<Se
 }
 
 fn asks_for(input: &Input, action: &Action) -> bool {
-    matches!(&input.body, InputBody::Command(command) if command.action == *action)
+    let InputBody::Command(command) = &input.body else {
+        return false;
+    };
+    match (&command.action, action) {
+        (Action::LogCall { call: first, .. }, Action::LogCall { conversation, call, resolve }) => {
+            // Where nobody says when it was, it was as the request came.
+            let mut again = call.clone();
+            again.started_at = first.started_at;
+            again.answered_at = first.answered_at;
+            again.ended_at = first.ended_at;
+            let (conversation, resolve) = (*conversation, *resolve);
+            command.action == Action::LogCall { conversation, call: again, resolve }
+        }
+        (first, again) => first == again,
+    }
 }
 
 /// Whether a change may be about this conversation. What was set aside can become part of any.

@@ -4,8 +4,9 @@
 //! without the router.
 
 use postroom_model::{
-    AgentId, AgentStatus, ChannelKind, Conversation, PassedOver, PassedOverCause, PauseCause,
-    Presence, QueueId, Reason, RuleTrace, Settings, Status, Timestamp,
+    AgentId, AgentStatus, ChannelKind, Climbed, Conversation, HandOut, Kept, Offered, PassedOver,
+    PassedOverCause, Pause, PauseCause, Presence, QueueId, Reason, RuleTrace, Settings, Status,
+    Timestamp,
 };
 use serde::Serialize;
 
@@ -27,6 +28,18 @@ pub struct Explanation {
     pub agents: Vec<Considered>,
     /// What has to happen before it goes on; none if somebody has it or it is done.
     pub waits_for: Option<String>,
+    /// When time alone brings something, if that is known: an offer ends, a snooze, a step of a ladder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Who is asked whether they take it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offered>,
+    /// The agent for whom it waits for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// How far up the ladder of its queue it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub climbed: Option<Climbed>,
     pub waiting_since: Option<Timestamp>,
 }
 
@@ -59,8 +72,8 @@ pub fn explain(
     presences: &[Presence],
     now: Timestamp,
 ) -> Explanation {
-    let agents = considered(conversation, settings, presences);
-    let waits_for = waits_for(conversation, &agents);
+    let agents = considered(conversation, settings, presences, now);
+    let waits_for = waits_for(conversation, settings, &agents);
     let failed = conversation.route.failed.iter();
     let mut summary: Vec<String> = failed
         .map(|(number, error)| match number {
@@ -77,7 +90,7 @@ pub fn explain(
         format!("It waits for {agent}, who had the customer last, until {until}; then for all.")
     }));
     summary.extend(next_step_words(conversation, settings));
-    summary.extend(conversation.assignment.as_ref().map(reason_words));
+    summary.extend(assignment(conversation).map(reason_words));
     summary.extend(waits_for.clone().map(|what| match conversation.waiting_since {
         Some(since) => {
             format!("The customer has waited for {}; {what}.", duration(now.since(since)))
@@ -95,6 +108,10 @@ pub fn explain(
         assignment: conversation.assignment.clone(),
         agents,
         waits_for,
+        until: until(conversation, settings),
+        offer: conversation.offer.clone(),
+        kept: conversation.kept.clone(),
+        climbed: conversation.climbed.clone(),
         waiting_since: conversation.waiting_since,
     }
 }
@@ -134,10 +151,32 @@ fn tried(conversation: &Conversation, settings: &Settings) -> Vec<TriedRule> {
         .collect()
 }
 
+/// Why it has its owner, or why it lost the last one. That somebody was chosen to be asked gives it to
+/// nobody.
+fn assignment(conversation: &Conversation) -> Option<&Reason> {
+    let chosen = |reason: &&Reason| {
+        matches!(
+            reason,
+            Reason::LongestIdle { .. } | Reason::LeastLoaded { .. } | Reason::RoundRobin { .. }
+        )
+    };
+    let reason = conversation.assignment.as_ref();
+    reason.filter(|reason| conversation.assignee.is_some() || !chosen(reason))
+}
+
+/// The first moment at which something happens by itself.
+fn until(conversation: &Conversation, settings: &Settings) -> Option<Timestamp> {
+    let offer = conversation.offer.as_ref().map(|offer| offer.expires_at);
+    let kept = conversation.kept.as_ref().map(|kept| kept.until);
+    let step = next_step(conversation, settings).map(|(_, at)| at);
+    [conversation.snoozed_until, offer, kept, step].into_iter().flatten().min()
+}
+
 fn considered(
     conversation: &Conversation,
     settings: &Settings,
     presences: &[Presence],
+    now: Timestamp,
 ) -> Vec<Considered> {
     let Some(queue) = &conversation.queue else {
         return vec![];
@@ -160,7 +199,12 @@ fn considered(
             let presence = presences.iter().find(|presence| presence.agent == agent.id);
             let status = presence.map(|presence| presence.status).unwrap_or_default();
             let load = presence.map_or(0, |presence| presence.load);
-            let free = agent.capacity.saturating_sub(load);
+            let offers = presence.map(|presence| presence.offers.as_slice()).unwrap_or_default();
+            let asked = offers.iter().filter(|offer| offer.conversation != conversation.id);
+            let reserved: u32 = asked.map(|offer| u32::from(offer.cost)).sum();
+            let free = agent.capacity.saturating_sub(load.saturating_add(reserved));
+            let pause = presence.and_then(|presence| presence.pause);
+            let pause = pause.filter(|pause| pause.until > now);
             let lacking = conversation.skills.iter().find_map(|(skill, level)| {
                 let has = agent.skills.get(skill).copied().unwrap_or(0);
                 let cause = PassedOverCause::Skill { skill: skill.clone(), needed: *level, has };
@@ -171,6 +215,8 @@ fn considered(
                 Some(PassedOverCause::Unavailable { status })
             } else if lacking.is_some() {
                 lacking
+            } else if let Some(Pause { until, cause }) = pause {
+                Some(PassedOverCause::Paused { until, pause: cause })
             } else if free < u32::from(cost) {
                 Some(PassedOverCause::Capacity { free, cost })
             } else {
@@ -188,7 +234,13 @@ fn considered(
         .collect()
 }
 
-fn waits_for(conversation: &Conversation, agents: &[Considered]) -> Option<String> {
+fn waits_for(
+    conversation: &Conversation,
+    settings: &Settings,
+    agents: &[Considered],
+) -> Option<String> {
+    let queue = conversation.queue.as_ref().and_then(|id| settings.queue(id));
+    let hand_out = queue.map(|queue| queue.work.hand_out).unwrap_or_default();
     match conversation.status {
         Status::Resolved => None,
         Status::Snoozed => {
@@ -198,6 +250,14 @@ fn waits_for(conversation: &Conversation, agents: &[Considered]) -> Option<Strin
         Status::Pending => Some("the customer has the next word".to_owned()),
         Status::Open if conversation.assignee.is_some() => None,
         Status::Open if agents.is_empty() => Some("no agent serves the queue".to_owned()),
+        Status::Open if let Some(offer) = &conversation.offer => {
+            let asked: Vec<&str> = offer.agents.iter().map(AgentId::as_str).collect();
+            let (asked, until) = (asked.join(", "), offer.expires_at);
+            Some(format!("it is offered to {asked} until {until}; whoever accepts first has it"))
+        }
+        Status::Open if hand_out == HandOut::Pull => {
+            Some("somebody who serves the queue has to claim it".to_owned())
+        }
         Status::Open => {
             let count = |wanted: fn(&PassedOverCause) -> bool| {
                 agents.iter().filter(|agent| agent.passed_over.as_ref().is_some_and(wanted)).count()
@@ -205,9 +265,11 @@ fn waits_for(conversation: &Conversation, agents: &[Considered]) -> Option<Strin
             let away = count(|cause| matches!(cause, PassedOverCause::Unavailable { .. }));
             let skill = count(|cause| matches!(cause, PassedOverCause::Skill { .. }));
             let full = count(|cause| matches!(cause, PassedOverCause::Capacity { .. }));
+            let paused = count(|cause| matches!(cause, PassedOverCause::Paused { .. }));
+            let pausing = if paused > 0 { format!(", {paused} pausing") } else { String::new() };
             Some(format!(
                 "it needs an agent of the queue who is online, has the skills and has room \
-                 ({away} not online, {skill} without a skill, {full} without room)"
+                 ({away} not online, {skill} without a skill, {full} without room{pausing})"
             ))
         }
     }
@@ -270,13 +332,17 @@ fn climbed_words(conversation: &Conversation) -> Option<String> {
 
 /// When the next step comes, while it waits.
 fn next_step_words(conversation: &Conversation, settings: &Settings) -> Option<String> {
+    let (step, at) = next_step(conversation, settings)?;
+    Some(format!("Step {step} of its queue's ladder comes at {at}."))
+}
+
+fn next_step(conversation: &Conversation, settings: &Settings) -> Option<(usize, Timestamp)> {
     let waits = conversation.status == Status::Open && conversation.assignee.is_none();
     let since = conversation.waiting_since.filter(|_| waits)?;
     let timing = settings.timing.queues.get(conversation.queue.as_ref()?)?;
     let taken = conversation.climbed.as_ref().map_or(0, |climbed| usize::from(climbed.step));
     let next = timing.ladder.get(taken)?;
-    let at = since.plus_millis(next.after_ms);
-    Some(format!("Step {} of its queue's ladder comes at {at}.", taken + 1))
+    Some((taken + 1, since.plus_millis(next.after_ms)))
 }
 
 fn reason_words(reason: &Reason) -> String {

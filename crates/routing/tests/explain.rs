@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed, Conversation,
-    ConversationId, Kept, PassedOver, PassedOverCause, Presence, QueueSettings, Reason, Rule,
-    RuleTrace, Settings, Status, Timestamp, WorkspaceId,
+    ConversationId, HandOut, Kept, Offered, PassedOver, PassedOverCause, Pause, PauseCause,
+    Presence, QueueSettings, Reason, Rule, RuleTrace, Settings, Status, Timestamp, WorkspaceId,
 };
 use postroom_routing::{Explanation, explain};
 use uuid::Uuid;
@@ -255,6 +255,7 @@ fn why_it_has_its_owner_is_told() {
     ];
     for (reason, words) in cases {
         let mut row = conversation();
+        row.assignee = Some("ada".parse().unwrap());
         row.assignment = Some(reason);
         assert!(explained(&row).summary.contains(&words.to_owned()), "{words}");
     }
@@ -284,4 +285,43 @@ fn steps_of_a_ladder_and_the_last_agent_are_told_with_who_is_asked() {
     // Nobody who is configured is named any more: it is as if nobody were.
     kept.kept = Some(Kept { agent: "gone".parse().unwrap(), until });
     assert_eq!(explained(&kept).agents.len(), explained(&conversation()).agents.len());
+}
+
+#[test]
+fn offer_pull_and_pause_are_told_with_until_when() {
+    let at = Timestamp::from_millis(9_999_000);
+    let mut row = conversation();
+    row.offer = Some(Offered {
+        offer: "019b76e9-fdc8-7c9b-9741-b8eb8a2f6780".parse().unwrap(),
+        agents: vec!["cem".parse().unwrap(), "dan".parse().unwrap()],
+        expires_at: at,
+    });
+    let queue = || "support".parse().unwrap();
+    row.assignment = Some(Reason::LongestIdle { queue: queue(), passed_over: vec![] });
+    let told = explained(&row);
+    let words =
+        "it is offered to cem, dan until 1970-01-01T02:46:39.000Z; whoever accepts first has it";
+    assert_eq!((told.waits_for.as_deref(), told.until), (Some(words), Some(at)));
+    assert_eq!(told.offer, row.offer);
+    assert!(!told.summary.iter().any(|words| words.contains("It went to")), "{:?}", told.summary);
+
+    let mut pull = settings();
+    pull.queues[0].work.hand_out = HandOut::Pull;
+    let now = Timestamp::from_millis(3_723_000);
+    let told = explain(&conversation(), &pull, &presences(), now);
+    assert_eq!(told.waits_for.as_deref(), Some("somebody who serves the queue has to claim it"));
+
+    let mut paused = presences();
+    for presence in &mut paused {
+        presence.status = AgentStatus::Online;
+        presence.load = 0;
+        presence.pause = Some(Pause { until: at, cause: PauseCause::RampIn });
+    }
+    let told = explain(&conversation(), &settings(), &paused, now);
+    let pausing = |one: &&postroom_routing::Considered| {
+        one.passed_over == Some(PassedOverCause::Paused { until: at, pause: PauseCause::RampIn })
+    };
+    let count = told.agents.iter().filter(pausing).count();
+    assert_eq!(count, 2, "{:?}", told.agents);
+    assert!(told.waits_for.unwrap().contains("2 pausing"));
 }

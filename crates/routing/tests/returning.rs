@@ -131,6 +131,9 @@ fn contacts_are_joined_by_a_message_from_addresses_of_both() {
         msg c5 "x" from=tel:+491                     -> opened support
         msg c1 "x" from=chat:1 also=tel:+491         -> joined +tel:+491, received
         contacts                                     -> Ann telegram:7 chat:1 mailto:ann@example.com tel:+491
+        # Whichever of the two the message names first.
+        msg c6 "x" from=chat:9                       -> opened support
+        msg c6 "x" from=mailto:ann@example.com also=chat:9 -> joined +chat:9, received
         "#,
     );
 }

@@ -27,7 +27,7 @@ pub(crate) struct CallBody {
     disposition: Disposition,
     /// The customer's number; that of the conversation where nothing is said.
     number: Option<String>,
-    /// When it began; now where nothing is said.
+    /// When it began; where nothing is said, it ends now.
     started_at: Option<Timestamp>,
     talk_s: Option<u64>,
     /// Whether it resolves the conversation; an answered one does where the channel is set so.
@@ -77,10 +77,12 @@ pub(crate) async fn log(
 
 fn call(body: CallBody, id: CommandId, agent: Option<String>, now: Timestamp) -> Call {
     let direction = body.direction.unwrap_or(Direction::Out);
-    let started_at = body.started_at.unwrap_or(now);
     let answered = body.disposition == Disposition::Answered;
     let talk_s = if answered { body.talk_s } else { Some(0) };
     let talked_ms = talk_s.and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok());
+    // Whoever logs it has just hung up.
+    let began = || now.plus_millis(talked_ms.unwrap_or(0).saturating_neg());
+    let started_at = body.started_at.unwrap_or_else(began);
     let (from, to) = match direction {
         Direction::In => (body.number, None),
         Direction::Out | Direction::Internal => (None, body.number),

@@ -72,12 +72,14 @@ pub(super) fn found_to_be(
     if merge_by.is_empty() || denied.and_then(|said| said.as_str()) == Some("fail") {
         return vec![];
     }
+    // An address of a listed kind leads to one of the two, and the message names the other one beside it.
+    let named_by_rule = |id: ContactId| {
+        let named = lookups.addresses.iter().filter(|(_, contact)| *contact == Some(id));
+        named.into_iter().any(|(address, _)| merge_by.iter().any(|by| by == address.scheme()))
+    };
     let joins = |row: &&Contact| {
-        let named = lookups.addresses.iter().filter(|(_, contact)| *contact == Some(row.id));
-        let by_rule = |scheme: &str| merge_by.iter().any(|by| by == scheme);
-        row.id != known
-            && row.merged_into.is_none()
-            && named.into_iter().any(|(address, _)| by_rule(address.scheme()))
+        let by_rule = named_by_rule(known) || named_by_rule(row.id);
+        row.id != known && row.merged_into.is_none() && by_rule
     };
     let unknown = lookups.addresses.iter().filter(|(_, contact)| contact.is_none()).count();
     let mut held = survivor.addresses.len() + unknown;
