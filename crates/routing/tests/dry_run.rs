@@ -95,8 +95,13 @@ impl Desk {
     }
 
     fn wait(&mut self, seconds: i64) {
-        self.world.now = self.world.now.plus_millis(seconds * 1_000);
-        self.world.due();
+        let until = self.world.now.plus_millis(seconds * 1_000);
+        // What time brings comes when it is due.
+        while let Some(at) = self.world.state.next_deadline().filter(|at| *at <= until) {
+            self.world.now = self.world.now.max(at);
+            self.world.due();
+        }
+        self.world.now = until;
     }
 
     fn writes(&mut self, channel: &str, who: &str, text: &str) -> ConversationId {
@@ -307,8 +312,9 @@ fn channel_that_is_gone_is_told() {
 #[test]
 fn random_days_are_repeated() {
     for seed in 0..60 {
-        let desk = day(seed);
-        let report = report(&desk.recording(0, &settings(), &settings()), seed);
+        let settings = on_day(seed);
+        let desk = day(seed, &settings);
+        let report = report(&desk.recording(0, &settings, &settings), seed);
         assert_eq!(report.now, report.new);
         let expected = counted(&desk.world.log);
         let found: BTreeMap<String, (u64, u64, i64)> = report
@@ -324,10 +330,19 @@ fn random_days_are_repeated() {
     }
 }
 
+/// Every other day customers are kept for the agents who had them.
+fn on_day(seed: u64) -> Settings {
+    let mut settings = settings();
+    if seed % 2 == 1 {
+        settings.queues[0].work.sticky_ms = 40_000;
+    }
+    settings
+}
+
 /// Customers write, agents come, go, answer and are done, as the dice fall.
-fn day(seed: u64) -> Desk {
+fn day(seed: u64, settings: &Settings) -> Desk {
     let random = SeededRandom::new(seed);
-    let mut desk = Desk::new(&settings());
+    let mut desk = Desk::new(settings);
     for _ in 0..120 {
         desk.wait(i64::try_from(random.below(50)).expect("few"));
         let owned = desk.world.model.conversations.values().filter(|row| {
@@ -402,8 +417,9 @@ fn counted(log: &[(Timestamp, Event)]) -> BTreeMap<String, (u64, u64, i64)> {
 #[test]
 fn targets_that_were_kept_are_counted_as_they_were() {
     for seed in 0..20 {
-        let desk = day(seed);
-        let report = report(&desk.recording(0, &settings(), &settings()), seed);
+        let settings = on_day(seed);
+        let desk = day(seed, &settings);
+        let report = report(&desk.recording(0, &settings, &settings), seed);
         let missed = desk
             .world
             .log

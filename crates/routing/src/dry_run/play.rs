@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Action, Actor, Address, AgentId, Command, CommandId, Conversation, ConversationId, Event,
-    EventBody, Inbound, InboundCall, Input, InputBody, InputId, Message, MessageId, MessageKind,
-    OfferMade, Opened, OutcomeKind, Position, Random as _, ReplyDraft, SeededRandom, Status,
-    Timestamp,
+    Action, Actor, Address, AgentId, Command, CommandId, Contact, ContactId, Conversation,
+    ConversationId, Event, EventBody, Inbound, InboundCall, Input, InputBody, InputId, Message,
+    MessageId, MessageKind, OfferMade, Opened, OutcomeKind, Position, Random as _, ReplyDraft,
+    SeededRandom, Status, Timestamp,
 };
 use uuid::Uuid;
 
@@ -116,6 +116,7 @@ struct Stage<'r> {
     by_id: BTreeMap<ConversationId, usize>,
     next: BTreeSet<(Timestamp, usize)>,
     offers: Vec<(ConversationId, Box<OfferMade>)>,
+    served: BTreeMap<ContactId, AgentId>,
     tally: Tally,
 }
 
@@ -150,6 +151,7 @@ impl<'r> Stage<'r> {
             by_id,
             next: BTreeSet::new(),
             offers: Vec::new(),
+            served: recording.served.clone(),
             tally,
         }
     }
@@ -250,6 +252,7 @@ impl<'r> Stage<'r> {
             return;
         };
         let addresses = addresses(talk);
+        let contact = talk.opened.contact.map(|id| self.contact(id, talk, &addresses));
         let row = stand.id.and_then(|id| self.row(ix, id));
         let [now, new] = &talk.routed;
         let routed = if self.side == Side::Now { now } else { new };
@@ -257,6 +260,7 @@ impl<'r> Stage<'r> {
             thread: stand.id,
             conversation: row.as_ref(),
             participant: talk.opened.contact,
+            contact: contact.as_ref(),
             addresses: &addresses,
             routed: routed.as_deref(),
             ..Lookups::default()
@@ -272,6 +276,19 @@ impl<'r> Stage<'r> {
             }
         }
         self.follow(&events);
+    }
+
+    /// The customer as the records would have them, as far as a decision asks.
+    fn contact(&self, id: ContactId, talk: &Talk, known: &[Known]) -> Contact {
+        Contact {
+            id,
+            name: talk.opened.customer.as_ref().and_then(|customer| customer.name.clone()),
+            addresses: known.iter().map(|(address, _)| address.clone()).collect(),
+            dead: vec![],
+            created_at: self.recording.since,
+            merged_into: None,
+            last_agent: self.served.get(&id).cloned(),
+        }
     }
 
     /// The owner does what comes next.
@@ -349,6 +366,9 @@ impl<'r> Stage<'r> {
     fn follow(&mut self, events: &[Event]) {
         self.tally.follow(&self.state, self.now, events);
         for event in events {
+            if let EventBody::ContactServed { contact, agent } = &event.body {
+                self.served.insert(*contact, agent.clone());
+            }
             let Some(id) = event.conversation else { continue };
             if let EventBody::OfferMade(made) = &event.body {
                 self.offers.push((id, made.clone()));
@@ -474,8 +494,11 @@ impl<'r> Stage<'r> {
     }
 }
 
+/// An address, and whose it is.
+type Known = (Address, Option<ContactId>);
+
 /// The customer's address, as the one who takes part.
-fn addresses(talk: &Talk) -> Vec<(Address, Option<postroom_model::ContactId>)> {
+fn addresses(talk: &Talk) -> Vec<Known> {
     let Some(contact) = talk.opened.contact else { return vec![] };
     let customer = talk.opened.customer.as_ref().and_then(|customer| customer.address.clone());
     let address = customer.or_else(|| Address::new("contact", &contact.to_string()).ok());

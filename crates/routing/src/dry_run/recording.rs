@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentId, AgentStatus, Bodies, Call, CallRecorded, CallState, ConversationId, Event,
-    EventBody, Message, MessageId, Opened, QueueId, Reason, Settings, StatusId, Timestamp,
+    Actor, AgentId, AgentStatus, Bodies, Call, CallRecorded, CallState, ContactId, ConversationId,
+    Event, EventBody, Message, MessageId, Opened, QueueId, Reason, Settings, StatusId, Timestamp,
 };
 
 use super::{DryRunError, Side, Sides};
@@ -85,6 +85,8 @@ pub struct Recording {
     pub(super) happenings: Vec<(Timestamp, Happening)>,
     pub(super) messages: u64,
     pub(super) calls: u64,
+    /// Who had each customer last by then.
+    pub(super) served: BTreeMap<ContactId, AgentId>,
     begun: bool,
     /// Conversations that are not done and have not occurred yet, as they were opened.
     open: BTreeMap<ConversationId, Box<Opened>>,
@@ -104,6 +106,7 @@ impl Recording {
             happenings: Vec::new(),
             messages: 0,
             calls: 0,
+            served: BTreeMap::new(),
             begun: false,
             open: BTreeMap::new(),
             by_id: BTreeMap::new(),
@@ -136,6 +139,9 @@ impl Recording {
 
     fn before(&mut self, at: Timestamp, event: &Event) {
         self.state.apply(at, event);
+        if let EventBody::ContactServed { contact, agent } = &event.body {
+            self.served.insert(*contact, agent.clone());
+        }
         let Some(id) = event.conversation else { return };
         match &event.body {
             EventBody::ConversationOpened(opened)

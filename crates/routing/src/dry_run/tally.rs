@@ -193,8 +193,10 @@ impl Tally {
             share.advance(at);
         }
         let mut waiting: BTreeMap<QueueId, u64> = BTreeMap::new();
-        for place in self.places.values().filter(|place| place.waits.is_some()) {
-            *waiting.entry(place.queue.clone()).or_default() += 1;
+        for open in state.conversations.values().filter(|open| open.waits()) {
+            if let Some(queue) = state.queues.get(open.queue) {
+                *waiting.entry(queue.id.clone()).or_default() += 1;
+            }
         }
         for queue in state.queues.iter().filter(|queue| queue.configured) {
             self.queues.entry(queue.id.clone()).or_default();
