@@ -15,7 +15,7 @@ use crate::recording;
 use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "address",
     "attach",
     "close_after_s",
@@ -25,6 +25,7 @@ const KEYS: [&str; 21] = [
     "folder",
     "incoming_contexts",
     "missed",
+    "missed_max_age_s",
     "own_numbers",
     "previous_secret",
     "recording_header",
@@ -40,6 +41,8 @@ const KEYS: [&str; 21] = [
 ];
 /// A call may go on for a minute to a week without news.
 const CLOSE_AFTER_S: std::ops::RangeInclusive<u64> = 60..=604_800;
+/// A missed call that is heard of late may wait for a minute to a year.
+const MISSED_MAX_AGE_S: std::ops::RangeInclusive<u64> = 60..=31_536_000;
 const SECRET_HELP: &str = "write what the provider gave you, or name a file with `…_file`";
 /// Digits of the longest extension that may be set; public numbers begin there.
 const EXTENSION_DIGITS_MAX: u64 = 9;
@@ -122,15 +125,27 @@ fn calls(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> CallSetti
             }
         }
     }
-    if let Some(value) = table.get("close_after_s") {
-        let seconds = value.as_u64().filter(|seconds| CLOSE_AFTER_S.contains(seconds));
+    for (key, range, help, millis) in [
+        (
+            "close_after_s",
+            CLOSE_AFTER_S,
+            "write in seconds how long a call may last",
+            &mut calls.close_after_ms,
+        ),
+        (
+            "missed_max_age_s",
+            MISSED_MAX_AGE_S,
+            "write in seconds how long ago a missed call may have been to be called back",
+            &mut calls.missed_max_age_ms,
+        ),
+    ] {
+        let Some(value) = table.get(key) else { continue };
+        let seconds = value.as_u64().filter(|seconds| range.contains(seconds));
         match seconds.and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok()) {
-            Some(millis) => calls.close_after_ms = millis,
+            Some(wanted) => *millis = wanted,
             None => {
-                let (least, most) = (CLOSE_AFTER_S.start(), CLOSE_AFTER_S.end());
-                let message = format!("must be a number from {least} to {most}");
-                let help = "write in seconds how long a call may last";
-                errors.push(OptionError::new("close_after_s", message, help));
+                let message = format!("must be a number from {} to {}", range.start(), range.end());
+                errors.push(OptionError::new(key, message, help));
             }
         }
     }
@@ -400,6 +415,7 @@ mod tests {
             ("asterisk-cdr", json!({"timezone": "UTC"}), "timezone", "no such key"),
             ("asterix-cdr", json!({}), "dialect", "no dialect"),
             ("asterisk-cdr", json!({"close_after_s": 5}), "close_after_s", "60 to"),
+            ("asterisk-cdr", json!({"missed_max_age_s": 0}), "missed_max_age_s", "60 to"),
             ("asterisk-cdr", json!({"attach": "yes"}), "attach", "true or false"),
             (
                 "asterisk-cdr",

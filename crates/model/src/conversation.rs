@@ -91,6 +91,10 @@ pub struct Conversation {
     /// When it was last done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// Until when it is settled: the end of the newest call that was answered, or when somebody closed
+    /// it. A call that was missed before then waits for nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<ConversationId>,
     /// Conversations that were merged into this one; their timelines are shown with its own.

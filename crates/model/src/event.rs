@@ -286,6 +286,13 @@ pub struct Opened {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
     pub route: RuleTrace,
+    /// Since when its customer waits, where that was before it was opened: they called, and that was
+    /// heard of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
+    /// Until when what it is about was settled before, if it ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
     /// The version and message version that it had before; 0 for a new one.
     #[serde(default)]
     pub version: u64,

@@ -211,7 +211,7 @@ fn calls_of_one_number_that_time_closes_stand_together() {
 }
 
 #[test]
-fn call_that_time_closes_opens_again_what_was_resolved_meanwhile() {
+fn call_that_time_closes_counts_from_when_it_began() {
     check(
         r#"
         queue support
@@ -222,7 +222,11 @@ fn call_that_time_closes_opens_again_what_was_resolved_meanwhile() {
         call k4 answered from=+4930901820 how=answered    -> call answered answered
         claim ada k1                                      -> claimed by ada
         resolve ada k1                                    -> resolved freeing ada
-        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came; k1 call ended no_answer, waits, no end came; k1 call ended answered, no end came, k1 resolved
+        # They began before it was resolved, and when they ended nobody knows.
+        wait 14410                                        -> k1 call ended no_answer, no end came; k1 call ended no_answer, no end came; k1 call ended answered, no end came
+        call k7 ringing from=+4930901820                  -> call ringing
+        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came, k1 assigned ada
+        resolve ada k1                                    -> resolved freeing ada
         # An answered one is noted where nothing waits, and leaves it resolved.
         call k5 answered from=+4930901820 how=answered    -> call answered answered
         wait 14410                                        -> k1 call ended answered, no end came

@@ -6,7 +6,7 @@ use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
     Action, Actor, AgentStatus, Bodies, Climbed, Command, CommandId, Contact, ContactId,
-    ConversationId, Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId,
+    ConversationId, Cursor, Disposition, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId,
     Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason,
     ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind,
     TargetState, Timestamp, Transition,
@@ -186,6 +186,8 @@ impl Maker {
             tags: vec!["new".to_owned()],
             policy: None,
             route: RuleTrace { tried: 3, ..RuleTrace::default() },
+            waiting_since: None,
+            settled_at: None,
             version: self.below(3),
             message_version: 0,
         }
@@ -209,7 +211,18 @@ impl Maker {
                 message: Box::new(message()),
                 mail: self.mail(number),
             },
-            2 => EventBody::CallRecorded(Box::new(recorded(number, self.random.chance(50)))),
+            2 => {
+                let mut call = recorded(number, self.random.chance(50));
+                // Some are heard of late, and some were answered.
+                if self.random.chance(50) {
+                    call.happened_at = Some(moment(self.below(20)));
+                    call.waiting_since = self.random.chance(50).then(|| moment(self.below(20)));
+                }
+                if !call.waits && self.random.chance(50) {
+                    call.call.disposition = Some(Disposition::Answered);
+                }
+                EventBody::CallRecorded(Box::new(call))
+            }
             // Few ids, so that what happens to replies often finds one.
             _ => EventBody::ReplyQueued {
                 id: MessageId(uuid(self.below(10))),

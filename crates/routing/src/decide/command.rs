@@ -32,7 +32,7 @@ pub(super) fn decide(
         }
         if let Action::LogCall { call, resolve, .. } = action {
             let id = CallId(command.0);
-            return call::logged(state, &actor, row, id, *call, resolve).about(row.id);
+            return call::logged(state, (&actor, at), row, id, *call, resolve).about(row.id);
         }
         let desk = Desk { state, at, actor: &actor, row, open: state.conversations.get(&id) };
         return desk.decide(action, lookups).about(id);

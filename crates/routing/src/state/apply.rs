@@ -2,7 +2,7 @@
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
+    AgentId, AgentStatus, CallRecorded, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
     EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork, SendResult, Status, TargetState,
     Timestamp,
 };
@@ -14,6 +14,7 @@ use crate::matching;
 /// The customer has the last word.
 fn wait(open: &mut Open, at: Timestamp) {
     open.message_version = open.version;
+    open.asked_at = open.asked_at.max(at);
     if open.status == Status::Pending {
         open.status = Status::Open;
     }
@@ -21,6 +22,18 @@ fn wait(open: &mut Open, at: Timestamp) {
         open.waiting_since = Some(at);
         at_the_foot(open);
     }
+}
+
+/// A call counts by when it happened, not by when it was heard of.
+fn take_call(open: &mut Open, recorded: &CallRecorded, at: Timestamp) {
+    open.message_version = open.version;
+    if recorded.waits {
+        wait(open, recorded.moment(at));
+    }
+    if open.waiting_since.is_some() {
+        open.waiting_since = recorded.waiting_since.or(open.waiting_since);
+    }
+    open.settled_at = open.settled_at.max(recorded.settled_at(at));
 }
 
 /// The waiting begins anew, and with it the ladder of its queue.
@@ -125,12 +138,7 @@ impl State {
                     self.watch_silence(id, None);
                 }
                 self.calls.fold(at, Some(id), recorded);
-                self.change(id, |open| {
-                    open.message_version = open.version;
-                    if recorded.waits {
-                        wait(open, at);
-                    }
-                });
+                self.change(id, |open| take_call(open, recorded, at));
             }
             EventBody::ReplyQueued { id: own, channel, message, .. } if is_automatic(message) => {
                 self.answers.give(at, id, message);
@@ -358,6 +366,7 @@ impl State {
         let want = self.skills.want(&opened.skills, &opened.preferred);
         let kind = self.channel(&opened.channel).map_or(ChannelKind::Webhook, |one| one.kind);
         self.know_cost(opened.cost);
+        let since = opened.waiting_since.unwrap_or(at);
         self.insert(
             id,
             Open {
@@ -372,7 +381,9 @@ impl State {
                 cost: opened.cost,
                 idle: 0,
                 offered: false,
-                waiting_since: Some(at),
+                waiting_since: Some(since),
+                asked_at: since,
+                settled_at: opened.settled_at,
                 snoozed_until: None,
                 version: opened.version + 1,
                 message_version: opened.message_version,

@@ -10,6 +10,8 @@ use postroom_model::{
 use serde::{Deserialize, Serialize};
 
 use super::join::join;
+use super::talked::{Talked, TalkedPart};
+use crate::called::thread_of;
 
 /// Calls that are over and remembered. A report that comes later still makes a call of its own.
 const OVER_MAX: usize = 10_000;
@@ -45,6 +47,9 @@ pub(crate) struct Known {
     pub closes_at: Option<Timestamp>,
     pub presumed_end: bool,
     pub heard_at: Timestamp,
+    /// From when on its customer waited for it, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_from: Option<Timestamp>,
 }
 
 impl Known {
@@ -128,6 +133,7 @@ pub(crate) struct Calls {
     over: BTreeSet<(Timestamp, CallId)>,
     /// Those of them whose legs are kept apart.
     over_with_legs: BTreeSet<(Timestamp, CallId)>,
+    talked: Talked,
 }
 
 impl Calls {
@@ -162,6 +168,9 @@ impl Calls {
         known.closes_at = recorded.closes_at;
         known.presumed_end = recorded.presumed_end;
         known.heard_at = known.heard_at.max(at);
+        if recorded.waits {
+            known.waits_from = Some(recorded.moment(at));
+        }
         if let Some(leg) = &recorded.leg {
             known.legs.apply((**leg).clone());
         } else if recorded.report.is_some() || !recorded.presumed_end {
@@ -174,6 +183,16 @@ impl Calls {
         }
         self.put(recorded.id, known);
         self.forget();
+        if let Some(until) = recorded.settled_at(at)
+            && let Some(thread) = thread_of(&recorded.call)
+        {
+            self.talked.note(&recorded.channel, &thread, until);
+        }
+    }
+
+    /// Until when somebody talked to the number of this thread, in whatever conversation that stands.
+    pub(crate) fn talked_until(&self, channel: &ChannelId, thread: &str) -> Option<Timestamp> {
+        self.talked.until(channel, thread)
     }
 
     /// A conversation was opened for a thread: calls with that number that go on lead to it.
@@ -244,6 +263,7 @@ impl Calls {
             closes_at: None,
             presumed_end: false,
             heard_at: at,
+            waits_from: None,
         })
     }
 
@@ -276,8 +296,12 @@ impl Calls {
         self.known.iter().map(|(id, known)| (*id, known.clone())).collect()
     }
 
-    pub(super) fn of_parts(parts: Vec<(CallId, Known)>) -> Self {
-        let mut calls = Self::default();
+    pub(super) fn talked_parts(&self) -> Vec<TalkedPart> {
+        self.talked.parts()
+    }
+
+    pub(super) fn of_parts(parts: Vec<(CallId, Known)>, talked: Vec<TalkedPart>) -> Self {
+        let mut calls = Self { talked: Talked::of_parts(talked), ..Self::default() };
         for (id, known) in parts {
             calls.put(id, known);
         }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Contact, ContactId, Conversation,
-    ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId,
-    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult,
+    Address, AgentId, AgentStatus, CallState, ChannelId, ChannelKind, Contact, ContactId,
+    Conversation, ConversationId, DeliveryState, Disposition, Event, EventBody, Freed, Input, InputId, Message, MessageId,
+    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, Reason, ReceiptStatus, SendResult,
     Settings, Status, TargetState, Timestamp,
 };
 
@@ -190,7 +190,10 @@ impl Model {
                 row.snoozed_until = Some(*until);
                 row.waiting_since = None;
             }
-            EventBody::ConversationResolved { .. } => {
+            EventBody::ConversationResolved { reason, .. } => {
+                if *reason != Reason::CallAnswered {
+                    row.settled_at = row.settled_at.max(Some(at));
+                }
                 self.agents.values_mut().for_each(|agent| {
                     agent.declined.remove(&id);
                 });
@@ -267,11 +270,23 @@ impl Model {
             }
             EventBody::CallRecorded(recorded) => {
                 row.message_version = row.version;
+                let happened_at = recorded.happened_at.unwrap_or(at);
+                assert!(happened_at <= at, "what comes is not known before");
                 if recorded.waits {
+                    assert!(row.settled_at < Some(happened_at), "{id} was settled since");
                     if row.status == Status::Pending {
                         row.status = Status::Open;
                     }
-                    wait(row, at);
+                    wait(row, happened_at);
+                }
+                if let (Some(since), Some(_)) = (recorded.waiting_since, row.waiting_since) {
+                    assert!(since <= at);
+                    row.waiting_since = Some(since);
+                }
+                let call = &recorded.call;
+                let answered = call.disposition == Some(Disposition::Answered);
+                if answered && call.state == CallState::Ended {
+                    row.settled_at = row.settled_at.max(Some(happened_at));
                 }
             }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
@@ -420,6 +435,10 @@ impl Model {
         if let Some(thread) = &opened.thread {
             self.threads.insert((opened.channel.clone(), thread.clone()), id);
         }
+        let settled_at = before.and_then(|row| row.settled_at);
+        assert_eq!(settled_at, opened.settled_at);
+        let since = opened.waiting_since.unwrap_or(at);
+        assert!(since <= at && settled_at <= Some(since), "{id} was settled since");
         let channel = self.settings.as_ref().and_then(|all| all.channel(&opened.channel));
         self.kinds.insert(id, channel.map_or(ChannelKind::Webhook, |channel| channel.kind));
         self.conversations.insert(
@@ -448,8 +467,9 @@ impl Model {
                 resolved_at: None,
                 opened_at: at,
                 last_message_at: at,
-                waiting_since: Some(at),
+                waiting_since: Some(since),
                 snoozed_until: None,
+                settled_at,
                 merged_into: None,
                 merged_from,
                 version: opened.version + 1,

@@ -9,6 +9,7 @@ mod desk;
 mod folds;
 mod people;
 mod replies;
+mod waits;
 mod words;
 
 use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits, decode_batch};
@@ -74,6 +75,7 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     words::judge(&case, &mut complaints);
     people::judge(&case, &mut complaints);
     calls::judge(&case, &mut complaints);
+    waits::judge(&case, &mut complaints);
     desk::judge(&case, &mut complaints);
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
