@@ -31,6 +31,7 @@ id = "pbx"
 kind = "phone"
 dialect = "asterisk-cdr"
 file = "{}"
+start = "all"
 region = "DE"
 recording_hosts = ["127.0.0.1"]
 recording_username = "postroom"

@@ -64,7 +64,7 @@ impl Adapter for PhoneAdapter {
     }
 
     fn fetches(&self) -> bool {
-        matches!(self.options.source, Some(Source::File(_) | Source::Manager { .. }))
+        matches!(self.options.source, Some(Source::File { .. } | Source::Manager { .. }))
     }
 
     async fn run(
@@ -74,9 +74,9 @@ impl Adapter for PhoneAdapter {
     ) -> Result<(), AcceptError> {
         let PhoneOptions { dialect, setting, secrets, source, .. } = &self.options;
         match source {
-            Some(Source::File(path)) => {
+            Some(Source::File { path, start }) => {
                 let follower = Follower::new(self.channel.clone(), *dialect, setting, path);
-                follower.run(inlet.as_ref(), &shutdown).await
+                follower.run(*start, inlet.as_ref(), &shutdown).await
             }
             Some(Source::Manager { address, username }) => {
                 let password = secrets.first().map_or("", |secret| secret.shared());
@@ -96,7 +96,7 @@ impl Adapter for PhoneAdapter {
     ) -> Result<Option<u64>, AcceptError> {
         let PhoneOptions { dialect, setting, source, .. } = &self.options;
         match source {
-            Some(Source::File(path)) => {
+            Some(Source::File { path, .. }) => {
                 let follower = Follower::new(self.channel.clone(), *dialect, setting, path);
                 follower.backfill(inlet.as_ref(), since).await.map(Some)
             }

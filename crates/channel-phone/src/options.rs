@@ -15,7 +15,7 @@ use crate::recording;
 use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "address",
     "attach",
     "close_after_s",
@@ -36,6 +36,7 @@ const KEYS: [&str; 22] = [
     "region",
     "resolve",
     "secret",
+    "start",
     "time_zone",
     "username",
 ];
@@ -65,12 +66,22 @@ pub struct PhoneOptions {
 /// What a channel fetches from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A log that is followed.
-    File(PathBuf),
+    /// A log that is followed, and where that begins the first time.
+    File { path: PathBuf, start: Start },
     /// Posts that did not arrive, one a file.
     Folder(PathBuf),
     /// The manager interface: host and port, and who logs in.
     Manager { address: String, username: String },
+}
+
+/// Where a log begins that has never been followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At its end: whoever called before is nobody who waits.
+    #[default]
+    New,
+    /// With its first line.
+    All,
 }
 
 impl fmt::Debug for PhoneOptions {
@@ -198,6 +209,7 @@ fn source(
     let followed: &[Dialect] = &[Dialect::AsteriskCdr, Dialect::AsteriskCel];
     for (key, fetched) in [
         ("file", followed),
+        ("start", followed),
         ("folder", &[Dialect::FreeswitchCdr]),
         ("address", &[Dialect::AsteriskAmi]),
         ("username", &[Dialect::AsteriskAmi]),
@@ -210,13 +222,27 @@ fn source(
     }
     match dialect {
         Dialect::AsteriskCdr | Dialect::AsteriskCel => {
-            text(table, "file", errors).map(PathBuf::from).map(Source::File)
+            let start = start(table, errors);
+            let path = text(table, "file", errors).map(PathBuf::from);
+            path.map(|path| Source::File { path, start })
         }
         Dialect::FreeswitchCdr => {
             text(table, "folder", errors).map(PathBuf::from).map(Source::Folder)
         }
         Dialect::AsteriskAmi => manager(table, errors),
         _ => None,
+    }
+}
+
+fn start(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Start {
+    match text(table, "start", errors) {
+        None | Some("new") => Start::New,
+        Some("all") => Start::All,
+        Some(_) => {
+            let help = "write `new` to begin at the end of the log, or `all` for the whole of it";
+            errors.push(OptionError::new("start", "must be new or all", help));
+            Start::New
+        }
     }
 }
 
@@ -416,6 +442,8 @@ mod tests {
             ("asterix-cdr", json!({}), "dialect", "no dialect"),
             ("asterisk-cdr", json!({"close_after_s": 5}), "close_after_s", "60 to"),
             ("asterisk-cdr", json!({"missed_max_age_s": 0}), "missed_max_age_s", "60 to"),
+            ("asterisk-cdr", json!({"file": "x", "start": "now"}), "start", "new or all"),
+            ("freeswitch-cdr", json!({"folder": "x", "start": "all"}), "start", "only a channel"),
             ("asterisk-cdr", json!({"attach": "yes"}), "attach", "true or false"),
             (
                 "asterisk-cdr",

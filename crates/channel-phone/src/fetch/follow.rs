@@ -18,6 +18,7 @@ use crate::Dialect;
 use crate::desk::{Desk, Setting};
 use crate::fold::Progress;
 use crate::limits::{FOLLOW_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::options::Start;
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -83,11 +84,15 @@ impl<'a> Follower<'a> {
     /// Until `shutdown`. What cannot be opened or read is tried again.
     pub(crate) async fn run(
         &self,
+        start: Start,
         inlet: &dyn Inlet,
         shutdown: &CancellationToken,
     ) -> Result<(), AcceptError> {
         let reached = inlet.reached(&self.channel, CURSOR).await?;
         let mut place = reached.as_deref().and_then(Place::read);
+        if place.is_none() && start == Start::New {
+            place = self.first(inlet, shutdown).await?;
+        }
         let mut log: Option<Log> = None;
         let mut pause = PAUSE;
         while !shutdown.is_cancelled() {
@@ -108,6 +113,37 @@ impl<'a> Follower<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where a log begins of which only what is written from now on counts: at its end or, if it is not
+    /// there yet, with its first line. That is kept, so that what is written while nobody looks counts.
+    async fn first(
+        &self,
+        inlet: &dyn Inlet,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Place>, AcceptError> {
+        let mut pause = PAUSE;
+        while !shutdown.is_cancelled() {
+            let place = match File::open(&self.path) {
+                Ok(file) => Place::at_end(&file, RECORD_BYTES_MAX as u64),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Place::default()),
+                Err(error) => Err(error),
+            };
+            match place {
+                Ok(place) => {
+                    let value = place.write();
+                    let reached = Some(Reached { name: CURSOR.to_owned(), value });
+                    let received = Received { reached, ..Received::default() };
+                    let given = give(inlet, &self.channel, &received, shutdown).await?;
+                    return Ok(given.then_some(place));
+                }
+                Err(error) => {
+                    tracing::warn!(channel = %self.channel, %error, "the log cannot be read");
+                    rest(&mut pause, shutdown).await;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Reads what is new, and goes over to the next file where the log was rotated.

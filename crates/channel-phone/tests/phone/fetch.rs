@@ -79,7 +79,12 @@ impl Log {
     }
 
     fn follow(&self) -> Work {
-        let options = json!({ "file": self.path(), "region": "DE", "time_zone": "Europe/Berlin" });
+        self.follow_from("all")
+    }
+
+    fn follow_from(&self, start: &str) -> Work {
+        let options = json!({ "file": self.path(), "start": start, "region": "DE",
+            "time_zone": "Europe/Berlin" });
         Work::start(adapter("asterisk-cdr", &options), &self.inlet)
     }
 
@@ -129,7 +134,8 @@ fn legs(number: usize) -> String {
 #[tokio::test]
 async fn log_of_legs_is_followed_like_any_other() {
     let log = Log::new();
-    let options = json!({ "file": log.path(), "region": "DE", "time_zone": "Europe/Berlin" });
+    let options = json!({ "file": log.path(), "start": "all", "region": "DE",
+        "time_zone": "Europe/Berlin" });
     let follow = || Work::start(adapter("asterisk-cel", &options), &log.inlet);
     append(
         &log.path(),
@@ -232,6 +238,53 @@ async fn log_is_followed_over_pauses_renames_and_cuts() {
     let work = log.follow();
     log.calls(22).await;
     work.end().await;
+}
+
+/// Waits until a place was accepted.
+async fn wait_for_place(inlet: &TestInlet, count: usize) {
+    tokio::time::timeout(WAIT, inlet.wait_for(count)).await.unwrap();
+    assert!(!inlet.places().is_empty());
+}
+
+#[tokio::test]
+async fn log_that_is_followed_for_the_first_time_begins_at_its_end() {
+    let log = Log::new();
+    // The past, and a line of which the rest is still to come.
+    let whole = line(3);
+    let (begin, end) = whole.split_at(150);
+    append(&log.path(), &format!("{}{}{begin}", line(1), line(2)));
+    let work = log.follow_from("new");
+    wait_for_place(&log.inlet, 1).await;
+    append(&log.path(), &format!("{end}{}", line(4)));
+    let ids = |calls: Vec<Call>| calls.into_iter().map(|call| call.call_id).collect::<Vec<_>>();
+    assert_eq!(ids(log.calls(2).await), ["1772357400.3", "1772357400.4"]);
+    work.end().await;
+    // What is written while nobody looks is no past.
+    append(&log.path(), &line(5));
+    let work = log.follow_from("new");
+    assert_eq!(ids(log.calls(3).await).pop().unwrap(), "1772357400.5");
+    work.end().await;
+}
+
+#[tokio::test]
+async fn log_that_is_empty_or_not_there_yet_is_read_whole_once_it_is_written() {
+    for empty in [false, true] {
+        let log = Log::new();
+        if empty {
+            append(&log.path(), "");
+        }
+        let work = log.follow_from("new");
+        wait_for_place(&log.inlet, 1).await;
+        work.end().await;
+        append(&log.path(), &line(1));
+        if empty {
+            fs::rename(log.path(), log.folder.path().join("Master.csv.1")).unwrap();
+            append(&log.path(), &line(2));
+        }
+        let work = log.follow_from("new");
+        log.calls(if empty { 2 } else { 1 }).await;
+        work.end().await;
+    }
 }
 
 #[tokio::test]
@@ -406,7 +459,7 @@ struct Followed {
 #[async_trait]
 impl PullFixture for Followed {
     fn adapter(&self) -> Arc<dyn Adapter> {
-        let options = json!({ "file": self.folder.path().join("Master.csv"),
+        let options = json!({ "file": self.folder.path().join("Master.csv"), "start": "all",
             "secret": "canary-shared-word" });
         adapter("asterisk-cdr", &options)
     }
