@@ -54,6 +54,18 @@ pub(crate) fn is_answered(call: &Call) -> bool {
     call.disposition == Some(Disposition::Answered)
 }
 
+/// Somebody of ours talks with a customer, or did.
+pub(crate) fn is_taken(call: &Call) -> bool {
+    is_answered(call) || call.state == CallState::Answered && call.disposition.is_none()
+}
+
+/// What a call has in common with those that belong to it: the id that they name, which is that of one
+/// of them.
+pub(crate) fn group_of(state: &State, id: CallId, channel: &ChannelId, call: &Call) -> CallId {
+    let linked = call.linked_id.as_ref().and_then(|linked| id_of(state, channel, linked));
+    linked.unwrap_or(id)
+}
+
 /// The number outside; none if it is withheld or there is nobody outside.
 fn number_of(call: &Call) -> Option<&str> {
     let number = match call.direction {

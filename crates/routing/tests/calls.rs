@@ -150,6 +150,72 @@ fn calls_of_nobody_outside_open_nothing() {
 }
 
 #[test]
+fn fork_of_which_one_leg_is_answered_is_never_a_missed_call() {
+    // In whatever order its legs are told, and whichever of them gives the others their name.
+    for case in [
+        r"
+        call k1 ended from=+4930901820 linked=k2 how=no_answer   -> opened support, call ended no_answer, waits
+        call k2 answered from=+4930901820 linked=k2 how=answered -> call answered answered, k1 resolved
+        call k3 ended from=+4930901820 linked=k2 how=cancelled   -> k1 call ended cancelled
+        call k2 ended from=+4930901820 linked=k2 how=answered    -> k1 call ended answered
+        ",
+        r"
+        call k1 ringing from=+4930901820 linked=k9               -> call ringing
+        call k2 ringing from=+4930901820 linked=k9               -> call ringing
+        call k3 ringing from=+4930901820 linked=k9               -> call ringing
+        # As long as another one rings, nobody knows.
+        call k1 ended from=+4930901820 linked=k9 how=no_answer   -> call ended no_answer
+        call k2 answered from=+4930901820 linked=k9              -> call answered
+        call k3 ended from=+4930901820 linked=k9 how=cancelled   -> opened support, call ended cancelled, resolved
+        call k2 ended from=+4930901820 linked=k9 how=answered    -> k3 call ended answered
+        ",
+        r"
+        call k2 ended from=+4930901820 linked=k9 how=answered    -> opened support, call ended answered, resolved
+        call k1 ended from=+4930901820 linked=k9 how=no_answer   -> k2 call ended no_answer
+        ",
+    ] {
+        check(&format!("queue support\n{case}"));
+    }
+}
+
+#[test]
+fn fork_that_nobody_answers_waits_once_its_last_leg_ends() {
+    check(
+        r"
+        queue support
+        call k1 ringing from=+4930901820 linked=k9               -> call ringing
+        call k2 ringing from=+4930901820 linked=k9               -> call ringing
+        call k3 ringing from=+4930901820 linked=k9               -> call ringing
+        call k1 ended from=+4930901820 linked=k9 how=no_answer   -> call ended no_answer
+        call k2 ended from=+4930901820 linked=k9 how=no_answer   -> call ended no_answer
+        # The end of the last is never told.
+        wait 14410                                               -> c1 opened support, c1 call ended no_answer, waits, no end came
+        # A leg of the house that rings on is nobody who waits.
+        call k4 ringing direction=internal from=201 linked=k5    -> call ringing
+        call k5 ended from=+4930901821 linked=k5 how=no_answer   -> opened support, call ended no_answer, waits
+        ",
+    );
+}
+
+#[test]
+fn answered_leg_withdraws_only_what_its_fork_made_wait() {
+    check(
+        r"
+        channel plain kind=phone sends=false calls=keep
+        queue support
+        call k1 ended channel=plain from=+4930901820 how=no_answer           -> opened support, call ended no_answer, waits
+        call k2 ended channel=plain from=+4930901820 linked=k3 how=no_answer -> k1 call ended no_answer, waits
+        # They had called before, and that channel leaves it to agents what is done.
+        call k3 answered channel=plain from=+4930901820 how=answered         -> call answered answered
+        call k3 ended channel=plain from=+4930901820 how=answered            -> k1 call ended answered
+        see k1                                                               -> open support - v5
+        call k4 ended channel=plain from=+4930901821 linked=k5 how=no_answer -> opened support, call ended no_answer, waits
+        call k5 ended channel=plain from=+4930901821 how=answered            -> k4 call ended answered, k4 resolved
+        ",
+    );
+}
+
+#[test]
 fn channel_says_what_becomes_of_its_calls() {
     check(
         r#"

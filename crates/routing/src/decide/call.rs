@@ -9,7 +9,7 @@ use postroom_model::{
 
 use super::{Decision, Lookups, Past, inbound, park};
 use crate::called::{
-    id_of, if_nothing_comes, is_answered, is_missed, message_of, moment_of, thread_of, whole,
+    group_of, id_of, if_nothing_comes, is_answered, is_missed, is_taken, message_of, moment_of, thread_of, whole,
 };
 use crate::state::{Known, Open, ended_by_time};
 use crate::{Made, State, codes, matching};
@@ -86,7 +86,10 @@ pub(super) fn accept(
         recorded.opens = Some(Box::new(inbound::opened(state, &message, contact, lookups)));
         recorded.attach = told;
         let placed = known.and_then(|known| known.conversation);
+        let taken = is_taken(&recorded.call);
+        let kin = desk.kin(&recorded);
         events.push(recorded_on(placed, recorded));
+        events.extend(desk.withdrawn(&kin).filter(|_| taken));
         return Decision::routed(placed, events);
     }
     let opened = || inbound::opened(state, &message, contact, lookups);
@@ -275,8 +278,14 @@ impl Desk<'_> {
         let found = lookups.thread.map(|id| inbound::end_of_merges(id, lookups));
         let old = self.at.since(moment) > self.settings.missed_max_age_ms
             || self.settled_until(&recorded.channel, thread.as_deref(), found) >= Some(moment);
-        let taken_up = self.taken_up(&recorded.channel, call);
-        recorded.waits = missed && self.settings.missed && !taken_up && !old;
+        let kin = self.kin(&recorded);
+        let taken_up = kin.iter().any(|other| other.taken);
+        // The last of several legs that ring says that nobody answered.
+        let rings = missed && kin.iter().any(|other| other.inward && other.closes_at.is_some());
+        if rings && !taken_up && found.is_none() && !self.attach {
+            return (None, vec![recorded_on(None, recorded)]);
+        }
+        recorded.waits = missed && self.settings.missed && !taken_up && !rings && !old;
         recorded.happened_at = self.told_late(moment);
         let opened = || Opened { waiting_since: self.told_late(moment), ..opened() };
         let (id, events) = if recorded.waits {
@@ -308,12 +317,21 @@ impl Desk<'_> {
         talked.max(closed)
     }
 
-    /// Another leg of the same call was answered.
-    fn taken_up(&self, channel: &ChannelId, call: &Call) -> bool {
-        let linked = call.linked_id.as_ref().filter(|linked| **linked != call.call_id);
-        let first = linked.and_then(|linked| id_of(self.state, channel, linked));
-        let first = first.and_then(|id| self.state.calls.get(id)?.call());
-        first.is_some_and(|first| is_answered(&first))
+    /// The other legs of a fork, and whatever else the telephone system says belongs to the call.
+    fn kin(&self, recorded: &CallRecorded) -> Vec<&Known> {
+        let group = group_of(self.state, recorded.id, &recorded.channel, &recorded.call);
+        self.state.calls.kin(group, recorded.id).collect()
+    }
+
+    /// Somebody took another leg of the call: what waits for nothing but those that nobody took does
+    /// not wait.
+    fn withdrawn(&self, kin: &[&Known]) -> Option<Event> {
+        let waited = kin.iter().filter_map(|other| Some((other.conversation?, other.waits_from?)));
+        let waited: Vec<(ConversationId, Timestamp)> = waited.collect();
+        let (id, _) = *waited.first()?;
+        let open = self.state.conversations.get(&id)?;
+        let all = waited.contains(&(id, open.waiting_since?)) && waited.contains(&(id, open.asked_at));
+        all.then(|| resolved(self.state, id, Some(open), Reason::CallAnswered))
     }
 
     /// The customer waits: in the conversation of the number, opened or opened again if need be.
@@ -369,11 +387,14 @@ impl Desk<'_> {
         new: impl FnOnce() -> ConversationId,
     ) -> (ConversationId, Vec<Event>) {
         let answered = is_answered(&recorded.call);
+        let kin = self.kin(&recorded);
         let open = found.and_then(|(id, _)| Some((id, self.state.conversations.get(&id)?)));
         if let Some((id, open)) = open {
             recorded.waiting_since = still_waits(open, &recorded.call, moment);
+            let back = || self.called_back(id, moment).or_else(|| self.withdrawn(&kin));
+            let back = answered.then(back).flatten();
             let mut events = vec![recorded_on(Some(id), recorded)];
-            events.extend(self.called_back(id, moment).filter(|_| answered));
+            events.extend(back);
             return (id, events);
         }
         let other = recorded.contact.filter(|_| self.attach);

@@ -9,6 +9,7 @@ use postroom_model::{
 
 use super::work::Portion;
 use super::{Delivery, Open, Owner, Queue, Reach, State};
+use crate::called::group_of;
 use crate::matching;
 
 /// The customer has the last word.
@@ -76,7 +77,7 @@ impl State {
             EventBody::DeliveryOwned { channel, host, epoch } => {
                 self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
-            EventBody::CallRecorded(recorded) => self.calls.fold(at, None, recorded),
+            EventBody::CallRecorded(recorded) => self.take_report(at, None, recorded),
             EventBody::CallLeg(heard) => self.calls.hear(at, heard),
             EventBody::ContactMerged { contact, into, .. } => self.talks.join(*contact, *into),
             // Contacts and parked inputs are looked up, not held.
@@ -137,7 +138,7 @@ impl State {
                 if recorded.waits {
                     self.watch_silence(id, None);
                 }
-                self.calls.fold(at, Some(id), recorded);
+                self.take_report(at, Some(id), recorded);
                 self.change(id, |open| take_call(open, recorded, at));
             }
             EventBody::ReplyQueued { id: own, channel, message, .. } if is_automatic(message) => {
@@ -156,6 +157,16 @@ impl State {
                 self.apply_delivery(at, id, body);
             }
         }
+    }
+
+    fn take_report(
+        &mut self,
+        at: Timestamp,
+        conversation: Option<ConversationId>,
+        recorded: &CallRecorded,
+    ) {
+        let group = group_of(self, recorded.id, &recorded.channel, &recorded.call);
+        self.calls.fold(at, conversation, recorded, group);
     }
 
     /// The customer has the next word.

@@ -115,7 +115,7 @@ impl Line {
         Some(Timestamp::from_millis(BEGIN + seconds * 1_000))
     }
 
-    /// What a phone channel makes of calls: `calls=on`, `calls=off` or `calls=attach`.
+    /// What a phone channel makes of calls: `calls=on`, `calls=off`, `calls=attach` or `calls=keep`.
     fn calls(&self) -> Option<CallSettings> {
         let mut settings = CallSettings::default();
         if let Some(seconds) = self.option::<i64>("age_s") {
@@ -124,6 +124,7 @@ impl Line {
         match self.options.get("calls").map(String::as_str)? {
             "off" => Some(CallSettings { missed: false, resolve: false, ..settings }),
             "attach" => Some(CallSettings { attach: true, ..settings }),
+            "keep" => Some(CallSettings { resolve: false, ..settings }),
             _ => Some(settings),
         }
     }
