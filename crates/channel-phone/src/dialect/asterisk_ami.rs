@@ -166,7 +166,13 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         "newstate" | "newcallerid" => (LegStep::Other, None),
         "bridgeenter" => (LegStep::BridgeEnter, None),
         "bridgeleave" => (LegStep::BridgeExit, None),
-        "blindtransfer" | "attendedtransfer" => (LegStep::Other, Some(LegNote::Transfer)),
+        "blindtransfer" => (LegStep::Other, Some(LegNote::Transfer)),
+        "attendedtransfer" => {
+            let number = known(block.get("TransferTargetCallerIDNum"));
+            let number = number.and_then(|number| desk.dialled(&number));
+            let channel = block.get("TransferTargetChannel");
+            (LegStep::Other, Some(asterisk_cel::handed_over(number.as_deref(), channel)))
+        }
         "queuecallerjoin" => (
             LegStep::Other,
             short(block.get("Queue")).map(|name| LegNote::Queue { name: name.into() }),
@@ -181,31 +187,46 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         }
         _ => return Ok(None),
     };
-    let unique_id = desk::id(block.get("Uniqueid"))?;
-    let linked_id = desk::id(block.get("Linkedid"))?;
+    // A transfer names several legs; it is told of that of whoever transfers.
+    let whose = match &note {
+        Some(LegNote::Transfer | LegNote::HandedOver { .. }) => transferrer(block),
+        _ => "",
+    };
+    let of_leg = |name: &str| block.get(&format!("{whose}{name}"));
+    let unique_id = desk::id(of_leg("Uniqueid"))?;
+    let linked_id = desk::id(of_leg("Linkedid"))?;
     let Some(at) = desk.clockwork.read(block.get("Timestamp")) else {
         return Ok(None);
     };
     let Some(call_id) = linked_id.or_else(|| unique_id.clone()) else {
         return Ok(None);
     };
-    let known = |text: &str| short(text).filter(|text| text != "<unknown>");
     let places = &desk.setting.places;
-    let number = known(block.get("CallerIDNum")).and_then(|number| desk.dialled(&number));
+    let number = known(of_leg("CallerIDNum")).and_then(|number| desk.dialled(&number));
     let exten = desk.dialled(block.get("Exten"));
     let side = |number: Option<&str>| number.map(|number| places.side(number)).unwrap_or_default();
     let leg = CallLeg {
         at,
         step,
         leg_id: unique_id.unwrap_or_default().into(),
-        channel: short(block.get("Channel")).unwrap_or_default().into(),
+        channel: short(of_leg("Channel")).unwrap_or_default().into(),
         number_side: side(number.as_deref()),
         number: number.map(String::from),
-        name: known(block.get("CallerIDName")).map(String::from),
+        name: known(of_leg("CallerIDName")).map(String::from),
         exten_side: side(exten.as_deref()),
         exten: exten.map(String::from),
         from_outside: places.comes_from_outside(block.get("Context")),
         note,
     };
     Ok(Some(CallEvent { call_id, leg: Some(Box::new(leg)), ..CallEvent::default() }))
+}
+
+fn known(text: &str) -> Option<smol_str::SmolStr> {
+    short(text).filter(|text| text != "<unknown>")
+}
+
+/// What stands before the names of the leg of whoever transfers.
+fn transferrer(block: &Block<'_>) -> &'static str {
+    let attended = !block.get("OrigTransfererUniqueid").is_empty();
+    if attended { "OrigTransferer" } else { "Transferer" }
 }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use postroom_channel::{Refusal, json};
+use postroom_model::legs::endpoint;
 use postroom_model::{CallLeg, LegNote, LegStep};
 use serde_json::{Map, Value};
 
@@ -283,7 +284,8 @@ fn note(kind: &str, step: LegStep, texts: &Texts<'_>, desk: &Desk<'_>) -> Option
     let extra = texts.get(Field::Extra);
     match kind {
         "HANGUP" => of_hangup(extra),
-        "BLINDTRANSFER" | "ATTENDEDTRANSFER" => Some(LegNote::Transfer),
+        "BLINDTRANSFER" => Some(LegNote::Transfer),
+        "ATTENDEDTRANSFER" => Some(of_handing_over(extra)),
         "XIVO_INCALL" => Some(LegNote::Incoming),
         "XIVO_OUTCALL" => Some(LegNote::Outgoing),
         "XIVO_USER_FWD" => {
@@ -329,6 +331,19 @@ fn of_hangup(extra: &str) -> Option<LegNote> {
     let cause = cause.and_then(|cause| u16::try_from(cause).ok()).unwrap_or_default();
     let dial_status = members.get("dialstatus").and_then(Value::as_str).and_then(short);
     Some(LegNote::Hangup { cause, dial_status: dial_status.unwrap_or_default().into() })
+}
+
+/// `{"transfer_target_channel_name":"PJSIP/202-00000005",…}`
+fn of_handing_over(extra: &str) -> LegNote {
+    let members = json::parse(extra.as_bytes());
+    let target = members.as_ref().ok().and_then(|extra| extra.get("transfer_target_channel_name"));
+    handed_over(None, target.and_then(Value::as_str).unwrap_or_default())
+}
+
+/// To whom: the number where that is told, else the telephone.
+pub(super) fn handed_over(number: Option<&str>, channel: &str) -> LegNote {
+    let to = number.or_else(|| endpoint(channel)).and_then(short);
+    to.map_or(LegNote::Transfer, |to| LegNote::HandedOver { to: to.into() })
 }
 
 /// What a dialplan says of an event of its own: `{"extra":"NUM: 201,NAME: Ada"}`.

@@ -312,6 +312,30 @@ fn generic_event_has_the_names_of_a_call() {
 }
 
 #[test]
+fn generic_call_without_a_direction_has_that_of_its_numbers() {
+    let places = Places { own_numbers: vec!["+4930901820".to_owned()], ..Places::default() };
+    let setting = Setting { places, ..Setting::default() };
+    for (from, to, direction) in [
+        ("+442079460011", "201", Direction::In),
+        ("+442079460011", "+49309018201", Direction::In),
+        ("anonymous", "201", Direction::In),
+        ("201", "+442079460011", Direction::Out),
+        ("+49309018201", "+442079460011", Direction::Out),
+        ("201", "202", Direction::Internal),
+        ("+49309018201", "202", Direction::Internal),
+    ] {
+        let body = json!({"call_id": "g-1", "state": "ended", "from": from, "to": to});
+        let read = inspect(Dialect::Generic, setting.clone(), &[&body.to_string()]);
+        assert_eq!(read.calls[0].direction, direction, "{from} {to}");
+    }
+    // What one event says holds for all of them.
+    let said = json!({"call_id": "g-1", "state": "ringing", "direction": "out", "from": "201", "to": "202"});
+    let ended = json!({"call_id": "g-1", "state": "ended"});
+    let call = one(Dialect::Generic, &[&said.to_string(), &ended.to_string()]);
+    assert_eq!(call.direction, Direction::Out);
+}
+
+#[test]
 fn generic_mistakes_are_all_told_by_pointer() {
     let body = json!({"call_id": 5, "state": "rining", "at": "soon", "direction": "up", "duration_s": -1,
         "agents": ["a", 5], "recording_url": "ftp://x", "quue": "x", "from": "\u{0}"});
