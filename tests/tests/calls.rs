@@ -119,12 +119,20 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert!(ringing["details"]["contact"].is_string(), "{ringing:#}");
     // Whoever serves the queue of the channel hears it ring.
     assert_eq!(of_bob.next_of("call.recorded").await.1["call"], ringing["call"]);
+    // Who loads the page while it rings sees it too, if they serve the queue.
+    let live = "/v1/calls?state=live";
+    let rings_now = client.get_json(live, &bob).await.json();
+    assert_eq!(rings_now["items"], json!([ringing]), "{rings_now:#}");
+    let ada = house.token("agent", Some("ada")).await;
+    assert_eq!(client.get_json(live, &ada).await.json()["items"], json!([]));
+    assert_eq!(client.get("/v1/calls?state=past", &bob).await.status, 400);
     let hangs_up =
         "event=hangup&callId=c-1&cause=cancel&direction=in&from=4930901820&to=4930901821";
     assert_eq!(cti(&client, hangs_up).await.status, 200);
     let (_, ended) = stream.next_of("call.recorded").await;
     assert_eq!(ended["call"]["disposition"], "cancelled");
     assert_eq!(ended["details"]["waits"], true);
+    assert_eq!(client.get_json(live, &bob).await.json()["items"], json!([]));
 
     let path = format!("/v1/conversations/{}", ended["conversation"].as_str().unwrap());
     let waiting = client.get(&path, &bob).await.json();

@@ -1,7 +1,7 @@
 //! What is posted: FreeSWITCH, Twilio, Zammad and sipgate, Placetel, WhatsApp, and the generic dialect.
 
 use postroom_channel::InspectionOutcome;
-use postroom_channel_phone::{Dialect, Setting};
+use postroom_channel_phone::{Dialect, Places, Setting};
 use postroom_model::{CallState, Direction, Disposition};
 use serde_json::{Value, json};
 

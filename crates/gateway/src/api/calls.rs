@@ -1,23 +1,74 @@
-//! `/v1/conversations/{id}/calls`: calls that agents log by hand.
+//! `/v1/calls`: calls that ring or go on, and `/v1/conversations/{id}/calls`: calls that agents log by
+//! hand.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use postroom_model::{
-    Action, Call, CallState, CommandId, Conversation, Direction, Disposition, Timestamp,
+    Action, Call, CallState, ChannelId, CommandId, Conversation, Direction, Disposition, Timestamp,
 };
+use postroom_records::TimelineItem;
 use serde::Deserialize;
 
+use super::PageOf;
 use super::outcomes::{CommandStatus, change};
 use crate::auth::Caller;
-use crate::body::{Check, Payload, Segments};
+use crate::body::{Check, Params, Payload, Segments, page_limit};
 use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
+use crate::reach;
+
+/// Calls that ring or go on and are looked through for one page.
+const LIVE_CALLS_MAX: usize = 5_000;
 
 /// Characters of a number or a name.
 const TEXT_CHARS_MAX: usize = 256;
 /// A day; nobody talks for longer.
 const TALK_S_MAX: u64 = 86_400;
+
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StateName {
+    /// They ring or go on.
+    Live,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CallsParams {
+    #[param(inline)]
+    state: StateName,
+    /// 1 to 200; 50 where nothing is said.
+    limit: Option<u32>,
+}
+
+/// Calls that ring or go on, the newest first, each as the event feed told of it last: for an agent
+/// those of the channels whose queue they serve.
+#[utoipa::path(
+    get, operation_id = "list_calls", path = "/v1/calls", tag = "calls", params(CallsParams),
+    responses((status = 200, description = "Calls; those that are over stand on timelines", body = PageOf<TimelineItem>))
+)]
+pub(crate) async fn list(
+    caller: Caller,
+    State(app): State<App>,
+    Params(params): Params<CallsParams>,
+) -> Result<Json<PageOf<TimelineItem>>, Problem> {
+    let limit = page_limit(params.limit)?;
+    let StateName::Live = params.state;
+    app.settle_records().await;
+    let settings = app.settings_now();
+    let mut items = app.records.live_calls(LIVE_CALLS_MAX).await?;
+    items.retain(|told| {
+        let channel = told.details.get("channel").and_then(|channel| channel.as_str());
+        let channel = channel.and_then(|channel| ChannelId::new(channel).ok());
+        channel.is_some_and(|channel| reach::hears_calls_of(&caller.principal, &settings, &channel))
+    });
+    items.sort_unstable_by_key(|told| std::cmp::Reverse(told.position));
+    items.truncate(limit);
+    Ok(Json(PageOf { items, next_cursor: None }))
+}
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

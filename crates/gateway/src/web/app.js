@@ -422,18 +422,24 @@ async function answer(button, offer, name) {
 
 const LIVE_CALLS_MAX = 20;
 const LIVE_CALL_MS = 4 * 3600 * 1000;
+const HEARD_MAX = 500;
 const calls = new Map(); // by id: {call, contact, talks, since}; what is hidden stays in it
+const heard = new Map(); // by id: the position of what was told last, since a list may be older than the stream
 
 // What the event stream tells of a call. The offer on the telephone is the telephone system's own.
 async function hear(item) {
   const { call } = item;
   const id = item.id ?? call.call_id;
+  if (item.position <= (heard.get(id) ?? 0)) return;
+  heard.delete(id);
+  heard.set(id, item.position);
+  while (heard.size > HEARD_MAX) heard.delete(heard.keys().next().value);
   if (call.state === "ended" || call.direction === "internal") {
     if (calls.delete(id)) drawCalls();
     return;
   }
   const known = calls.get(id);
-  const entry = Object.assign(known ?? { contact: null, talks: [], since: Date.now(), hidden: false }, { call });
+  const entry = Object.assign(known ?? { contact: null, talks: [], since: Date.parse(item.at), hidden: false }, { call });
   calls.set(id, entry);
   while (calls.size > LIVE_CALLS_MAX) calls.delete(calls.keys().next().value);
   drawCalls();
@@ -446,6 +452,17 @@ async function hear(item) {
   const talks = [...(waiting?.items ?? []), ...(done?.items ?? [])];
   Object.assign(entry, { contact, talks: talks.filter((talk) => talk.contact === item.details.contact).slice(0, 3) });
   drawCalls();
+}
+
+// Those that go on while the page is loaded, or while the stream was away.
+async function loadCalls() {
+  const asked = new Map(heard);
+  const { items } = (await call("GET", `/v1/calls?${new URLSearchParams({ state: "live", limit: LIVE_CALLS_MAX })}`)).json;
+  const listed = new Set(items.map((item) => item.id));
+  // What was told meanwhile is newer than the list.
+  for (const id of calls.keys()) if (!listed.has(id) && asked.get(id) === heard.get(id)) calls.delete(id);
+  drawCalls();
+  await Promise.all(items.reverse().map(hear));
 }
 
 // A card without what could not be had is better than none.
@@ -552,6 +569,7 @@ const listSoon = soon(() => loadList(false), 80);
 const currentSoon = soon(() => refresh(), 20);
 const meSoon = soon(() => loadMe(), 20);
 const offersSoon = soon(() => loadOffers(), 20);
+const callsSoon = soon(() => loadCalls(), 20);
 
 function live() {
   const events = new EventSource("/v1/events");
@@ -560,6 +578,7 @@ function live() {
     listSoon();
     currentSoon();
     offersSoon();
+    callsSoon();
     meSoon();
   });
   events.addEventListener("error", () => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Action, Actor, AgentStatus, Bodies, Climbed, Command, CommandId, Contact, ContactId,
+    Action, Actor, AgentStatus, Bodies, CallState, Climbed, Command, CommandId, Contact, ContactId,
     ConversationId, Cursor, Disposition, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId,
     Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason,
     ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind,
@@ -213,7 +213,10 @@ impl Maker {
             },
             2 => {
                 let mut call = recorded(number, self.random.chance(50));
-                // Some are heard of late, and some were answered.
+                // Some go on, some are heard of late, and some were answered.
+                if self.random.chance(30) {
+                    call.call.state = CallState::Ringing;
+                }
                 if self.random.chance(50) {
                     call.happened_at = Some(moment(self.below(20)));
                     call.waiting_since = self.random.chance(50).then(|| moment(self.below(20)));
