@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postroom_channel::{
-    AcceptError, Adapter, Fetched, Files, Guard, Inlet, Push, PushRequest, PushResponse, Received,
-    Refusal, SendError, SendReceipt, Unread,
+    AcceptError, Adapter, Examined, Fetched, Files, Guard, Inlet, OptionError, Push, PushRequest,
+    PushResponse, Received, Refusal, SendError, SendReceipt, Unread,
 };
 use postroom_model::{ChannelId, Outbound, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
-use crate::fetch::{Folder, Follower, Login, Manager};
+use crate::fetch::{Folder, Follower, Login, Manager, examine, missing};
 use crate::fold::Calls;
 use crate::limits::RECORDINGS_AT_ONCE_MAX;
 use crate::options::{PhoneOptions, Source};
@@ -106,6 +106,19 @@ impl Adapter for PhoneAdapter {
             }
             Some(Source::Manager { .. }) | None => Ok(None),
         }
+    }
+
+    async fn examine(&self) -> Vec<Examined> {
+        let Some(source) = &self.options.source else {
+            return Vec::new();
+        };
+        let password = self.options.secrets.first().map_or("", |secret| secret.shared());
+        let found = examine(source, password).await;
+        vec![Examined { part: self.channel.to_string(), found }]
+    }
+
+    fn missing(&self) -> Vec<OptionError> {
+        self.options.source.as_ref().and_then(missing).into_iter().collect()
     }
 
     async fn recording(&self, url: &str) -> Result<Fetched, SendError> {

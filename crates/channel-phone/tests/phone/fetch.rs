@@ -405,6 +405,35 @@ async fn manager_interface_that_hangs_up_is_connected_to_again() {
 }
 
 #[tokio::test]
+async fn manager_interface_is_examined_by_logging_in() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let options =
+        json!({ "address": address, "username": "postroom", "secret": "canary-of-the-tests" });
+    let adapter = adapter("asterisk-ami", &options);
+    let (found, _peer) = tokio::join!(adapter.examine(), log_in(&listener));
+    assert_eq!(found[0].found, Ok(format!("{address} lets us in")));
+    let refuse = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"Asterisk Call Manager/7.0.3\r\n").await.unwrap();
+        stream.write_all(b"Response: Error\r\nMessage: Authentication failed\r\n\r\n").await.unwrap();
+        stream
+    };
+    let (found, _stream) = tokio::join!(adapter.examine(), refuse);
+    assert_eq!(found[0].found.as_ref().unwrap_err().0, "manager_login_refused");
+    let other = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"220 mail.example\r\n").await.unwrap();
+    };
+    let (found, ()) = tokio::join!(adapter.examine(), other);
+    assert_eq!(found[0].found.as_ref().unwrap_err().0, "manager_unreachable");
+    drop(listener);
+    let found = adapter.examine().await;
+    assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+    assert_eq!(found[0].found.as_ref().unwrap_err().0, "manager_unreachable");
+}
+
+#[tokio::test]
 async fn call_of_the_manager_interface_is_told_as_it_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -19,6 +19,8 @@ use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
 use crate::reach;
 
+/// How far the clock of whoever logs a call may be ahead of ours.
+const AHEAD_MS_MAX: i64 = 300_000;
 /// Calls that ring or go on and are looked through for one page.
 const LIVE_CALLS_MAX: usize = 5_000;
 
@@ -78,7 +80,7 @@ pub(crate) struct CallBody {
     disposition: Disposition,
     /// The customer's number; that of the conversation where nothing is said.
     number: Option<String>,
-    /// When it began; where nothing is said, it ends now.
+    /// When it began, and not in the future; where nothing is said, it ends now.
     started_at: Option<Timestamp>,
     talk_s: Option<u64>,
     /// Whether it resolves the conversation; an answered one does where the channel is set so.
@@ -119,6 +121,10 @@ pub(crate) async fn log(
 ) -> Result<Response, Problem> {
     let agent = caller.principal.agent.as_ref().map(ToString::to_string);
     let (now, resolve) = (app.clock.now(), body.resolve);
+    if body.ends_at(now) > now.plus_millis(AHEAD_MS_MAX) {
+        let detail = "the call would begin or end in the future";
+        return Err(Problem::invalid_body(vec![FieldError::new("/started_at", detail)]));
+    }
     let log = |conversation, id: CommandId| {
         let call = Box::new(call(body, id, agent, now));
         Action::LogCall { conversation, call, resolve }
@@ -126,11 +132,26 @@ pub(crate) async fn log(
     change(&app, &caller, &headers, &id, log).await
 }
 
+impl CallBody {
+    /// When it ended, if it is logged at `now`.
+    fn ends_at(&self, now: Timestamp) -> Timestamp {
+        self.started_at.map_or(now, |at| at.plus_millis(self.talked_ms().unwrap_or(0)))
+    }
+
+    fn is_answered(&self) -> bool {
+        self.disposition == Disposition::Answered
+    }
+
+    fn talked_ms(&self) -> Option<i64> {
+        let seconds = self.talk_s.filter(|_| self.is_answered())?;
+        i64::try_from(seconds.checked_mul(1_000)?).ok()
+    }
+}
+
 fn call(body: CallBody, id: CommandId, agent: Option<String>, now: Timestamp) -> Call {
     let direction = body.direction.unwrap_or(Direction::Out);
-    let answered = body.disposition == Disposition::Answered;
+    let (answered, talked_ms) = (body.is_answered(), body.talked_ms());
     let talk_s = if answered { body.talk_s } else { Some(0) };
-    let talked_ms = talk_s.and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok());
     // Whoever logs it has just hung up.
     let began = || now.plus_millis(talked_ms.unwrap_or(0).saturating_neg());
     let started_at = body.started_at.unwrap_or_else(began);
