@@ -106,6 +106,9 @@ impl PhoneOptions {
             errors.push(no_such_key(key));
         }
         let setting = setting(table, &mut errors);
+        if let Some(dialect) = known {
+            errors.extend(dialect.wrong_columns(&setting.columns));
+        }
         let secrets = known.map(|dialect| secrets(dialect, table, &mut errors)).unwrap_or_default();
         let calls = calls(table, &mut errors);
         let source = known.and_then(|dialect| source(dialect, table, &mut errors));
@@ -276,7 +279,10 @@ fn setting(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Setting
             Some(zone) => setting.zone = zone,
             None => {
                 let message = format!("there is no time zone `{name}`");
-                let help = "write a name of the IANA database such as `Europe/Berlin`";
+                let help = match Zone::nearest(name) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "write a name of the IANA database such as `Europe/Berlin`".to_owned(),
+                };
                 errors.push(OptionError::new("time_zone", message, help));
             }
         }
@@ -372,7 +378,7 @@ fn texts(table: &Map<String, Value>, key: &str, errors: &mut Vec<OptionError>) -
 
 fn no_such_dialect(name: &str) -> OptionError {
     let names = Dialect::ALL.map(Dialect::name);
-    let help = match nearest(name, &names) {
+    let help = match nearest(name, names) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("write one of: {}", names.join(", ")),
     };
@@ -380,21 +386,23 @@ fn no_such_dialect(name: &str) -> OptionError {
 }
 
 fn no_such_key(key: &str) -> OptionError {
-    let help = match nearest(key, &KEYS) {
+    let help = match nearest(key, KEYS) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("a phone channel has: {}", KEYS.join(", ")),
     };
     OptionError::new(key, "no such key for a phone channel", help)
 }
 
-/// The name that was probably meant.
-pub(crate) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+/// The name that was probably meant, whatever the case of its letters.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const DISTANCE_MAX: usize = 2;
     const NAME_BYTES_MAX: usize = 64;
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
-    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known));
+    let name = name.to_ascii_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&name, &known.to_ascii_lowercase());
+    let distances = known.into_iter().map(|known| (distance(known), known));
     distances.filter(|(distance, _)| *distance <= DISTANCE_MAX).min().map(|(_, known)| known)
 }
 
@@ -437,6 +445,8 @@ mod tests {
             ("asterisk-cdr", json!({"region": 5}), "region", "must be text"),
             ("asterisk-cdr", json!({"columns": "src,dst"}), "columns", "list of texts"),
             ("asterisk-cdr", json!({"columns": ["src", 5]}), "columns", "list of texts"),
+            ("asterisk-cdr", json!({"columns": ["src", "dts"]}), "columns", "no column `dts`"),
+            ("asterisk-cel", json!({"columns": ["eventtype", "src"]}), "columns", "no column `src`"),
             ("asterisk-cdr", json!({"extension_digits_max": 0}), "extension_digits_max", "1 to 9"),
             ("asterisk-cdr", json!({"timezone": "UTC"}), "timezone", "no such key"),
             ("asterix-cdr", json!({}), "dialect", "no dialect"),
@@ -504,5 +514,9 @@ mod tests {
             PhoneOptions::parse("asterix-cdr", &table(json!({"timezone": ""}))).unwrap_err();
         let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
         assert_eq!(help, ["did you mean `asterisk-cdr`?", "did you mean `time_zone`?"]);
+        let wrong = json!({"time_zone": "europe/berln", "columns": ["-", "CDR(start)", "dispositon"]});
+        let errors = PhoneOptions::parse("asterisk-cdr", &table(wrong)).unwrap_err();
+        let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
+        assert_eq!(help, ["did you mean `Europe/Berlin`?", "did you mean `disposition`?"]);
     }
 }

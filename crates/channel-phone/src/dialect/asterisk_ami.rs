@@ -11,10 +11,12 @@ use postroom_model::legs::endpoint;
 use postroom_model::{CallLeg, LegNote, LegStep};
 
 use crate::desk::{self, Desk, Held, Sink, decoded, short, web_address};
-use crate::dialect::asterisk_cdr::{caller, is_voicemail, outcome};
+use crate::dialect::asterisk_cdr::{TIME_SKIPPED, caller, is_voicemail, outcome};
 use crate::dialect::asterisk_cel::{self, Texts};
 use crate::event::{CallEvent, Outcome, Stage};
 use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
+
+const BLOCK_TOO_LONG: &str = "a block that is longer than 64 KiB";
 
 /// One block.
 struct Block<'a> {
@@ -49,19 +51,19 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
         read_bytes += line_bytes;
         block_bytes += line_bytes;
         if line.trim().is_empty() {
-            take(&block, desk, sink, &mut held)?;
+            if too_long(&block, block_bytes) {
+                held.unreadable.add(block.number, BLOCK_TOO_LONG);
+            } else {
+                take(&block, desk, sink, &mut held)?;
+            }
             block = Block { lines: Vec::new(), number: number + 1 };
             (held.whole_bytes, block_bytes) = (read_bytes, 0);
             continue;
         }
-        if block_bytes > RECORD_BYTES_MAX || block.lines.len() >= FIELDS_MAX {
-            let detail = format!(
-                "the block that begins in line {} is longer than {RECORD_BYTES_MAX} bytes",
-                block.number
-            );
-            return Err(Refusal::new(422, "log_record_too_long", detail));
-        }
-        if let Some((name, value)) = line.split_once(':') {
+        // Of one that is too long nothing more is kept.
+        if !too_long(&block, block_bytes)
+            && let Some((name, value)) = line.split_once(':')
+        {
             block.lines.push((name.trim(), value.trim()));
         }
     }
@@ -69,11 +71,18 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     // is taken.
     let has_last_words = (block.is("Cdr") && !block.get("Disposition").is_empty())
         || (block.is("CEL") && !block.get("EventTime").is_empty());
-    if has_last_words && text.ends_with('\n') {
+    if too_long(&block, block_bytes) {
+        held.unreadable.add(block.number, BLOCK_TOO_LONG);
+        held.whole_bytes = read_bytes;
+    } else if has_last_words && text.ends_with('\n') {
         take(&block, desk, sink, &mut held)?;
         held.whole_bytes = read_bytes;
     }
     Ok(held)
+}
+
+fn too_long(block: &Block<'_>, bytes: usize) -> bool {
+    bytes > RECORD_BYTES_MAX || block.lines.len() > FIELDS_MAX
 }
 
 fn take(
@@ -96,7 +105,12 @@ fn take(
         Ok(of_channel(block, desk)?)
     };
     match read {
-        Ok(Some(event)) => sink(event),
+        Ok(Some(event)) => {
+            if desk.clockwork.take_skipped() {
+                held.unreadable.add(block.number, TIME_SKIPPED);
+            }
+            sink(event);
+        }
         Ok(None) => {}
         Err(why) => held.unreadable.add(block.number, why),
     }
@@ -116,6 +130,10 @@ fn of_record(
     else {
         return Ok(Err("the disposition or the start cannot be read"));
     };
+    let duration_s: Option<u64> = block.get("Duration").parse().ok();
+    let (start, end) = (block.get("StartTime"), block.get("EndTime"));
+    let span = duration_s.and_then(|seconds| desk.clockwork.span(start, end, seconds));
+    let started_at = span.map_or(started_at, |(started_at, _)| started_at);
     let answered = found == Outcome::Answered;
     let answered_at = desk.clockwork.read_after(block.get("AnswerTime"), Some(started_at));
     let answered_at = answered_at.filter(|_| answered);
@@ -145,8 +163,10 @@ fn of_record(
         dialled: to.clone(),
         started_at: Some(started_at),
         answered_at,
-        ended_at: desk.clockwork.read_after(block.get("EndTime"), Some(not_before)),
-        duration_s: block.get("Duration").parse().ok(),
+        ended_at: span
+            .map(|(_, ended_at)| ended_at)
+            .or_else(|| desk.clockwork.read_after(end, Some(not_before))),
+        duration_s,
         talk_s: block.get("BillableSeconds").parse().ok(),
         outcome: Some(found),
         agents: endpoint(channel).and_then(short).into_iter().collect(),

@@ -12,9 +12,9 @@ use postroom_model::{CallLeg, LegNote, LegStep};
 use serde_json::{Map, Value};
 
 use crate::desk::{self, Desk, Held, Sink, short};
-use crate::dialect::asterisk_cdr::is_voicemail;
+use crate::dialect::asterisk_cdr::{TIME_SKIPPED, is_voicemail};
 use crate::event::CallEvent;
-use crate::table::{Record, Table};
+use crate::table::{Piece, Record, TOO_LONG, Table};
 
 /// What a column of the log, a member of an object or a line of a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,17 @@ pub(super) fn field(name: &str) -> Option<Field> {
     })
 }
 
+/// The usual names of columns, to suggest one.
+pub(super) fn column_names() -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter()
+}
+
+/// Whether such a log may have a column of this name.
+pub(super) fn is_column(name: &str) -> bool {
+    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    field(name).is_some() || COLUMNS.iter().any(|known| plain(known) == plain(name))
+}
+
 /// One event, as texts.
 #[derive(Debug, Default)]
 pub(super) struct Texts<'a>([Cow<'a, str>; FIELDS]);
@@ -128,7 +139,7 @@ pub(super) fn names_columns(line: &[u8]) -> bool {
     let Ok(mut table) = Table::new(line, 0) else {
         return false;
     };
-    matches!(table.read(), Ok(Some(record)) if named(&record).is_some())
+    table.first().is_some_and(|record| named(&record).is_some())
 }
 
 fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
@@ -141,7 +152,14 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
     };
     let mut table = Table::new(log, columns.len())?;
     let mut first = true;
-    while let Some(record) = table.read()? {
+    while let Some(piece) = table.read()? {
+        let record = match piece {
+            Piece::Record(record) => record,
+            Piece::TooLong(line) => {
+                held.unreadable.add(line, TOO_LONG);
+                continue;
+            }
+        };
         if std::mem::take(&mut first)
             && let Some(named) = named(&record)
         {
@@ -218,7 +236,12 @@ fn take(
     held: &mut Held,
 ) -> Result<(), Refusal> {
     match event(texts, desk)? {
-        Ok(event) => sink(event),
+        Ok(event) => {
+            if desk.clockwork.take_skipped() {
+                held.unreadable.add(line, TIME_SKIPPED);
+            }
+            sink(event);
+        }
         Err(why) => held.unreadable.add(line, why),
     }
     Ok(())

@@ -177,7 +177,7 @@ impl<'a> Object<'a, '_> {
 
     fn unknown_fields(&mut self) {
         for name in self.members.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-            let near = if self.mistakes.is_full() { None } else { nearest(name, &FIELDS) };
+            let near = if self.mistakes.is_full() { None } else { nearest(name, FIELDS) };
             let detail = match near {
                 Some(near) => format!("no such field here; did you mean `{near}`?"),
                 None => "no such field here".to_owned(),
