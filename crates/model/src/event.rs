@@ -135,6 +135,12 @@ pub enum EventBody {
         /// What had been merged into `from` before.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         further: Vec<ConversationId>,
+        /// It was about a call, and is about what it absorbed from now on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        renamed: bool,
+        /// What that was about, if it is renamed and there is a subject.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
         by: Actor,
     },
 

@@ -116,7 +116,12 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
     match &fact.event.body {
         EventBody::CallRecorded(recorded) => take_call(conversation, recorded, fact.at),
         EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {}
-        EventBody::MessageReceived { .. } => wait(conversation, fact.at),
+        EventBody::MessageReceived { message, .. } => {
+            if conversation.is_named_by_a_call() {
+                conversation.subject.clone_from(&message.subject);
+            }
+            wait(conversation, fact.at);
+        }
         // What the program says by itself is no answer.
         EventBody::ReplyQueued { message, .. } if is_automatic(message) => return true,
         EventBody::ReplyQueued { .. } => {
@@ -203,7 +208,10 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             resolve(conversation, fact.at);
             conversation.merged_into = Some(*into);
         }
-        EventBody::ConversationAbsorbed { from, further, .. } => {
+        EventBody::ConversationAbsorbed { from, further, renamed, subject, .. } => {
+            if *renamed {
+                conversation.subject.clone_from(subject);
+            }
             for one in further.iter().chain([from]) {
                 conversation.merged_from.retain(|known| known != one);
                 conversation.merged_from.push(*one);

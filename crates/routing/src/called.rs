@@ -2,7 +2,7 @@
 
 use postroom_model::{
     Address, Call, CallId, CallState, ChannelId, Direction, Disposition, Inbound, InboundCall,
-    Message, MessageKind, Party, Timestamp,
+    Message, MessageKind, Party, Timestamp, call_subject,
 };
 use serde_json::json;
 
@@ -73,7 +73,8 @@ fn number_of(call: &Call) -> Option<&str> {
         Direction::Out => call.to.as_deref().or(call.dialled.as_deref()),
         Direction::Internal => None,
     };
-    number.filter(|number| number.bytes().any(|byte| byte.is_ascii_digit()))
+    // Where it is withheld stands a word, or zeros: strangers are not one customer.
+    number.filter(|number| number.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
 }
 
 /// What all calls with one number have in common.
@@ -121,9 +122,9 @@ pub(crate) fn message_of(call: &Call) -> Message {
 
 fn words(call: &Call) -> &'static str {
     match (call.direction, call.disposition) {
-        (Direction::Out, _) => "Call to",
-        (_, Some(Disposition::Answered)) => "Call from",
-        (_, Some(Disposition::Voicemail)) => "Voicemail from",
-        _ => "Missed call from",
+        (Direction::Out, _) => call_subject::TO,
+        (_, Some(Disposition::Answered)) => call_subject::FROM,
+        (_, Some(Disposition::Voicemail)) => call_subject::VOICEMAIL,
+        _ => call_subject::MISSED,
     }
 }

@@ -140,6 +140,10 @@ fn calls_of_nobody_outside_open_nothing() {
         call k1 ended direction=internal from=201 to=202 how=no_answer -> call ended no_answer
         call k2 ended how=no_answer                       -> call ended no_answer
         call k3 ended from=anonymous how=answered         -> call ended answered
+        # Zeros stand for nobody: strangers would share a conversation.
+        call z1 ended from=0 how=no_answer                -> call ended no_answer
+        call z2 ended from=0000 how=voicemail             -> opened support, call ended voicemail, waits
+        call z3 ended from=0000 how=voicemail             -> opened support, call ended voicemail, waits
         # Who left words is heard.
         call k4 ended from=anonymous how=voicemail        -> opened support, call ended voicemail, waits
         # Another leg of a call that was answered is not missed.
@@ -336,6 +340,25 @@ fn rule_goes_before_the_channel_in_what_it_says_of_joining() {
         msg c1 "hello" from=tel:+4930901821               -> opened support
         call k1 ended channel=close from=+4930901821 how=answered -> c1 call ended answered
         call k2 ended channel=close direction=out to=+4930901821 how=answered -> opened support by rule 1, call ended answered, resolved
+        "#,
+    );
+}
+
+#[test]
+fn conversation_that_a_call_opened_is_about_what_is_written_in_it() {
+    check(
+        r#"
+        queue support
+        call k1 ended from=+4930901820 how=no_answer      -> opened support, call ended no_answer, waits
+        msg c1 "hello" subject="My order"                 -> opened support
+        merge boss c1 k1                                  -> merged into k1, k1 absorbed c1 about My order
+        # It has a subject now.
+        msg c2 "hello" subject="Another"                  -> opened support
+        merge boss c2 k1                                  -> merged into k1, k1 absorbed c2
+        # A chat has none, and then the customer's name says enough.
+        call k2 ended from=+4930901821 how=no_answer      -> opened support, call ended no_answer, waits
+        msg c3 "hello"                                    -> opened support
+        merge boss c3 k2                                  -> merged into k2, k2 absorbed c3 about nothing
         "#,
     );
 }

@@ -32,6 +32,7 @@ const WORDS = {
     "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
     "offer.made": "Offered", "offer.closed": "Offer over",
+    "Missed call from": "Missed call from", "Voicemail from": "Voicemail from", "Call from": "Call from", "Call to": "Call to",
     "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
     calls: "Calls", ringing: "Ringing", talking: "On the phone", withheld: "a withheld number", firstCall: "Nothing known yet",
     called: "Called back", notReached: "Not reached", recording: "Recording", show: "Show", dismiss: "Hide",
@@ -66,6 +67,7 @@ const WORDS = {
     "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
     "offer.made": "已邀请接受", "offer.closed": "邀请结束",
+    "Missed call from": "未接来电", "Voicemail from": "语音留言", "Call from": "来电", "Call to": "去电",
     "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
     calls: "通话", ringing: "来电响铃", talking: "通话中", withheld: "号码未显示", firstCall: "暂无记录",
     called: "已回电", notReached: "未接通", recording: "录音", show: "查看", dismiss: "隐藏",
@@ -142,6 +144,8 @@ const time = (text) => new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : nav
 
 // The list -----------------------------------------------------------------------------------------
 
+const CALL_SUBJECTS = ["Missed call from", "Voicemail from", "Call from", "Call to"];
+
 let listAsked = 0;
 async function loadList(more) {
   const asked = ++listAsked;
@@ -159,7 +163,16 @@ async function loadList(more) {
 function titleOf(conversation) {
   const customer = conversation.customer ?? {};
   const name = customer.name ?? customer.username ?? customer.address;
-  return [name, conversation.subject].filter(Boolean).join(": ") || say("noSubject");
+  return [name, subjectOf(conversation)].filter(Boolean).join(": ") || say("noSubject");
+}
+
+// A conversation that a call opened is named in English; everything else is in the customer's words.
+function subjectOf({ subject, thread }) {
+  if (!subject || (thread && !thread.startsWith("tel:"))) return subject;
+  const words = CALL_SUBJECTS.find((known) => subject.startsWith(`${known} `));
+  if (!words) return subject;
+  const who = subject.slice(words.length + 1);
+  return `${say(words)} ${who === "a withheld number" ? say("withheld") : who}`;
 }
 
 // The promise that is due next, and whether it was missed; nothing where nothing is owed.

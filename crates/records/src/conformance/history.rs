@@ -176,7 +176,10 @@ impl Maker {
             thread: self.random.chance(80).then(|| format!("thread-{}", self.below(4))),
             contact: self.random.chance(50).then(|| ContactId(uuid(self.below(4)))),
             customer: message().from,
-            subject: self.random.chance(50).then(|| format!("Order {}", self.below(9))),
+            subject: self.random.chance(80).then(|| match self.below(3) {
+                0 => "Missed call from Ada".to_owned(),
+                number => format!("Order {number}"),
+            }),
             linked: self.random.chance(20).then(|| ConversationId(uuid(self.below(9)))),
             queue: queue(["support", "billing"][usize::try_from(self.below(2)).unwrap()]),
             priority: 5,
@@ -305,6 +308,8 @@ impl Maker {
             _ => EventBody::ConversationAbsorbed {
                 from: other,
                 further: self.random.chance(50).then(|| id(9)).into_iter().collect(),
+                renamed: self.random.chance(50),
+                subject: self.random.chance(50).then(|| "Order 9".to_owned()),
                 by,
             },
         }

@@ -106,6 +106,8 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::ConversationAbsorbed {
             from: conversation(3),
             further: vec![conversation(4)],
+            renamed: false,
+            subject: None,
             by: ada(),
         },
         received(10),

@@ -217,7 +217,10 @@ impl Model {
                     self.threads.insert((channel.clone(), thread.clone()), *into);
                 }
             }
-            EventBody::ConversationAbsorbed { from, further, .. } => {
+            EventBody::ConversationAbsorbed { from, further, renamed, subject, .. } => {
+                if *renamed {
+                    row.subject.clone_from(subject);
+                }
                 row.merged_from.extend(further.iter().chain([from]));
             }
             EventBody::ConversationTagged { added, removed, .. } => {
@@ -261,7 +264,10 @@ impl Model {
             EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
                 row.message_version = row.version;
             }
-            EventBody::MessageReceived { .. } => {
+            EventBody::MessageReceived { message, .. } => {
+                if row.is_named_by_a_call() {
+                    row.subject.clone_from(&message.subject);
+                }
                 row.message_version = row.version;
                 if row.status == Status::Pending {
                     row.status = Status::Open;
