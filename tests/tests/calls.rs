@@ -148,7 +148,10 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert_eq!(client.post(&format!("{path}/calls"), &bob, &wrong).await.status, 422);
     let future = json!({ "disposition": "answered", "started_at": "2999-01-01T00:00:00Z" });
     let refused = client.post(&format!("{path}/calls"), &bob, &future).await;
-    assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/started_at")));
+    assert_eq!(
+        (refused.status, &refused.json()["errors"][0]["pointer"]),
+        (422, &json!("/started_at"))
+    );
     let talked = json!({ "disposition": "answered", "talk_s": 95 });
     let log = format!("{path}/calls");
     let done = client.change("POST", &log, &bob, &talked, Some("one")).await;

@@ -172,7 +172,9 @@ impl Push for PhoneAdapter {
             if calls.is_empty() && legs.is_empty() {
                 return Err(Refusal::new(422, code, detail));
             }
-            unread = Some(Unread { raw: Bytes::copy_from_slice(request.body), code, detail });
+            let mut raw = held.unreadable.raw;
+            raw.extend_from_slice(rest.filter(|_| broken).unwrap_or_default());
+            unread = Some(Unread { raw: Bytes::from(raw), code, detail });
         }
         let calls = calls.all(&setting.places);
         Ok(Received { calls, legs, response: held.response, unread, ..Received::default() })

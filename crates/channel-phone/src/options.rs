@@ -446,7 +446,12 @@ mod tests {
             ("asterisk-cdr", json!({"columns": "src,dst"}), "columns", "list of texts"),
             ("asterisk-cdr", json!({"columns": ["src", 5]}), "columns", "list of texts"),
             ("asterisk-cdr", json!({"columns": ["src", "dts"]}), "columns", "no column `dts`"),
-            ("asterisk-cel", json!({"columns": ["eventtype", "src"]}), "columns", "no column `src`"),
+            (
+                "asterisk-cel",
+                json!({"columns": ["eventtype", "src"]}),
+                "columns",
+                "no column `src`",
+            ),
             ("asterisk-cdr", json!({"extension_digits_max": 0}), "extension_digits_max", "1 to 9"),
             ("asterisk-cdr", json!({"timezone": "UTC"}), "timezone", "no such key"),
             ("asterix-cdr", json!({}), "dialect", "no dialect"),
@@ -514,7 +519,8 @@ mod tests {
             PhoneOptions::parse("asterix-cdr", &table(json!({"timezone": ""}))).unwrap_err();
         let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
         assert_eq!(help, ["did you mean `asterisk-cdr`?", "did you mean `time_zone`?"]);
-        let wrong = json!({"time_zone": "europe/berln", "columns": ["-", "CDR(start)", "dispositon"]});
+        let wrong =
+            json!({"time_zone": "europe/berln", "columns": ["-", "CDR(start)", "dispositon"]});
         let errors = PhoneOptions::parse("asterisk-cdr", &table(wrong)).unwrap_err();
         let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
         assert_eq!(help, ["did you mean `Europe/Berlin`?", "did you mean `disposition`?"]);

@@ -34,7 +34,7 @@ pub(crate) struct Table<'a> {
 pub(crate) enum Piece<'a> {
     Record(Record<'a>),
     /// It begins in this line, which is passed over, and is too long.
-    TooLong(u64),
+    TooLong(u64, &'a [u8]),
 }
 
 /// Where a field stands: in the record or in what was mended.
@@ -125,9 +125,11 @@ impl<'a> Table<'a> {
             if self.passed_over > TOO_LONG_MAX {
                 return Err(too_long(line));
             }
-            self.at = memchr(b'\n', rest).map_or(self.log.len(), |end| begin + end + 1);
+            let bytes = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            self.at = begin + bytes;
             self.whole_bytes = self.at;
-            return Ok(Some(Piece::TooLong(line)));
+            let passed = rest.get(..bytes).unwrap_or_default();
+            return Ok(Some(Piece::TooLong(line, passed)));
         };
         let whole = rest.get(..bytes).unwrap_or_default();
         self.at = begin + bytes;
@@ -346,7 +348,7 @@ mod tests {
     fn quotation_mark_that_is_left_open_takes_only_its_line() {
         let log = format!("a,\"{}c,d\n", "b\n".repeat(100_000));
         let mut table = Table::new(log.as_bytes(), 0).unwrap();
-        assert!(matches!(table.read(), Ok(Some(Piece::TooLong(1)))));
+        assert!(matches!(table.read(), Ok(Some(Piece::TooLong(1, b"a,\"b\n")))));
         assert_eq!((table.whole_bytes, table.first().unwrap().get(0)), (5, "b"));
         let mut count = 2;
         while table.first().is_some() {

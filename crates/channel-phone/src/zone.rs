@@ -79,8 +79,8 @@ impl<'a> Clockwork<'a> {
         let length_ms = i64::try_from(seconds.checked_mul(1_000)?).ok()?;
         let readings = |text| [self.read(text), self.read_again(text)].into_iter().flatten();
         let pairs = readings(start).flat_map(|start| readings(end).map(move |end| (start, end)));
-        let mut fits = pairs
-            .filter(|(start, end)| end.since(*start).abs_diff(length_ms) <= LENGTH_SLACK_MS);
+        let mut fits =
+            pairs.filter(|(start, end)| end.since(*start).abs_diff(length_ms) <= LENGTH_SLACK_MS);
         fits.next()
     }
 

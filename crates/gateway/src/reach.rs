@@ -47,11 +47,7 @@ pub(crate) fn hears_calls_of(
 
 /// Whether an agent serves the queue into which what comes by this channel goes where no rule says
 /// anything else.
-fn takes_calls_of(
-    principal: &Principal,
-    settings: &Settings,
-    channel: &ChannelId,
-) -> bool {
+fn takes_calls_of(principal: &Principal, settings: &Settings, channel: &ChannelId) -> bool {
     let named = settings.channel(channel).and_then(|channel| channel.queue.as_ref());
     let named = named.filter(|queue| settings.queue(queue).is_some());
     let queue = named.or_else(|| settings.queues.first().map(|queue| &queue.id));

@@ -129,7 +129,8 @@ impl Conversation {
     pub fn is_named_by_a_call(&self) -> bool {
         let of_calls = self.thread.as_ref().is_none_or(|thread| thread.starts_with("tel:"));
         let begins = |subject: &str| {
-            let mut words = call_subject::ALL.iter().filter_map(|words| subject.strip_prefix(words));
+            let mut words =
+                call_subject::ALL.iter().filter_map(|words| subject.strip_prefix(words));
             words.any(|rest| rest.starts_with(' '))
         };
         of_calls && self.subject.as_deref().is_some_and(begins)

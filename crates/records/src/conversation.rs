@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    CallRecorded, Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
-    Timestamp, limits, note_target,
+    CallRecorded, Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason,
+    Status, TargetState, Timestamp, limits, note_target,
 };
 
 use crate::Row;

@@ -4,8 +4,9 @@
 //! [`apply`]). Nothing here loads, writes or asks for the time; the sheet holds the rows.
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, Bodies, CallState, Contact, ContactId, ConversationId, DeliveryState,
-    Event, EventBody, Freed, Message, MessageId, Offer, Outbound, Presence, Timestamp,
+    Address, AgentId, AgentStatus, Bodies, CallState, Contact, ContactId, ConversationId,
+    DeliveryState, Event, EventBody, Freed, Message, MessageId, Offer, Outbound, Presence,
+    Timestamp,
 };
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
 //! The rows of the records and their keys.
 
 use postroom_model::{
-    Actor, Address, AgentId, Call, CallId, ChannelId, Contact, ContactId, Conversation, ConversationId,
-    DeliveryState, Input, InputId, Message, MessageId, Outbound, Outcome, ParkedId, Presence,
-    Reason, Settings, Timestamp,
+    Actor, Address, AgentId, Call, CallId, ChannelId, Contact, ContactId, Conversation,
+    ConversationId, DeliveryState, Input, InputId, Message, MessageId, Outbound, Outcome, ParkedId,
+    Presence, Reason, Settings, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 

@@ -158,7 +158,8 @@ fn line(call: &Told, id: usize, state: &str) -> String {
         Went::CalledBack => (format!("direction=out to={number}"), "answered"),
         Went::NotReached => (format!("direction=out to={number}"), "no_answer"),
     };
-    let how = if state == "ended" { format!("how={how} over=-{}", call.ago_s) } else { String::new() };
+    let how =
+        if state == "ended" { format!("how={how} over=-{}", call.ago_s) } else { String::new() };
     format!("call k{id} {state} channel=close {way} {how} began=-{}\n", call.ago_s + 5)
 }
 

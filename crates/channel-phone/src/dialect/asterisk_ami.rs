@@ -22,6 +22,8 @@ const BLOCK_TOO_LONG: &str = "a block that is longer than 64 KiB";
 struct Block<'a> {
     lines: Vec<(&'a str, &'a str)>,
     number: u64,
+    /// As it stands in what was sent.
+    raw: &'a str,
 }
 
 impl<'a> Block<'a> {
@@ -44,20 +46,23 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     let mut held = Held::default();
     let text = decoded(log);
     let is_utf8 = matches!(text, Cow::Borrowed(_));
-    let mut block = Block { lines: Vec::new(), number: 1 };
+    let mut block = Block { lines: Vec::new(), number: 1, raw: "" };
     let (mut read_bytes, mut block_bytes) = (0, 0);
+    let (mut begins, mut ends) = (0, 0);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let line_bytes = if is_utf8 { line.len() } else { line.chars().count() };
+        ends += line.len();
+        block.raw = text.get(begins..ends).unwrap_or_default();
         read_bytes += line_bytes;
         block_bytes += line_bytes;
         if line.trim().is_empty() {
             if too_long(&block, block_bytes) {
-                held.unreadable.add(block.number, BLOCK_TOO_LONG);
+                held.unreadable.add(block.number, BLOCK_TOO_LONG, block.raw.as_bytes());
             } else {
                 take(&block, desk, sink, &mut held)?;
             }
-            block = Block { lines: Vec::new(), number: number + 1 };
-            (held.whole_bytes, block_bytes) = (read_bytes, 0);
+            block = Block { lines: Vec::new(), number: number + 1, raw: "" };
+            (held.whole_bytes, block_bytes, begins) = (read_bytes, 0, ends);
             continue;
         }
         // Of one that is too long nothing more is kept.
@@ -72,7 +77,7 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     let has_last_words = (block.is("Cdr") && !block.get("Disposition").is_empty())
         || (block.is("CEL") && !block.get("EventTime").is_empty());
     if too_long(&block, block_bytes) {
-        held.unreadable.add(block.number, BLOCK_TOO_LONG);
+        held.unreadable.add(block.number, BLOCK_TOO_LONG, block.raw.as_bytes());
         held.whole_bytes = read_bytes;
     } else if has_last_words && text.ends_with('\n') {
         take(&block, desk, sink, &mut held)?;
@@ -107,12 +112,12 @@ fn take(
     match read {
         Ok(Some(event)) => {
             if desk.clockwork.take_skipped() {
-                held.unreadable.add(block.number, TIME_SKIPPED);
+                held.unreadable.add(block.number, TIME_SKIPPED, block.raw.as_bytes());
             }
             sink(event);
         }
         Ok(None) => {}
-        Err(why) => held.unreadable.add(block.number, why),
+        Err(why) => held.unreadable.add(block.number, why, block.raw.as_bytes()),
     }
     Ok(())
 }

@@ -172,11 +172,12 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
         match row {
             Ok(row) => {
                 if row.skipped {
-                    held.unreadable.add(row.record.line(), TIME_SKIPPED);
+                    let Record { raw, .. } = row.record;
+                    held.unreadable.add(row.record.line(), TIME_SKIPPED, raw);
                 }
                 sink(row.event(desk));
             }
-            Err((line, why)) => held.unreadable.add(line, why),
+            Err(BadLine { line, why, raw }) => held.unreadable.add(line, why, raw),
         }
     }
     held.whole_bytes = rows.table.whole_bytes;
@@ -184,8 +185,7 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
 }
 
 /// Why a record is told that is taken all the same.
-pub(super) const TIME_SKIPPED: &str =
-    "a local time that never was, since the clocks had been put forward; is it the right time zone?";
+pub(super) const TIME_SKIPPED: &str = "a local time that never was, since the clocks had been put forward; is it the right time zone?";
 
 /// The records of a log, read one by one without keeping any.
 #[derive(Debug)]
@@ -199,8 +199,13 @@ pub struct Rows<'a, 'd> {
     guessed: Option<((usize, bool), Layout)>,
 }
 
-/// Why a line is no record: where, and what is wrong.
-pub type BadLine = (u64, &'static str);
+/// What is no record: where, what is wrong, and what stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadLine<'a> {
+    pub line: u64,
+    pub why: &'static str,
+    pub raw: &'a [u8],
+}
 
 impl<'a, 'd> Rows<'a, 'd> {
     pub fn new(log: &'a [u8], desk: &'d Desk<'d>) -> Result<Self, Refusal> {
@@ -224,10 +229,12 @@ impl<'a, 'd> Rows<'a, 'd> {
     }
 
     /// The next record; none at the end of what is whole.
-    pub fn read(&mut self) -> Result<Option<Result<Row<'_>, BadLine>>, Refusal> {
+    pub fn read(&mut self) -> Result<Option<Result<Row<'_>, BadLine<'_>>>, Refusal> {
         let record = match self.table.read()? {
             None => return Ok(None),
-            Some(Piece::TooLong(line)) => return Ok(Some(Err((line, TOO_LONG)))),
+            Some(Piece::TooLong(line, raw)) => {
+                return Ok(Some(Err(BadLine { line, why: TOO_LONG, raw })));
+            }
             Some(Piece::Record(record)) => record,
         };
         let layout = match &self.layout {
@@ -241,7 +248,8 @@ impl<'a, 'd> Rows<'a, 'd> {
                 &self.guessed.get_or_insert_with(|| (shape, Layout::of_record(&record))).1
             }
         };
-        Ok(Some(Row::new(record, layout, self.desk)))
+        let row = Row::new(record, layout, self.desk);
+        Ok(Some(row.map_err(|why| BadLine { line: record.line(), why, raw: record.raw })))
     }
 }
 
@@ -278,7 +286,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(record: Record<'a>, layout: &'a Layout, desk: &Desk<'_>) -> Result<Self, BadLine> {
+    fn new(record: Record<'a>, layout: &'a Layout, desk: &Desk<'_>) -> Result<Self, &'static str> {
         let mut row = Self {
             record,
             layout,
@@ -291,18 +299,18 @@ impl<'a> Row<'a> {
             skipped: false,
         };
         if !layout.has(Column::Disposition) || !layout.has(Column::Source) {
-            return Err((record.line(), "the columns of the log are not known"));
+            return Err("the columns of the log are not known");
         }
         if record.columns() <= usize::from(layout.last) {
-            return Err((record.line(), "a column is missing"));
+            return Err("a column is missing");
         }
         row.outcome = outcome(row.text(Column::Disposition));
         if row.outcome.is_none() {
-            return Err((record.line(), "the disposition is not one of Asterisk's"));
+            return Err("the disposition is not one of Asterisk's");
         }
         row.started_at = desk.clockwork.read(row.text(Column::Start));
         if row.started_at.is_none() {
-            return Err((record.line(), "the start is not a time"));
+            return Err("the start is not a time");
         }
         row.duration_s = seconds(row.text(Column::Duration));
         row.talk_s = seconds(row.text(Column::Talk));

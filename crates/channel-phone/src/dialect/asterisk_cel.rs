@@ -155,8 +155,8 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
     while let Some(piece) = table.read()? {
         let record = match piece {
             Piece::Record(record) => record,
-            Piece::TooLong(line) => {
-                held.unreadable.add(line, TOO_LONG);
+            Piece::TooLong(line, raw) => {
+                held.unreadable.add(line, TOO_LONG, raw);
                 continue;
             }
         };
@@ -172,8 +172,8 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
                 texts.set(*field, text.into());
             }
         }
-        let line = record.line();
-        take(&texts, line, desk, sink, &mut held)?;
+        let at = (record.line(), record.raw);
+        take(&texts, at, desk, sink, &mut held)?;
     }
     held.whole_bytes = table.whole_bytes;
     Ok(held)
@@ -182,7 +182,7 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
 fn of_lines(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     let mut held = Held::default();
     if let Ok(Value::Object(members)) = json::parse(log) {
-        take(&texts_of(&members), 1, desk, sink, &mut held)?;
+        take(&texts_of(&members), (1, log), desk, sink, &mut held)?;
         held.whole_bytes = log.len();
         return Ok(held);
     }
@@ -190,10 +190,12 @@ fn of_lines(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
         let read = json::parse(line);
         match read {
             _ if line.trim_ascii().is_empty() => {}
-            Ok(Value::Object(members)) => take(&texts_of(&members), number, desk, sink, &mut held)?,
+            Ok(Value::Object(members)) => {
+                take(&texts_of(&members), (number, line), desk, sink, &mut held)?;
+            }
             // The last line may still be written.
             Err(_) if !line.ends_with(b"\n") => return Ok(held),
-            Ok(_) | Err(_) => held.unreadable.add(number, "not a JSON object"),
+            Ok(_) | Err(_) => held.unreadable.add(number, "not a JSON object", line),
         }
         held.whole_bytes += line.len();
     }
@@ -204,9 +206,12 @@ fn of_list(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal>
     let mut held = Held { whole_bytes: log.len(), ..Held::default() };
     if let Value::Array(items) = json::parse(log)? {
         for (number, item) in (1..).zip(&items) {
+            let raw = || item.to_string().into_bytes();
             match item {
-                Value::Object(members) => take(&texts_of(members), number, desk, sink, &mut held)?,
-                _ => held.unreadable.add(number, "not a JSON object"),
+                Value::Object(members) => {
+                    take(&texts_of(members), (number, &raw()), desk, sink, &mut held)?;
+                }
+                _ => held.unreadable.add(number, "not a JSON object", &raw()),
             }
         }
     }
@@ -230,7 +235,7 @@ fn texts_of(members: &Map<String, Value>) -> Texts<'_> {
 
 fn take(
     texts: &Texts<'_>,
-    line: u64,
+    (line, raw): (u64, &[u8]),
     desk: &Desk<'_>,
     sink: Sink<'_>,
     held: &mut Held,
@@ -238,11 +243,11 @@ fn take(
     match event(texts, desk)? {
         Ok(event) => {
             if desk.clockwork.take_skipped() {
-                held.unreadable.add(line, TIME_SKIPPED);
+                held.unreadable.add(line, TIME_SKIPPED, raw);
             }
             sink(event);
         }
-        Err(why) => held.unreadable.add(line, why),
+        Err(why) => held.unreadable.add(line, why, raw),
     }
     Ok(())
 }

@@ -129,6 +129,57 @@ fn cdr_line_that_breaks_off_is_left_and_bad_lines_harm_no_others() {
 }
 
 #[test]
+fn cdr_of_the_night_in_which_the_clocks_change_has_the_length_that_it_tells() {
+    let line = |start: &str, answer: &str, end: &str, seconds: u32| {
+        let how = if answer.is_empty() { "NO ANSWER" } else { "ANSWERED" };
+        let row = format!("030901820,200,from-trunk,{start},{answer},{end},{seconds},{how},a.1");
+        format!("src,dst,dcontext,start,answer,end,duration,disposition,uniqueid\n{row}\n")
+    };
+    for (start, answer, end, seconds, started_at, ended_at) in [
+        (
+            "2026-10-25 01:50:00",
+            "",
+            "2026-10-25 02:10:00",
+            4_800,
+            "2026-10-24T23:50:00Z",
+            "2026-10-25T01:10:00Z",
+        ),
+        (
+            "2026-10-25 02:30:00",
+            "2026-10-25 02:31:00",
+            "2026-10-25 03:10:00",
+            2_400,
+            "2026-10-25T01:30:00Z",
+            "2026-10-25T02:10:00Z",
+        ),
+        (
+            "2026-10-25 02:50:00",
+            "",
+            "2026-10-25 02:10:00",
+            1_200,
+            "2026-10-25T00:50:00Z",
+            "2026-10-25T01:10:00Z",
+        ),
+    ] {
+        let call = inspect(Dialect::AsteriskCdr, berlin(), &[&line(start, answer, end, seconds)])
+            .calls
+            .remove(0);
+        assert_eq!(
+            (call.started_at, call.ended_at),
+            (at(started_at), at(ended_at)),
+            "{start} {end}"
+        );
+        assert_eq!(call.duration_s, Some(u64::from(seconds)));
+        assert!(call.answered_at.is_none_or(|answered| Some(answered) >= call.started_at));
+    }
+    // Half past two was never on the clock that night: the call is taken, and the line is told.
+    let skipped = line("2026-03-29 02:30:00", "", "2026-03-29 02:31:00", 60);
+    let inspection = inspect(Dialect::AsteriskCdr, berlin(), &[&skipped]);
+    assert_eq!((inspection.outcome, inspection.calls.len()), (InspectionOutcome::Accepted, 1));
+    assert!(inspection.problem.unwrap().detail.contains("line 2: a local time that never was"));
+}
+
+#[test]
 fn cdr_of_an_older_system_may_be_latin_1() {
     let log = ANSWERED.replace("Okafor, Ada", "M\u{fc}ller");
     let bytes: Vec<u8> =
@@ -236,7 +287,9 @@ fn cel_call_from_outside_is_answered_by_the_second_telephone() {
 
 #[test]
 fn cel_call_that_is_transferred_keeps_both_who_talked() {
-    let caller = |kind, second| [kind, second, "1", "PJSIP/north-1", "Ada", "+442079460011", "200", "from-trunk", ""];
+    let caller = |kind, second| {
+        [kind, second, "1", "PJSIP/north-1", "Ada", "+442079460011", "200", "from-trunk", ""]
+    };
     let phone = |kind, second, leg, number| {
         let channel = if leg == "2" { "PJSIP/201-2" } else { "PJSIP/202-3" };
         [kind, second, leg, channel, "", number, "s", "x", ""]
@@ -262,7 +315,8 @@ fn cel_call_that_is_transferred_keeps_both_who_talked() {
     ];
     // Whoever is asked first has a call of their own, of which a leg stays in this one.
     let mut handed = phone("ATTENDEDTRANSFER", "20.000", "2", "201");
-    handed[8] = r#"{"channel2_name":"PJSIP/201-4","transfer_target_channel_name":"PJSIP/202-00000003"}"#;
+    handed[8] =
+        r#"{"channel2_name":"PJSIP/201-4","transfer_target_channel_name":"PJSIP/202-00000003"}"#;
     let attended = [
         handed,
         phone("CHAN_END", "20.100", "2", "201"),
@@ -295,7 +349,10 @@ fn cel_call_outwards_that_is_transferred_has_two_agents_and_one_customer() {
         ["BRIDGE_ENTER", "25.100", "3", "PJSIP/202-3", "", "202", "s", "x", ""],
     ]);
     let call = one(Dialect::AsteriskCel, &[&log]);
-    assert_eq!((call.direction, call.agents), (Direction::Out, vec!["201".to_owned(), "202".to_owned()]));
+    assert_eq!(
+        (call.direction, call.agents),
+        (Direction::Out, vec!["201".to_owned(), "202".to_owned()])
+    );
 }
 
 #[test]

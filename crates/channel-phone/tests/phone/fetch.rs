@@ -416,7 +416,10 @@ async fn manager_interface_is_examined_by_logging_in() {
     let refuse = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"Asterisk Call Manager/7.0.3\r\n").await.unwrap();
-        stream.write_all(b"Response: Error\r\nMessage: Authentication failed\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"Response: Error\r\nMessage: Authentication failed\r\n\r\n")
+            .await
+            .unwrap();
         stream
     };
     let (found, _stream) = tokio::join!(adapter.examine(), refuse);
@@ -526,7 +529,9 @@ fn posted_log_gives_what_can_be_read_and_tells_of_the_rest() {
     let good = line(1);
     let received = read(good.trim_end().as_bytes()).unwrap();
     assert_eq!((received.calls.len(), received.unread), (1, None));
+    let long = format!("\"\",\"030{}\"\n", "9".repeat(70_000));
     for (rest, detail) in [
+        (long.as_str(), "line 2: longer than 64 KiB; is a quotation mark left open?"),
         ("nonsense\n", "line 2: a column is missing"),
         ("\"\",\"0309", "the last record breaks off"),
         ("x,y\n\"0309", "line 2: a column is missing; the last record breaks off"),
@@ -534,8 +539,14 @@ fn posted_log_gives_what_can_be_read_and_tells_of_the_rest() {
         let log = format!("{good}{rest}");
         let received = read(log.as_bytes()).unwrap();
         let unread = received.unread.unwrap();
-        assert_eq!((received.calls.len(), &unread.raw[..]), (1, log.as_bytes()), "{rest}");
+        // What was taken is not set aside with it.
+        assert_eq!((received.calls.len(), &unread.raw[..]), (1, rest.as_bytes()), "{rest}");
         assert_eq!((unread.code, unread.detail.as_str()), ("log_records_unreadable", detail));
         assert_eq!(read(rest.as_bytes()).unwrap_err().code, "log_records_unreadable");
     }
+    // What follows it is taken too.
+    let received = read(format!("{good}{long}{}", line(2)).as_bytes()).unwrap();
+    let ids: Vec<&str> = received.calls.iter().map(|call| call.call_id.as_str()).collect();
+    assert_eq!(ids, ["1772357400.1", "1772357400.2"]);
+    assert_eq!(received.unread.unwrap().raw, long);
 }

@@ -51,8 +51,9 @@ fn missing(setup: &Setup) -> Vec<Diagnostic> {
     let notes = named.flat_map(|(channel, adapter)| {
         adapter.missing().into_iter().map(|missing| {
             let key = channel.key(&missing.key);
-            let found = config.diagnose(&key, missing.message, Some(missing.help), None);
-            Diagnostic { severity: Severity::Note, ..found }
+            let mut note = config.diagnose(&key, missing.message, Some(missing.help), None);
+            note.severity = Severity::Note;
+            note
         })
     });
     notes.collect()

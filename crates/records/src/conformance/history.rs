@@ -6,10 +6,10 @@ use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
     Action, Actor, AgentStatus, Bodies, CallState, Climbed, Command, CommandId, Contact, ContactId,
-    ConversationId, Cursor, Disposition, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId,
-    Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason,
-    ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind,
-    TargetState, Timestamp, Transition,
+    ConversationId, Cursor, Disposition, Envelope, Event, EventBody, Freed, HostId, Input,
+    InputBody, InputId, Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position,
+    Random as _, Reason, ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target,
+    TargetKind, TargetState, Timestamp, Transition,
 };
 
 use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};

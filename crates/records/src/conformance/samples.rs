@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use postroom_model::{
     Actor, AgentId, AgentStatus, Attachment, Automation, AutomationClass, Body, Call, CallId,
     CallRecorded, CallState, ChannelId, ChannelKind, ChannelSettings, Contact, ContactId,
-    Conversation, ConversationId, DeliveryState, Direction, Disposition, Event, EventBody, Inbound, Input, InputBody,
-    InputId, Message, MessageId, MessageKind, Outbound, Outcome, OutcomeKind, ParkedId, Party,
-    Position, Presence, QueueId, QueueSettings, Reason, RuleTrace, Settings, Status, Timestamp,
-    WorkspaceId,
+    Conversation, ConversationId, DeliveryState, Direction, Disposition, Event, EventBody, Inbound,
+    Input, InputBody, InputId, Message, MessageId, MessageKind, Outbound, Outcome, OutcomeKind,
+    ParkedId, Party, Position, Presence, QueueId, QueueSettings, Reason, RuleTrace, Settings,
+    Status, Timestamp, WorkspaceId,
 };
 use serde_json::json;
 use uuid::Uuid;

@@ -149,6 +149,8 @@ fn call(n: u64) -> CallRecorded {
         leg: None,
         opens: None,
         attach: None,
+        happened_at: None,
+        waiting_since: None,
         waits: true,
         presumed_end: true,
         closes_at: None,

@@ -212,7 +212,13 @@ fn presence_carries_what_the_agent_holds() {
 fn absorbed(from: u64, further: &[u64]) -> EventBody {
     let further = further.iter().copied().map(conversation).collect();
     let (renamed, subject) = (false, None);
-    EventBody::ConversationAbsorbed { from: conversation(from), further, renamed, subject, by: ada() }
+    EventBody::ConversationAbsorbed {
+        from: conversation(from),
+        further,
+        renamed,
+        subject,
+        by: ada(),
+    }
 }
 
 #[test]

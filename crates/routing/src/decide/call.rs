@@ -9,7 +9,8 @@ use postroom_model::{
 
 use super::{Decision, Lookups, Past, inbound, park};
 use crate::called::{
-    group_of, id_of, if_nothing_comes, is_answered, is_missed, is_taken, message_of, moment_of, thread_of, whole,
+    group_of, id_of, if_nothing_comes, is_answered, is_missed, is_taken, message_of, moment_of,
+    thread_of, whole,
 };
 use crate::state::{Known, Open, ended_by_time};
 use crate::{Made, State, codes, matching};
@@ -330,7 +331,8 @@ impl Desk<'_> {
         let waited: Vec<(ConversationId, Timestamp)> = waited.collect();
         let (id, _) = *waited.first()?;
         let open = self.state.conversations.get(&id)?;
-        let all = waited.contains(&(id, open.waiting_since?)) && waited.contains(&(id, open.asked_at));
+        let all =
+            waited.contains(&(id, open.waiting_since?)) && waited.contains(&(id, open.asked_at));
         all.then(|| resolved(self.state, id, Some(open), Reason::CallAnswered))
     }
 

@@ -2,9 +2,9 @@
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    AgentId, AgentStatus, CallRecorded, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
-    EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork, SendResult, Status, TargetState,
-    Timestamp,
+    AgentId, AgentStatus, CallRecorded, ChannelId, ChannelKind, Climbed, ConversationId,
+    DeliveryState, Event, EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork,
+    SendResult, Status, TargetState, Timestamp,
 };
 
 use super::work::Portion;

@@ -190,8 +190,8 @@ impl Calls {
         known.heard_at = known.heard_at.max(at);
         known.group = Some(group);
         known.taken = is_taken(&recorded.call);
-        known.inward = recorded.call.direction == Direction::In
-            && thread_of(&recorded.call).is_some();
+        known.inward =
+            recorded.call.direction == Direction::In && thread_of(&recorded.call).is_some();
         if recorded.waits {
             known.waits_from = Some(recorded.moment(at));
         }

@@ -88,12 +88,7 @@ struct AgentPart {
 }
 
 /// A tuple, not a map: there may be a million of them. In the order of [`Open`]'s fields.
-type OpenPart = (
-    ConversationId,
-    Place,
-    Times,
-    (Option<usize>, ChannelKind, u16),
-);
+type OpenPart = (ConversationId, Place, Times, (Option<usize>, ChannelKind, u16));
 
 type Times = (Option<i64>, Option<i64>, u64, u64, i64, Option<i64>);
 

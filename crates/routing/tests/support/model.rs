@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
     Address, AgentId, AgentStatus, CallState, ChannelId, ChannelKind, Contact, ContactId,
-    Conversation, ConversationId, DeliveryState, Disposition, Event, EventBody, Freed, Input, InputId, Message, MessageId,
-    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, Reason, ReceiptStatus, SendResult,
-    Settings, Status, TargetState, Timestamp,
+    Conversation, ConversationId, DeliveryState, Disposition, Event, EventBody, Freed, Input,
+    InputId, Message, MessageId, OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind,
+    ParkedId, Reason, ReceiptStatus, SendResult, Settings, Status, TargetState, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]

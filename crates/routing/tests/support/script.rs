@@ -594,6 +594,7 @@ impl Script {
             external_id: line.word(1).to_owned(),
             thread: Some(line.word(1).to_owned()).filter(|thread| thread != "-"),
             from,
+            subject: line.option("subject"),
             text: Some(line.words.get(2).cloned().unwrap_or_default()),
             ..Message::default()
         };
