@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use postroom_model::{Clock as _, SystemClock, Timestamp};
 use postroom_tests::process::{
     Answer, Callback, Client, House, Reply, SECRET, WAIT, again, config,
 };
@@ -238,12 +239,18 @@ async fn recording_is_fetched_once_and_only_from_hosts_that_are_named() {
     house.verify().await;
 }
 
+/// A moment so many seconds ago, without a part of a second.
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(SystemClock.now().seconds() - seconds)
+}
+
 /// Events of channels as they are posted one by one: a call that rings a telephone and is answered,
-/// or not.
+/// or not, a minute ago.
 fn legs(call: u32, answered: bool) -> Vec<Value> {
+    let begins = ago(60).seconds();
     let event = |kind: &str, second: u32, leg: u32, number: &str| {
         json!({
-            "EventName": kind, "EventTime": format!("2026-03-01 09:30:{second:02}"),
+            "EventName": kind, "EventTime": (begins + i64::from(second)).to_string(),
             "CallerIDnum": number, "Exten": if leg == 1 { "200" } else { "" },
             "Context": "from-trunk", "Channel": format!("PJSIP/{leg}-0000"),
             "UniqueID": format!("{call}.{leg}"), "LinkedID": format!("{call}.1"),
@@ -339,6 +346,86 @@ region = "DE"
     assert_eq!(all["items"].as_array().unwrap().len(), 1);
     server.stop().await;
     house.verify().await;
+}
+
+/// A call that was over then, as Asterisk writes it: from `number`, to the extension 200.
+fn past(call: u32, number: &str, how: &str, over: Timestamp) -> String {
+    let stamp = |at: Timestamp| at.to_string().replace('T', " ").split('.').next().unwrap().to_owned();
+    let (start, end) = (stamp(over.plus_millis(-20_000)), stamp(over));
+    let answer = if how == "ANSWERED" { start.as_str() } else { "" };
+    format!(
+        "\"\",\"{number}\",\"200\",\"from-trunk\",\"\",\"PJSIP/trunk-1\",\"PJSIP/200-1\",\"Dial\",\"\",\
+         \"{start}\",\"{answer}\",\"{end}\",20,20,\"{how}\",\"DOCUMENTATION\",\"past.{call}\",\"\"\n"
+    )
+}
+
+/// The log of a telephone system that has been there for long, and calls that are heard of late.
+#[tokio::test]
+async fn calls_count_in_the_order_in_which_they_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("Master.csv");
+    let (before, missed) = (ago(3_600), ago(120));
+    append(&log, &past(1, "030901000", "NO ANSWER", before));
+    let house = House::new(&with_phones(&log).replace("start = \"all\"\n", ""));
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    let mut stream = client.stream("?after=0", &admin, None).await;
+    stream.next_of("cursor.moved").await;
+
+    // Whoever called before the log was followed is nobody who waits.
+    append(&log, &past(2, "030901820", "NO ANSWER", missed));
+    let (_, told) = stream.next_of("call.recorded").await;
+    assert_eq!((&told["call"]["call_id"], &told["details"]["waits"]), (&json!("past.2"), &json!(true)));
+    let path = format!("/v1/conversations/{}", told["conversation"].as_str().unwrap());
+    let shown = client.get(&path, &admin).await.json();
+    assert_eq!(shown["waiting_since"], json!(missed), "{shown:#}");
+    for (call, how, over, status) in [
+        // It was answered before they called again.
+        (3, "ANSWERED", ago(600), "open"),
+        (4, "ANSWERED", ago(60), "resolved"),
+        // And was missed before it was answered.
+        (5, "NO ANSWER", ago(90), "resolved"),
+        (6, "BUSY", ago(1), "open"),
+    ] {
+        append(&log, &past(call, "030901820", how, over));
+        let (_, told) = stream.next_of("call.recorded").await;
+        assert_eq!(told["call"]["call_id"], format!("past.{call}"));
+        let shown = client.get(&path, &admin).await.json();
+        assert_eq!(shown["status"], status, "{call} {shown:#}");
+    }
+    // What is fetched again waits since then.
+    let since = before.to_string();
+    house.ok(&["backfill", "pbx", "--since", &since[..10], "--json"]).await;
+    let (_, told) = stream.next_of("call.recorded").await;
+    assert_eq!(told["call"]["call_id"], "past.1");
+    let path = format!("/v1/conversations/{}", told["conversation"].as_str().unwrap());
+    let shown = client.get(&path, &admin).await.json();
+    assert_eq!((&shown["waiting_since"], &shown["status"]), (&json!(before), &json!("open")));
+    server.stop().await;
+    house.verify().await;
+}
+
+/// What the configuration names of this machine.
+#[tokio::test]
+async fn missing_folder_is_told_by_check_and_missing_log_by_doctor() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    let house = House::new(&with_phones(&gone.join("Master.csv")));
+    let said = house.ok(&["check"]).await;
+    let named = format!("there is no folder {}", gone.display());
+    assert!(said.contains("note: ") && said.contains(&named), "{said}");
+    let noted: Value = serde_json::from_str(&house.ok(&["check", "--json"]).await).unwrap();
+    let notes = noted["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note["message"] == named && note["severity"] == "note"), "{noted}");
+    let examined = house.run(&["doctor", "--json"]).await;
+    let told: Value = serde_json::from_slice(&examined.stdout).unwrap();
+    let of_pbx = told["checks"].as_array().unwrap().iter().find(|line| line["part"] == "channel pbx");
+    assert_eq!(of_pbx.unwrap()["code"], "log_not_found", "{told:#}");
+    fs::create_dir(&gone).unwrap();
+    fs::write(gone.join("Master.csv"), "").unwrap();
+    assert!(!house.ok(&["check"]).await.contains("no folder"));
+    assert!(house.ok(&["doctor"]).await.contains("Master.csv can be read, 0 bytes"));
 }
 
 /// The missed call of the day that the demo plays, as the records show it afterwards.
