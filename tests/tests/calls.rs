@@ -350,7 +350,8 @@ region = "DE"
 
 /// A call that was over then, as Asterisk writes it: from `number`, to the extension 200.
 fn past(call: u32, number: &str, how: &str, over: Timestamp) -> String {
-    let stamp = |at: Timestamp| at.to_string().replace('T', " ").split('.').next().unwrap().to_owned();
+    let stamp =
+        |at: Timestamp| at.to_string().replace('T', " ").split('.').next().unwrap().to_owned();
     let (start, end) = (stamp(over.plus_millis(-20_000)), stamp(over));
     let answer = if how == "ANSWERED" { start.as_str() } else { "" };
     format!(
@@ -376,7 +377,10 @@ async fn calls_count_in_the_order_in_which_they_happened() {
     // Whoever called before the log was followed is nobody who waits.
     append(&log, &past(2, "030901820", "NO ANSWER", missed));
     let (_, told) = stream.next_of("call.recorded").await;
-    assert_eq!((&told["call"]["call_id"], &told["details"]["waits"]), (&json!("past.2"), &json!(true)));
+    assert_eq!(
+        (&told["call"]["call_id"], &told["details"]["waits"]),
+        (&json!("past.2"), &json!(true))
+    );
     let path = format!("/v1/conversations/{}", told["conversation"].as_str().unwrap());
     let shown = client.get(&path, &admin).await.json();
     assert_eq!(shown["waiting_since"], json!(missed), "{shown:#}");
@@ -417,10 +421,14 @@ async fn missing_folder_is_told_by_check_and_missing_log_by_doctor() {
     assert!(said.contains("note: ") && said.contains(&named), "{said}");
     let noted: Value = serde_json::from_str(&house.ok(&["check", "--json"]).await).unwrap();
     let notes = noted["notes"].as_array().unwrap();
-    assert!(notes.iter().any(|note| note["message"] == named && note["severity"] == "note"), "{noted}");
+    assert!(
+        notes.iter().any(|note| note["message"] == named && note["severity"] == "note"),
+        "{noted}"
+    );
     let examined = house.run(&["doctor", "--json"]).await;
     let told: Value = serde_json::from_slice(&examined.stdout).unwrap();
-    let of_pbx = told["checks"].as_array().unwrap().iter().find(|line| line["part"] == "channel pbx");
+    let of_pbx =
+        told["checks"].as_array().unwrap().iter().find(|line| line["part"] == "channel pbx");
     assert_eq!(of_pbx.unwrap()["code"], "log_not_found", "{told:#}");
     fs::create_dir(&gone).unwrap();
     fs::write(gone.join("Master.csv"), "").unwrap();

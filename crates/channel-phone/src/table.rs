@@ -303,7 +303,7 @@ fn breaks_off(raw: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Piece, Table};
+    use super::{Piece, RECORD_BYTES_MAX, TOO_LONG_MAX, Table};
 
     fn ours(log: &[u8]) -> Vec<Vec<Vec<u8>>> {
         let mut table = Table::new(log, 0).unwrap();
@@ -356,7 +356,7 @@ mod tests {
         }
         assert_eq!((count, table.whole_bytes), (100_001, log.len()));
         // Each of them is looked through as far as a record may be long, so not too many of them.
-        let log = "\"\n".repeat(200_000);
+        let log = format!("{}\n", "x".repeat(RECORD_BYTES_MAX + 1)).repeat(TOO_LONG_MAX + 1);
         let mut table = Table::new(log.as_bytes(), 0).unwrap();
         let refused = loop {
             match table.read() {

@@ -212,7 +212,7 @@ fn answered_leg_withdraws_only_what_its_fork_made_wait() {
         # They had called before, and that channel leaves it to agents what is done.
         call k3 answered channel=plain from=+4930901820 how=answered         -> call answered answered
         call k3 ended channel=plain from=+4930901820 how=answered            -> k1 call ended answered
-        see k1                                                               -> open support - v5
+        see k1                                                               -> open support v4
         call k4 ended channel=plain from=+4930901821 linked=k5 how=no_answer -> opened support, call ended no_answer, waits
         call k5 ended channel=plain from=+4930901821 how=answered            -> k4 call ended answered, k4 resolved
         ",

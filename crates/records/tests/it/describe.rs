@@ -51,6 +51,16 @@ fn settings() -> Settings {
     }
 }
 
+fn absorbed() -> EventBody {
+    EventBody::ConversationAbsorbed {
+        from: conversation(3),
+        further: vec![conversation(4)],
+        renamed: true,
+        subject: Some("My order".to_owned()),
+        by: ada(),
+    }
+}
+
 fn of_conversations() -> Vec<EventBody> {
     let freed = || Some(Freed { agent: agent("ada"), cost: 20 });
     vec![
@@ -103,13 +113,7 @@ fn of_conversations() -> Vec<EventBody> {
             freed: freed(),
             by: ada(),
         },
-        EventBody::ConversationAbsorbed {
-            from: conversation(3),
-            further: vec![conversation(4)],
-            renamed: false,
-            subject: None,
-            by: ada(),
-        },
+        absorbed(),
         received(10),
         EventBody::CallRecorded(Box::new(call(13))),
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },

@@ -44,10 +44,10 @@ impl Standing {
             | EventBody::ConversationReopened { opened, .. } => {
                 self.opened(id, at, opened, complaints);
             }
-            EventBody::MessageReceived { mail, .. } => {
-                if self.open && mail.as_ref().is_none_or(|mail| !mail.quiet) {
-                    self.asked_at = self.asked_at.max(Some(at));
-                }
+            EventBody::MessageReceived { mail, .. }
+                if self.open && mail.as_ref().is_none_or(|mail| !mail.quiet) =>
+            {
+                self.asked_at = self.asked_at.max(Some(at));
             }
             EventBody::CallRecorded(recorded) => self.called(id, at, recorded, complaints),
             EventBody::ConversationResolved { reason: Reason::CallAnswered, .. } => {
