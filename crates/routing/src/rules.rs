@@ -9,6 +9,7 @@ mod check;
 mod facts;
 mod opening;
 mod patterns;
+mod trial;
 mod vocabulary;
 
 use std::collections::BTreeMap;
@@ -112,9 +113,11 @@ impl Rules {
             errors.push(RuleError { index: RULES_MAX, message, offset: None, unknown: None });
         }
         let calendars = Calendars::of(settings);
+        let channels: Vec<&str> = settings.channels.iter().map(|one| one.id.as_str()).collect();
+        let asked = check::Asked { calendars: &calendars, channels: &channels };
         let mut patterns = Patterns::default();
         for (index, rule) in settings.rules.iter().enumerate() {
-            match check::compile(&env, rule, &calendars, &mut patterns) {
+            match check::compile(&env, rule, asked, &mut patterns) {
                 Ok(program) => compiled.push((rule.clone(), program)),
                 Err(wrong) => errors.push(RuleError::new(index, wrong)),
             }

@@ -17,9 +17,25 @@ pub(super) enum Base {
     /// It depends on the message.
     Free,
     Text,
+    /// A text that is one of a closed set of words.
+    Word(Words),
     Number,
     Truth,
+    /// What `timestamp` gives.
+    Time,
+    /// What `duration` gives.
+    Span,
     Record(Record),
+}
+
+/// A closed set of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    MessageKinds,
+    AutomationClasses,
+    ChannelKinds,
+    /// The ids of the channels in the configuration.
+    Channels,
 }
 
 /// What has fields of its own.
@@ -37,6 +53,12 @@ impl Shape {
     pub(super) const TEXT: Self = Self::one(Base::Text);
     pub(super) const NUMBER: Self = Self::one(Base::Number);
     pub(super) const TRUTH: Self = Self::one(Base::Truth);
+    pub(super) const TIME: Self = Self::one(Base::Time);
+    pub(super) const SPAN: Self = Self::one(Base::Span);
+
+    const fn word(words: Words) -> Self {
+        Self::one(Base::Word(words))
+    }
 
     pub(super) const fn one(base: Base) -> Self {
         Self { base, lists: 0 }
@@ -65,8 +87,16 @@ impl Shape {
             (Some(lists), base) => Some(Self { base, lists }),
             (None, Base::Free | Base::Nothing) => Some(Self::FREE),
             (None, Base::Record(_)) => Some(Self::TEXT),
-            (None, Base::Text | Base::Number | Base::Truth) => None,
+            (
+                None,
+                Base::Text | Base::Word(_) | Base::Number | Base::Truth | Base::Time | Base::Span,
+            ) => None,
         }
+    }
+
+    /// Whether it is what is asked for; what depends on the message may be.
+    pub(super) fn is(self, base: Base) -> bool {
+        self.is_open() || !self.is_list() && self.base.plain() == base
     }
 
     /// What is either of the two.
@@ -75,6 +105,9 @@ impl Shape {
             _ if self == other => self,
             (Base::Nothing, _) if self.lists <= other.lists => other,
             (_, Base::Nothing) if other.lists <= self.lists => self,
+            (one, another) if self.lists == other.lists && one.plain() == another.plain() => {
+                Self { base: one.plain(), lists: self.lists }
+            }
             _ => Self::FREE,
         }
     }
@@ -83,17 +116,65 @@ impl Shape {
     pub(super) fn meets(self, other: Self) -> bool {
         self.is_open()
             || other.is_open()
-            || self.is_list() == other.is_list() && (self.is_list() || self.base == other.base)
+            || self.is_list() == other.is_list()
+                && (self.is_list() || self.base.plain() == other.base.plain())
     }
 
     pub(super) const fn describe(self) -> &'static str {
         match self.base {
             _ if self.is_list() => "a list",
             Base::Nothing | Base::Free => "a value",
-            Base::Text => "a text",
+            Base::Text | Base::Word(_) => "a text",
+            Base::Time => "a time",
+            Base::Span => "a duration",
             Base::Number => "a number",
             Base::Truth => "true or false",
             Base::Record(_) => "a group of fields",
+        }
+    }
+}
+
+impl Base {
+    /// Without what is known of it besides its type.
+    const fn plain(self) -> Self {
+        match self {
+            Self::Word(_) => Self::Text,
+            other => other,
+        }
+    }
+}
+
+impl Words {
+    /// As in "no channels of this name".
+    pub(super) const fn what(self) -> &'static str {
+        match self {
+            Self::MessageKinds => "kinds of messages",
+            Self::AutomationClasses => "classes of automatic mail",
+            Self::ChannelKinds => "kinds of channels",
+            Self::Channels => "channels",
+        }
+    }
+
+    /// Empty for those that stand in the configuration.
+    pub(super) const fn fixed(self) -> &'static [&'static str] {
+        match self {
+            Self::MessageKinds => &[
+                "email", "text", "image", "audio", "video", "file", "location", "contact",
+                "sticker", "reaction", "button", "call", "system",
+            ],
+            Self::AutomationClasses => &[
+                "none",
+                "auto_reply",
+                "out_of_office",
+                "bounce",
+                "delivery_report",
+                "feedback_report",
+                "read_receipt",
+                "list",
+                "bulk",
+            ],
+            Self::ChannelKinds => &["email", "imap", "webhook", "phone", "external"],
+            Self::Channels => &[],
         }
     }
 }
@@ -103,7 +184,7 @@ pub(super) const ROOTS: &[(&str, Record)] =
     &[("message", Record::Message), ("channel", Record::Channel)];
 
 const MESSAGE: &[(&str, Shape)] = &[
-    ("kind", Shape::TEXT),
+    ("kind", Shape::word(Words::MessageKinds)),
     ("external_id", Shape::TEXT),
     ("thread", Shape::TEXT),
     ("from", Shape::one(Base::Record(Record::Party))),
@@ -122,8 +203,11 @@ const MESSAGE: &[(&str, Shape)] = &[
     ("attributes", Shape::FREE),
 ];
 
-const CHANNEL: &[(&str, Shape)] =
-    &[("id", Shape::TEXT), ("kind", Shape::TEXT), ("dialect", Shape::TEXT)];
+const CHANNEL: &[(&str, Shape)] = &[
+    ("id", Shape::word(Words::Channels)),
+    ("kind", Shape::word(Words::ChannelKinds)),
+    ("dialect", Shape::TEXT),
+];
 
 const PARTY: &[(&str, Shape)] =
     &[("address", Shape::TEXT), ("name", Shape::TEXT), ("username", Shape::TEXT)];
@@ -131,7 +215,8 @@ const PARTY: &[(&str, Shape)] =
 const ATTACHMENT: &[(&str, Shape)] =
     &[("name", Shape::TEXT), ("media_type", Shape::TEXT), ("size_bytes", Shape::NUMBER)];
 
-const AUTOMATION: &[(&str, Shape)] = &[("class", Shape::TEXT), ("may_answer", Shape::TRUTH)];
+const AUTOMATION: &[(&str, Shape)] =
+    &[("class", Shape::word(Words::AutomationClasses)), ("may_answer", Shape::TRUTH)];
 
 impl Record {
     pub(super) const fn fields(self) -> &'static [(&'static str, Shape)] {
@@ -164,10 +249,14 @@ impl Target {
     pub(super) const fn takes(self, shape: Shape) -> bool {
         match self {
             _ if shape.is_open() => true,
-            Self::Alone | Self::Optional | Self::Time => false,
-            Self::Text => !shape.is_list() && matches!(shape.base, Base::Text),
+            Self::Alone | Self::Optional => false,
+            Self::Time => !shape.is_list() && matches!(shape.base, Base::Time | Base::Span),
+            Self::Text => !shape.is_list() && matches!(shape.base, Base::Text | Base::Word(_)),
             Self::List => shape.is_list(),
-            Self::Sized => shape.is_list() || matches!(shape.base, Base::Text | Base::Record(_)),
+            Self::Sized => {
+                shape.is_list()
+                    || matches!(shape.base, Base::Text | Base::Word(_) | Base::Record(_))
+            }
         }
     }
 
@@ -209,6 +298,9 @@ pub(super) const MATCHES: &str = "matches";
 pub(super) const CALENDAR_OPEN: &str = "calendar.open";
 /// The only one that could make a text many times longer.
 pub(super) const REPLACE: &str = "replace";
+/// What reads a text that may be none of a time.
+pub(super) const TIMESTAMP: &str = "timestamp";
+pub(super) const DURATION: &str = "duration";
 
 pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Text, "contains", &[Base::Text], 1, Shape::TRUTH),
@@ -247,8 +339,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Alone, "bytes", &[Base::Free], 1, Shape::FREE),
     on(Target::Alone, "dyn", &[Base::Free], 1, Shape::FREE),
     on(Target::Alone, "type", &[Base::Free], 1, Shape::FREE),
-    on(Target::Alone, "timestamp", &[Base::Free], 1, Shape::FREE),
-    on(Target::Alone, "duration", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, TIMESTAMP, &[Base::Free], 1, Shape::TIME),
+    on(Target::Alone, DURATION, &[Base::Free], 1, Shape::SPAN),
     on(Target::Time, "getFullYear", &[Base::Text], 0, Shape::NUMBER),
     on(Target::Time, "getMonth", &[Base::Text], 0, Shape::NUMBER),
     on(Target::Time, "getDate", &[Base::Text], 0, Shape::NUMBER),
@@ -276,10 +368,12 @@ pub(super) const MACROS: &[(&str, &str)] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use postroom_model::{ChannelKind, ChannelSettings, Message, Party};
+    use postroom_model::{
+        AutomationClass, ChannelKind, ChannelSettings, Message, MessageKind, Party,
+    };
     use serde_json::Value;
 
-    use super::{Base, CALENDAR_OPEN, FUNCTIONS, MATCHES, Record, Shape};
+    use super::{Base, CALENDAR_OPEN, FUNCTIONS, MATCHES, Record, Shape, Words};
     use crate::rules::facts::{ChannelFacts, Facts};
 
     /// What an expression sees, with one of everything that can be many.
@@ -321,10 +415,16 @@ mod tests {
         }
         match shape.base {
             Base::Text => assert!(value.is_string(), "{name}"),
+            Base::Word(Words::Channels) => assert_eq!(value, "site", "{name}"),
+            Base::Word(words) => {
+                assert!(words.fixed().iter().any(|word| value == word), "{name}: {value}");
+            }
             Base::Number => assert!(value.is_number(), "{name}"),
             Base::Truth => assert!(value.is_boolean(), "{name}"),
             Base::Record(record) => assert_fields(record, value),
-            Base::Free | Base::Nothing => assert!(value.is_object(), "{name}"),
+            Base::Free | Base::Nothing | Base::Time | Base::Span => {
+                assert!(value.is_object(), "{name}");
+            }
         }
     }
 
@@ -333,6 +433,40 @@ mod tests {
         let (message, channel) = facts();
         assert_fields(Record::Message, &message);
         assert_fields(Record::Channel, &channel);
+    }
+
+    /// The words of an enum, as its schema lists them.
+    fn words_of<T: schemars::JsonSchema>() -> BTreeSet<String> {
+        let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
+        let mut found = BTreeSet::new();
+        let mut look = vec![&schema];
+        while let Some(value) = look.pop() {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("const").and_then(Value::as_str).map(str::to_owned));
+                    let listed = fields.get("enum").and_then(Value::as_array);
+                    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+                    found.extend(listed.map(str::to_owned));
+                    look.extend(fields.values());
+                }
+                Value::Array(all) => look.extend(all),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn words_are_those_of_the_vocabulary() {
+        for (words, said) in [
+            (Words::MessageKinds, words_of::<MessageKind>()),
+            (Words::AutomationClasses, words_of::<AutomationClass>()),
+            (Words::ChannelKinds, words_of::<ChannelKind>()),
+        ] {
+            let listed: BTreeSet<String> =
+                words.fixed().iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(listed, said, "{words:?}");
+        }
     }
 
     #[test]
