@@ -60,6 +60,9 @@ pub enum EventBody {
         /// Who had `contact` last, if nobody had `into`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_agent: Option<AgentId>,
+        /// Conversations that were opened with `contact`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        conversations: u64,
         by: Actor,
     },
     /// A conversation of the contact was resolved while the agent had it.
@@ -291,4 +294,9 @@ pub struct Opened {
     pub version: u64,
     #[serde(default)]
     pub message_version: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

@@ -1,5 +1,7 @@
 //! Why: what each transition carries, for `explain` and for the record.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Actor, AgentId, QueueId};
@@ -28,6 +30,9 @@ pub struct RuleTrace {
     /// Rules that failed while they were tried and were skipped: number and cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<(u32, String)>,
+    /// What the rules were told beside the message, as far as one of them asks for it: name and value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, String>,
     /// Hash of the configuration whose rules these were, first 16 hexadecimal digits.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub config: String,

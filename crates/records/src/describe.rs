@@ -402,7 +402,7 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "contact", contact);
             set(item, "agent", agent);
         }
-        EventBody::ContactMerged { contact, into, name, addresses, last_agent, by } => {
+        EventBody::ContactMerged { contact, into, name, addresses, last_agent, by, .. } => {
             set(item, "last_agent", last_agent);
             item.by = Some(by.clone());
             set(item, "contact", contact);

@@ -160,6 +160,11 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
         | EventBody::AddressDied { contact, .. }
         | EventBody::AddressRevived { contact, .. }
         | EventBody::ContactServed { contact, .. } => visit(Key::Contact(*contact)),
+        EventBody::ConversationOpened(opened) => {
+            if let Some(contact) = opened.contact {
+                visit(Key::Contact(contact));
+            }
+        }
         EventBody::ContactMerged { contact, into, .. } => {
             visit(Key::Contact(*contact));
             visit(Key::Contact(*into));
@@ -248,10 +253,15 @@ fn contact(id: ContactId, row: &mut Option<Row>, event: &Event) -> Effect {
             row.merged_into = Some(*into);
             row.addresses.clear();
             row.dead.clear();
+            row.conversations = 0;
         }
-        EventBody::ContactMerged { name, addresses, last_agent, .. } => {
+        EventBody::ContactMerged { name, addresses, last_agent, conversations, .. } => {
             gather(row, name.as_deref(), addresses);
             row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
+            row.conversations = row.conversations.saturating_add(*conversations);
+        }
+        EventBody::ConversationOpened(_) => {
+            row.conversations = row.conversations.saturating_add(1);
         }
         EventBody::ContactUpdated { name, addresses, .. } => {
             gather(row, name.as_deref(), addresses);

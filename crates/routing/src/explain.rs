@@ -83,6 +83,7 @@ pub fn explain(
         .collect();
     summary.extend(call_words(conversation, settings));
     summary.push(routed_words(conversation, settings));
+    summary.extend(told_words(&conversation.route));
     summary.extend(moved_words(conversation, settings));
     summary.extend(climbed_words(conversation));
     summary.extend(conversation.kept.as_ref().map(|kept| {
@@ -292,6 +293,16 @@ fn routed_words(conversation: &Conversation, settings: &Settings) -> String {
             conversation.route.tried
         ),
     }
+}
+
+/// What the rules went by beside the message.
+fn told_words(route: &RuleTrace) -> Option<String> {
+    let told = route.told.iter().map(|(name, value)| match value.as_str() {
+        "" => format!("no {name}"),
+        _ => format!("{name} {value}"),
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("The rules were told: {}.", told.join(", ")))
 }
 
 /// That it lies elsewhere than the rules had put it, by hand or by a ladder, where the rules of that

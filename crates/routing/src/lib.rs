@@ -29,6 +29,6 @@ pub use decide::{Decision, Lookups, Past, aside_key, decide};
 pub use due::{DUE_MAX, due};
 pub use explain::{Considered, Explanation, cause_words, explain};
 pub use made::Made;
-pub use rules::{Routed, RuleError, RuleFacts, Rules, UnknownName};
+pub use rules::{Earlier, Routed, RuleError, RuleFacts, Rules, UnknownName};
 pub use state::{Snapshot, SnapshotError, State};
 pub use step::{Step, step, step_due};

@@ -210,7 +210,7 @@ fn rule_asks_a_calendar_at_the_time_at_which_the_message_was_accepted() {
     let matched = |at: &str| {
         let at: Timestamp = at.parse().unwrap();
         let (message, channel) = (Message::default(), channel());
-        let routed = rules.route(RuleFacts { message: &message, channel: &channel, at });
+        let routed = rules.route(RuleFacts::new(&message, &channel, at));
         assert_eq!(routed.trace.failed, []);
         routed.trace.matched.is_some()
     };

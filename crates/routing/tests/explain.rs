@@ -113,6 +113,7 @@ fn conversation() -> Conversation {
             matched: Some(3),
             when: Some("true".to_owned()),
             failed: vec![(1, "No such key: vip".to_owned())],
+            told: BTreeMap::new(),
             config: settings().short_hash(),
         },
         offer: None,
@@ -147,6 +148,16 @@ fn rules_are_told_as_they_were_tried() {
     assert_eq!(explained(&unmatched).summary[0], words);
     unmatched.route = RuleTrace::default();
     assert_eq!(explained(&unmatched).summary[0], "There were no rules to try. It is in Support.");
+
+    let mut asked = conversation();
+    let told = [("contact.conversations", "4"), ("conversation.queue", "")];
+    asked.route.told = told.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let told = explained(&asked);
+    assert_eq!(
+        told.summary[2],
+        "The rules were told: contact.conversations 4, no conversation.queue."
+    );
+    assert_eq!(told.route.told["contact.conversations"], "4");
 }
 
 #[test]

@@ -89,6 +89,51 @@ fn what_is_done_is_opened_again_as_its_channel_says() {
 }
 
 #[test]
+fn rules_know_who_writes_and_what_went_before() {
+    check(
+        r#"
+        reopens site within=0
+        queue support
+        queue regulars
+        queue again
+        rule when="conversation.follow_up && conversation.queue == 'regulars'" queue=again
+        rule when="contact.open > 1" priority=9
+        rule when="contact.known && contact.conversations >= 2" queue=regulars
+        rule when="now.getFullYear() == 2026 && !contact.known" tags=new
+        agent ada queues=support,regulars,again
+        msg c1 "x" from=chat:1      -> opened support #new by rule 4
+        msg c2 "x" from=chat:1      -> opened support
+        msg c3 "x" from=chat:1      -> opened support priority 9 by rule 2
+        resolve boss c1             -> resolved
+        resolve boss c2             -> resolved
+        msg c4 "x" from=chat:1      -> opened regulars by rule 3
+        msg c5 "x" from=chat:2      -> opened support #new by rule 4
+        # What is done is not opened again here: the rules are asked anew, and know what it follows.
+        resolve boss c4             -> resolved
+        msg c4 "again" from=chat:1  -> opened again by rule 1
+        "#,
+    );
+}
+
+/// Two contacts that are one have had as many conversations as both.
+#[test]
+fn conversations_of_contacts_that_are_joined_are_counted_together() {
+    check(
+        r#"
+        queue support
+        queue regulars
+        rule when="contact.conversations >= 3 && contact.open == 2" queue=regulars
+        msg c1 "x" from=chat:1      -> opened support
+        msg c2 "x" from=chat:2      -> opened support
+        msg c3 "x" from=chat:2      -> opened support
+        resolve boss c3             -> resolved
+        join boss k1 k2             -> joined +chat:1
+        msg c4 "x" from=chat:1      -> opened regulars by rule 1
+        "#,
+    );
+}
+
+#[test]
 fn queue_by_targets_serves_what_is_due_first_and_then_by_priority() {
     check(
         r#"

@@ -55,11 +55,7 @@ pub(super) fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
     let message = Message { text: Some(text), ..Message::default() };
     let watch = Stopwatch::start();
     for _ in 0..RULE_ROUNDS {
-        let routed = rules.route(RuleFacts {
-            message: &message,
-            channel: &channel,
-            at: Timestamp::from_millis(0),
-        });
+        let routed = rules.route(RuleFacts::new(&message, &channel, Timestamp::from_millis(0)));
         if routed.queue.is_some() {
             return Err(Failure::failed("a rule matched that should not"));
         }

@@ -346,6 +346,7 @@ impl Maker {
                     dead: vec![],
                     created_at: now,
                     last_agent: None,
+                    conversations: 0,
                     merged_into: None,
                 },
             },
@@ -360,6 +361,7 @@ impl Maker {
                 name: self.random.chance(50).then(|| "Grace".to_owned()),
                 addresses: vec![address],
                 last_agent: None,
+                conversations: 0,
                 by: Actor::operator(),
             },
             4 => EventBody::AgentStatusChanged {

@@ -235,6 +235,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         dead: vec![],
         created_at: moment(5),
         last_agent: None,
+        conversations: 0,
         merged_into: None,
     };
     let totals =

@@ -226,6 +226,7 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
             dead: vec![],
             created_at: at(0),
             last_agent: None,
+            conversations: 0,
             merged_into: None,
         };
         Event::global(EventBody::ContactCreated { contact })
@@ -236,6 +237,7 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
         name: Some("Ada".to_owned()),
         addresses: vec![address("tel:+1")],
         last_agent: None,
+        conversations: 0,
         by: ada(),
     };
     let events = vec![created(1, "tel:+1"), created(2, "tel:+2"), Event::global(merged.clone())];
@@ -261,6 +263,7 @@ fn contact_gathers_names_and_addresses() {
         dead: vec![],
         created_at: at(0),
         last_agent: None,
+        conversations: 0,
         merged_into: None,
     };
     let updated = |name: Option<&str>, addresses| EventBody::ContactUpdated {

@@ -50,6 +50,7 @@ fn merged(row: &Contact, survivor: &Contact, actor: &Actor) -> EventBody {
         name: row.name.clone().filter(|_| survivor.name.is_none()),
         addresses: row.addresses.clone(),
         last_agent: row.last_agent.clone().filter(|_| survivor.last_agent.is_none()),
+        conversations: row.conversations,
         by: actor.clone(),
     }
 }

@@ -105,6 +105,7 @@ pub(super) fn contact_of(
             dead: vec![],
             created_at: at,
             last_agent: None,
+            conversations: 0,
             merged_into: None,
         };
         let id = contact.id;

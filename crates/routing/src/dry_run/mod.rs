@@ -5,6 +5,7 @@
 //! is decided anew by the same core that decides live. Nothing is written, and nothing is drawn at random
 //! but from the seed: the same record and seed give the same report.
 
+mod known;
 mod play;
 mod recording;
 mod report;

@@ -288,6 +288,7 @@ impl<'r> Stage<'r> {
             created_at: self.recording.since,
             merged_into: None,
             last_agent: self.served.get(&id).cloned(),
+            conversations: 0,
         }
     }
 

@@ -44,7 +44,6 @@ pub(super) fn compile(
         let message = first.map_or_else(|| "not an expression".to_owned(), |e| e.msg.clone());
         wrong(first.and_then(|error| offset_of(text, error.pos)), message)
     })?;
-    let bound = ROOTS.iter().map(|(name, record)| (*name, Shape::one(Base::Record(*record))));
     let mut walk = Walk {
         text,
         source: program.source_info(),
@@ -52,7 +51,7 @@ pub(super) fn compile(
         patterns,
         nodes: 0,
         loop_sums: 0,
-        bound: bound.collect(),
+        bound: ROOTS.to_vec(),
     };
     let whole = program.expression();
     let shape = walk.shape(whole, 0)?;
@@ -210,6 +209,7 @@ impl<'a> Walk<'a> {
                 left.or(*right)
             }
             (op::NOT_STRICTLY_FALSE, ..) => Shape::TRUTH,
+            (op::SUBSTRACT, _, [left, _]) if left.is_time() => Shape::FREE,
             (op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO | op::NEGATE, args, given) => {
                 for (node, shape) in args.iter().zip(given) {
                     self.must_be(Base::Number, *shape, node, "what is reckoned with")?;
@@ -278,6 +278,7 @@ impl<'a> Walk<'a> {
             MATCHES => self.pattern(call)?,
             CALENDAR_OPEN => self.calendar(call)?,
             REPLACE => self.replacement(call)?,
+            _ if way.target == Target::Time => self.zone(call)?,
             _ => {}
         }
         Ok(way.gives)
@@ -332,6 +333,24 @@ impl<'a> Walk<'a> {
                 Err(self.wrong(new.id, message))
             }
         }
+    }
+
+    /// A zone that is written out must be one. What begins with a sign or a digit is an offset.
+    fn zone(&self, call: &CallExpr) -> Checked<()> {
+        let Some(node) = call.args.first() else { return Ok(()) };
+        let Expr::Literal(LiteralValue::String(name)) = &node.expr else { return Ok(()) };
+        let name = name.inner();
+        if !name.starts_with(char::is_alphabetic) {
+            return Ok(());
+        }
+        let found = jiff::tz::TimeZone::get(name).ok();
+        if found.is_some_and(|zone| zone.iana_name() == Some(name)) {
+            return Ok(());
+        }
+        let known: Vec<String> =
+            jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Err(unknown(self.after(node.id, name), name, "time zones", &known))
     }
 
     /// Only calendars that there are can be asked.

@@ -19,6 +19,7 @@ pub(super) enum Base {
     Text,
     Number,
     Truth,
+    Time,
     Record(Record),
 }
 
@@ -27,6 +28,8 @@ pub(super) enum Base {
 pub(super) enum Record {
     Message,
     Channel,
+    Contact,
+    Conversation,
     Party,
     Attachment,
     Automation,
@@ -59,13 +62,18 @@ impl Shape {
         !self.is_list() && matches!(self.base, Base::Free | Base::Nothing)
     }
 
+    /// A moment; what is taken from one is left open.
+    pub(super) const fn is_time(self) -> bool {
+        !self.is_list() && matches!(self.base, Base::Time)
+    }
+
     /// What a loop over it sees; none if there is nothing to loop over.
     pub(super) const fn element(self) -> Option<Self> {
         match (self.lists.checked_sub(1), self.base) {
             (Some(lists), base) => Some(Self { base, lists }),
             (None, Base::Free | Base::Nothing) => Some(Self::FREE),
             (None, Base::Record(_)) => Some(Self::TEXT),
-            (None, Base::Text | Base::Number | Base::Truth) => None,
+            (None, Base::Text | Base::Number | Base::Truth | Base::Time) => None,
         }
     }
 
@@ -93,14 +101,27 @@ impl Shape {
             Base::Text => "a text",
             Base::Number => "a number",
             Base::Truth => "true or false",
+            Base::Time => "a time",
             Base::Record(_) => "a group of fields",
         }
     }
 }
 
 /// What an expression begins with.
-pub(super) const ROOTS: &[(&str, Record)] =
-    &[("message", Record::Message), ("channel", Record::Channel)];
+pub(super) const ROOTS: &[(&str, Shape)] = &[
+    ("message", Shape::one(Base::Record(Record::Message))),
+    ("channel", Shape::one(Base::Record(Record::Channel))),
+    (CONTACT_ROOT, Shape::one(Base::Record(Record::Contact))),
+    (CONVERSATION_ROOT, Shape::one(Base::Record(Record::Conversation))),
+    (NOW_ROOT, Shape::one(Base::Time)),
+];
+
+/// Whoever writes, as far as they were known before.
+pub(super) const CONTACT_ROOT: &str = "contact";
+/// The conversation that the message follows, as it was before.
+pub(super) const CONVERSATION_ROOT: &str = "conversation";
+/// When the message was accepted.
+pub(super) const NOW_ROOT: &str = "now";
 
 const MESSAGE: &[(&str, Shape)] = &[
     ("kind", Shape::TEXT),
@@ -125,6 +146,27 @@ const MESSAGE: &[(&str, Shape)] = &[
 const CHANNEL: &[(&str, Shape)] =
     &[("id", Shape::TEXT), ("kind", Shape::TEXT), ("dialect", Shape::TEXT)];
 
+const CONTACT: &[(&str, Shape)] = &[
+    ("known", Shape::TRUTH),
+    ("name", Shape::TEXT),
+    ("addresses", Shape::many(Base::Text)),
+    ("kinds", Shape::many(Base::Text)),
+    ("conversations", Shape::NUMBER),
+    ("open", Shape::NUMBER),
+    ("last_agent", Shape::TEXT),
+];
+
+const CONVERSATION: &[(&str, Shape)] = &[
+    ("follow_up", Shape::TRUTH),
+    ("status", Shape::TEXT),
+    ("queue", Shape::TEXT),
+    ("tags", Shape::many(Base::Text)),
+    ("priority", Shape::NUMBER),
+    ("assignee", Shape::TEXT),
+    ("age_s", Shape::NUMBER),
+    ("quiet_s", Shape::NUMBER),
+];
+
 const PARTY: &[(&str, Shape)] =
     &[("address", Shape::TEXT), ("name", Shape::TEXT), ("username", Shape::TEXT)];
 
@@ -138,6 +180,8 @@ impl Record {
         match self {
             Self::Message => MESSAGE,
             Self::Channel => CHANNEL,
+            Self::Contact => CONTACT,
+            Self::Conversation => CONVERSATION,
             Self::Party => PARTY,
             Self::Attachment => ATTACHMENT,
             Self::Automation => AUTOMATION,
@@ -156,7 +200,7 @@ pub(super) enum Target {
     Sized,
     /// What `.?` gives.
     Optional,
-    /// What `timestamp` and `duration` give.
+    /// `now`, and what `timestamp` and `duration` give.
     Time,
 }
 
@@ -164,7 +208,8 @@ impl Target {
     pub(super) const fn takes(self, shape: Shape) -> bool {
         match self {
             _ if shape.is_open() => true,
-            Self::Alone | Self::Optional | Self::Time => false,
+            Self::Time => shape.is_time(),
+            Self::Alone | Self::Optional => false,
             Self::Text => !shape.is_list() && matches!(shape.base, Base::Text),
             Self::List => shape.is_list(),
             Self::Sized => shape.is_list() || matches!(shape.base, Base::Text | Base::Record(_)),
@@ -178,7 +223,7 @@ impl Target {
             Self::List => "a list",
             Self::Sized => "a text or a list",
             Self::Optional => "what `.?` gives",
-            Self::Time => "what `timestamp` gives",
+            Self::Time => "a time, such as `now`",
         }
     }
 }
@@ -276,11 +321,14 @@ pub(super) const MACROS: &[(&str, &str)] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use postroom_model::{ChannelKind, ChannelSettings, Message, Party};
+    use postroom_model::{
+        ChannelKind, ChannelSettings, Contact, ContactId, Message, Party, Status, Timestamp,
+    };
     use serde_json::Value;
 
     use super::{Base, CALENDAR_OPEN, FUNCTIONS, MATCHES, Record, Shape};
-    use crate::rules::facts::{ChannelFacts, Facts};
+    use crate::rules::Earlier;
+    use crate::rules::facts::{ChannelFacts, ContactFacts, ConversationFacts, Facts};
 
     /// What an expression sees, with one of everything that can be many.
     fn facts() -> (Value, Value) {
@@ -323,6 +371,7 @@ mod tests {
             Base::Text => assert!(value.is_string(), "{name}"),
             Base::Number => assert!(value.is_number(), "{name}"),
             Base::Truth => assert!(value.is_boolean(), "{name}"),
+            Base::Time => panic!("no time is told in the fields"),
             Base::Record(record) => assert_fields(record, value),
             Base::Free | Base::Nothing => assert!(value.is_object(), "{name}"),
         }
@@ -333,6 +382,32 @@ mod tests {
         let (message, channel) = facts();
         assert_fields(Record::Message, &message);
         assert_fields(Record::Channel, &channel);
+        let at = Timestamp::from_millis(5_000);
+        let contact = Contact {
+            id: ContactId(uuid::Uuid::nil()),
+            name: None,
+            addresses: vec!["tel:+1".parse().unwrap()],
+            dead: vec![],
+            created_at: at,
+            last_agent: None,
+            conversations: 2,
+            merged_into: None,
+        };
+        let tags = ["late".to_owned()];
+        let earlier = Earlier {
+            status: Status::Resolved,
+            queue: None,
+            tags: &tags,
+            priority: 3,
+            assignee: None,
+            opened_at: Timestamp::EPOCH,
+            last_message_at: at,
+        };
+        let contact = serde_json::to_value(ContactFacts::of(Some(&contact), 1)).unwrap();
+        assert_fields(Record::Contact, &contact);
+        let earlier = serde_json::to_value(ConversationFacts::of(Some(earlier), at)).unwrap();
+        assert_fields(Record::Conversation, &earlier);
+        assert_eq!((&earlier["age_s"], &earlier["quiet_s"]), (&5.into(), &0.into()));
     }
 
     #[test]

@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use postroom_model::{
-    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings, ConversationId,
-    DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
+    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings, ContactId,
+    ConversationId, DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
 pub(crate) use self::answers::key_of as answer_key;
@@ -204,6 +204,11 @@ impl State {
 
     pub fn is_open(&self, conversation: ConversationId) -> bool {
         self.conversations.contains_key(&conversation)
+    }
+
+    /// Conversations of the contact that are not done, as far as the settings in force ask for them.
+    pub fn open_of(&self, contact: ContactId) -> usize {
+        self.talks.count(contact)
     }
 
     /// The next moment at which time alone changes something.

@@ -1,10 +1,10 @@
-//! Which conversations of a contact are not done, for calls that join one and for queues that keep
-//! customers for their agents. Held only while a channel, a rule or a queue asks for it: those that were
-//! opened before are not known.
+//! Which conversations of a contact are not done, for calls that join one, for queues that keep customers
+//! for their agents, and for rules that ask how many there are. Held only while a channel, a rule or a
+//! queue asks for it: those that were opened before are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{ContactId, ConversationId, Settings};
+use postroom_model::{ContactId, ConversationId, Rule, Settings};
 
 #[derive(Debug, Default)]
 pub(crate) struct Talks {
@@ -16,9 +16,21 @@ pub(crate) struct Talks {
 impl Talks {
     /// The newest of the contact.
     pub(crate) fn of(&self, contact: ContactId) -> Option<ConversationId> {
+        self.all_of(contact).next_back()
+    }
+
+    /// How many there are of the contact.
+    pub(crate) fn count(&self, contact: ContactId) -> usize {
+        self.all_of(contact).count()
+    }
+
+    fn all_of(
+        &self,
+        contact: ContactId,
+    ) -> impl DoubleEndedIterator<Item = ConversationId> + use<'_> {
         let nil = ConversationId(uuid::Uuid::nil());
         let max = ConversationId(uuid::Uuid::max());
-        self.all.range((contact, nil)..=(contact, max)).next_back().map(|(_, id)| *id)
+        self.all.range((contact, nil)..=(contact, max)).map(|(_, id)| *id)
     }
 
     pub(crate) fn contact_of(&self, id: ConversationId) -> Option<ContactId> {
@@ -27,7 +39,8 @@ impl Talks {
 
     pub(super) fn install(&mut self, settings: &Settings) {
         let mut calls = settings.channels.iter().filter_map(|channel| channel.calls);
-        let by_rule = settings.rules.iter().any(|rule| rule.attach == Some(true));
+        let asks = |rule: &Rule| rule.attach == Some(true) || rule.when.contains("contact");
+        let by_rule = settings.rules.iter().any(asks);
         let sticky = settings.queues.iter().any(|queue| queue.work.sticky_ms > 0);
         self.wanted = by_rule || sticky || calls.any(|calls| calls.attach);
         if !self.wanted {

@@ -124,9 +124,18 @@ impl Model {
                 let row = self.contacts.get_mut(contact).expect("a contact that is known");
                 row.last_agent = Some(agent.clone());
             }
-            EventBody::ContactMerged { contact, into, name, addresses, last_agent, .. } => {
+            EventBody::ContactMerged {
+                contact,
+                into,
+                name,
+                addresses,
+                last_agent,
+                conversations,
+                ..
+            } => {
                 let row = self.contacts.get_mut(contact).expect("a contact that is known");
                 assert_eq!((row.merged_into, &row.addresses), (None, addresses), "all that it has");
+                assert_eq!(std::mem::take(&mut row.conversations), *conversations);
                 row.merged_into = Some(*into);
                 row.addresses.clear();
                 for address in addresses {
@@ -137,6 +146,7 @@ impl Model {
                 row.addresses.extend(addresses.iter().cloned());
                 row.name = row.name.take().or_else(|| name.clone());
                 row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
+                row.conversations += conversations;
             }
             EventBody::InputParked { id, input, .. } => {
                 self.parked.insert(*id, (**input).clone());
@@ -154,6 +164,11 @@ impl Model {
         | EventBody::ConversationReopened { opened, .. } = body
         {
             self.open(at, id, opened);
+            let new = matches!(body, EventBody::ConversationOpened(_));
+            if let Some(contact) = opened.contact.filter(|_| new) {
+                let row = self.contacts.get_mut(&contact).expect("a contact that is known");
+                row.conversations += 1;
+            }
             return;
         }
         self.fold_freed(at, id, body);
