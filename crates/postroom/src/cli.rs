@@ -290,6 +290,9 @@ pub(crate) struct Bench {
     /// Open conversations with which the start is measured
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..))]
     pub(crate) open: u32,
+    /// Only the core, by itself: decisions, rules and dry runs
+    #[arg(long)]
+    pub(crate) core: bool,
     /// The nats-server of the clustered form, 2.12 or newer; else `$POSTROOM_NATS_SERVER`, else the one
     /// on the path
     #[arg(long, value_name = "PATH")]
