@@ -179,7 +179,12 @@ impl Loader {
         let desk = work::desk(&mut reader, root);
         let answers = answers::answers(&mut reader, root, (&calendars, &queue_names));
         let skills = skills_of(&rules, &agents);
-        let known = ladders::Known { queues: &queue_names, agents: &agents, skills: &skills };
+        let known = ladders::Known {
+            queues: &queue_names,
+            agents: &agents,
+            skills: &skills,
+            calendars: &calendars,
+        };
         let timing = timing::timing(&mut reader, root, policies, &known);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;

@@ -106,6 +106,7 @@ const SECTIONS: &[Section] = &[
             "offline",
             "costs",
             "targets",
+            "calendar",
             "ladder",
         ],
     ),

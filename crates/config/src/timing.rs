@@ -153,6 +153,7 @@ pub(crate) fn timing(
     for table in tables_of(root, "queues") {
         let of_queue = QueueTiming {
             targets: targets_ref(reader, &table, &policies),
+            calendar: calendar(reader, &table, known.calendars),
             ladder: ladder(reader, &table, known, &mut moves),
         };
         let id = table.map.get("id").and_then(Value::as_str);

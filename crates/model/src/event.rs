@@ -96,7 +96,13 @@ pub enum EventBody {
     #[serde(rename = "conversation.released")]
     ConversationReleased { agent: AgentId, cost: u16, reason: Reason },
     #[serde(rename = "conversation.transferred")]
-    ConversationTransferred { queue: QueueId, reason: Reason },
+    ConversationTransferred {
+        queue: QueueId,
+        /// Further queues whose agents get it still, as a ladder had said before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reached: Vec<QueueId>,
+        reason: Reason,
+    },
     #[serde(rename = "conversation.snoozed")]
     ConversationSnoozed {
         until: Timestamp,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelId, LadderStep, PolicyId, QueueId, ReopenRule, TargetPolicy};
+use crate::{CalendarId, ChannelId, LadderStep, PolicyId, QueueId, ReopenRule, TargetPolicy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Timing {
@@ -35,6 +35,9 @@ pub struct QueueTiming {
     /// What is promised where no rule says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<PolicyId>,
+    /// When the queue works: its ladder counts the time in which this one is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<CalendarId>,
     /// What is done for whoever waits for long, in the order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<LadderStep>,

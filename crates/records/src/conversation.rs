@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status, TargetState,
-    Timestamp, limits, note_target,
+    Climbed, Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason, Status,
+    TargetState, Timestamp, limits, note_target,
 };
 
 use crate::Row;
@@ -97,9 +97,9 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
                 conversation.offer = None;
             }
         }
-        EventBody::ConversationTransferred { queue, .. } => {
+        EventBody::ConversationTransferred { queue, reached, .. } => {
             conversation.queue = Some(queue.clone());
-            conversation.climbed = None;
+            conversation.climbed = Climbed::at_the_foot(conversation, reached);
             conversation.kept = None;
         }
         _ => return false,

@@ -192,9 +192,10 @@ fn ownership(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "cost", cost);
         }
         EventBody::ConversationWoken { reason } => item.reason = Some(reason.clone()),
-        EventBody::ConversationTransferred { queue, reason } => {
+        EventBody::ConversationTransferred { queue, reached, reason } => {
             item.reason = Some(reason.clone());
             set(item, "queue", queue);
+            set(item, "queues", Some(reached).filter(|queues| !queues.is_empty()));
         }
         _ => return false,
     }

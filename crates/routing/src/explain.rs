@@ -4,12 +4,13 @@
 //! without the router.
 
 use postroom_model::{
-    AgentId, AgentStatus, ChannelKind, Climbed, Conversation, HandOut, Kept, Offered, PassedOver,
-    PassedOverCause, Pause, PauseCause, Presence, QueueId, Reason, RuleTrace, Settings, Status,
+    AgentId, AgentStatus, ChannelKind, Climbed, Conversation, HandOut, Kept, LadderClock, Offered,
+    PassedOver, PassedOverCause, Pause, PauseCause, Presence, QueueId, Reason, RuleTrace, Settings, Status,
     Timestamp,
 };
 use serde::Serialize;
 
+use crate::Calendar;
 use crate::decide::default_queue;
 
 /// An answer to "why did it go there?", for people (`summary`) and programs.
@@ -337,7 +338,12 @@ fn climbed_words(conversation: &Conversation) -> Option<String> {
     } else {
         String::new()
     };
-    let steps = if climbed.step == 1 { "1 step" } else { &format!("{} steps", climbed.step) };
+    let steps = match climbed.step {
+        // It has just come from another queue, whose ladder had widened it.
+        0 => return Some(format!("It came here by a ladder{whom}.")),
+        1 => "1 step".to_owned(),
+        steps => format!("{steps} steps"),
+    };
     Some(format!("It took {steps} of its queue's ladder{whom}."))
 }
 
@@ -353,7 +359,13 @@ fn next_step(conversation: &Conversation, settings: &Settings) -> Option<(usize,
     let timing = settings.timing.queues.get(conversation.queue.as_ref()?)?;
     let taken = conversation.climbed.as_ref().map_or(0, |climbed| usize::from(climbed.step));
     let next = timing.ladder.get(taken)?;
-    Some((taken + 1, since.plus_millis(next.after_ms)))
+    let calendar = timing.calendar.as_ref().filter(|_| next.clock == LadderClock::Calendar);
+    let calendar = calendar.and_then(|id| settings.calendars.iter().find(|one| one.id == *id));
+    let at = match calendar.and_then(|calendar| Calendar::new(calendar).ok()) {
+        Some(calendar) => calendar.open_after(since, next.after_ms)?,
+        None => since.plus_millis(next.after_ms),
+    };
+    Some((taken + 1, at))
 }
 
 fn reason_words(reason: &Reason) -> String {

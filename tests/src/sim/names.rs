@@ -147,7 +147,7 @@ fn timing() -> Timing {
         LadderStep { priority: Some(3), ..step(15_000) },
         LadderStep { priority: Some(7), ..step(40_000) },
     ];
-    let of_queue = QueueTiming { targets: Some(usual), ladder };
+    let of_queue = QueueTiming { targets: Some(usual), ladder, ..QueueTiming::default() };
     Timing {
         reopen: BTreeMap::new(),
         policies: vec![policy],

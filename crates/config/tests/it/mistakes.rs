@@ -523,6 +523,27 @@ const LADDERS: &[Case] = &[
         "from when the waiting began",
     ),
     case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nclock = 'calendar'",
+        (5, 9),
+        "queues[0].ladder[0].clock",
+        "the queue has no calendar",
+        "calendar = ",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nclock = 'wal'",
+        (5, 9),
+        "queues[0].ladder[0].clock",
+        "not one of the words",
+        "`wall`",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\ncalendar = 'ofice'\n[[calendars]]\nid = 'office'\ntime_zone = 'UTC'",
+        (3, 12),
+        "queues[0].calendar",
+        "no calendar",
+        "`office`",
+    ),
+    case(
         "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nagents = ['ada']",
         (5, 11),
         "queues[0].ladder[0].agents[0]",

@@ -256,7 +256,8 @@ fn changed(
             EventBody::NoteAdded { id: note, by }
         }
         Action::Transfer { queue, .. } => {
-            EventBody::ConversationTransferred { queue, reason: Reason::Transferred { by } }
+            let reason = Reason::Transferred { by };
+            EventBody::ConversationTransferred { queue, reached: vec![], reason }
         }
         Action::Prioritise { priority, .. } => EventBody::ConversationPrioritised { priority, by },
         Action::Snooze { until, .. } => {

@@ -72,6 +72,7 @@ fn of_conversations() -> Vec<EventBody> {
         },
         EventBody::ConversationTransferred {
             queue: queue("billing"),
+            reached: vec![queue("sales")],
             reason: Reason::Transferred { by: ada() },
         },
         EventBody::ConversationSnoozed {

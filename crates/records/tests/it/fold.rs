@@ -109,6 +109,7 @@ fn conversation_follows_its_events() {
         (
             vec![EventBody::ConversationTransferred {
                 queue: queue("billing"),
+                reached: vec![],
                 reason: Reason::Transferred { by: ada() },
             }],
             "Open billing - - 1 1 2/0",

@@ -225,7 +225,7 @@ impl Recording {
             EventBody::ConversationSnoozed { until, reason: Reason::Asked { .. }, .. } => {
                 self.act(ix, at, Doing::Snooze(until.since(at)));
             }
-            EventBody::ConversationTransferred { queue, reason } => {
+            EventBody::ConversationTransferred { queue, reason, .. } => {
                 let by_hand = matches!(reason, Reason::Transferred { .. });
                 self.moved(ix, at, queue, by_hand);
             }

@@ -97,10 +97,10 @@ impl State {
                 self.change(id, |open| open.owner = None);
                 self.free(at, id, agent, *cost);
             }
-            EventBody::ConversationTransferred { queue, .. } => {
+            EventBody::ConversationTransferred { queue, reached, .. } => {
                 self.desk.keeps.clear(&id);
                 self.desk.silence.clear(&id);
-                self.transfer(id, queue);
+                self.transfer(id, queue, reached);
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
@@ -230,11 +230,15 @@ impl State {
         self.targets.close(id);
     }
 
-    fn transfer(&mut self, id: ConversationId, queue: &QueueId) {
+    /// It begins at the foot of the other queue's ladder, and is still found where it was before.
+    fn transfer(&mut self, id: ConversationId, queue: &QueueId, reached: &[QueueId]) {
         let place = self.queue_place(queue);
+        let reach = Reach { agents: vec![], queues: reached.to_vec() };
+        let line = self.line_for(place, reach);
         self.change(id, |open| {
             open.queue = place;
             at_the_foot(open);
+            open.line = line;
         });
     }
 
@@ -377,6 +381,7 @@ impl State {
                 version: opened.version + 1,
                 message_version: opened.message_version,
                 step: 0,
+                climbs_at: None,
                 due_at: None,
             },
         );

@@ -95,6 +95,8 @@ pub(crate) struct Open {
     pub message_version: u64,
     /// Steps of the queue's ladder that were taken.
     pub step: u16,
+    /// When the next step comes, while it waits.
+    pub climbs_at: Option<Timestamp>,
     /// When the first of what was promised for it is due.
     pub due_at: Option<Timestamp>,
 }

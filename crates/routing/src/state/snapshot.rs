@@ -384,6 +384,7 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         version: 0,
         message_version: 0,
         step: 0,
+        climbs_at: None,
         due_at: None,
     }
 }

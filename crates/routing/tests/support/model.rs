@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Contact, ContactId, Conversation,
+    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, Contact, ContactId, Conversation,
     ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId,
-    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, ReceiptStatus, SendResult,
-    Settings, Status, TargetState, Timestamp,
+    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, Reason, ReceiptStatus,
+    SendResult, Settings, Status, TargetState, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -187,9 +187,14 @@ impl Model {
                 assert_eq!(row.offer, None, "whose {id} is nobody is asked any more");
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
-            EventBody::ConversationTransferred { queue, .. } => {
+            EventBody::ConversationTransferred { queue, reached, reason } => {
+                let ladder = row.climbed.take().filter(|_| matches!(reason, Reason::Escalated { .. }));
+                let before = ladder.map(|climbed| climbed.queues).unwrap_or_default();
+                for one in before.iter().filter(|one| *one != queue) {
+                    assert!(reached.contains(one), "a ladder is monotone: {one} is lost");
+                }
                 row.queue = Some(queue.clone());
-                row.climbed = None;
+                row.climbed = Climbed::at_the_foot(row, reached);
                 row.kept = None;
             }
             EventBody::ConversationWoken { .. } => {
@@ -239,6 +244,8 @@ impl Model {
             EventBody::LadderClimbed(climbed) => {
                 assert!(climbed.step > row.climbed.as_ref().map_or(0, |before| before.step));
                 assert!(climbed.priority >= row.priority, "a ladder is monotone");
+                let before = row.climbed.iter().flat_map(|before| &before.queues);
+                before.for_each(|queue| assert!(climbed.queues.contains(queue), "as are queues"));
                 for (skill, level) in &climbed.skills {
                     assert!(row.skills.get(skill).is_some_and(|needed| needed >= level));
                 }

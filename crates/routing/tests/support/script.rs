@@ -308,7 +308,10 @@ impl Script {
                     }),
                 }
                 if let Some(targets) = line.option("targets") {
-                    settings.timing.queues.entry(id).or_default().targets = Some(targets);
+                    settings.timing.queues.entry(id.clone()).or_default().targets = Some(targets);
+                }
+                if let Some(calendar) = line.option("calendar") {
+                    settings.timing.queues.entry(id).or_default().calendar = Some(calendar);
                 }
             }
             "desk" => settings.desk = line.desk(),
@@ -366,6 +369,7 @@ impl Script {
                 let ids = |key: &str| line.list(key);
                 let step = LadderStep {
                     after_ms: line.option::<i64>("after").unwrap_or(0) * 1_000,
+                    clock: line.options.get("clock").map(|one| named(one)).unwrap_or_default(),
                     agents: ids("agents").iter().map(|id| id.parse().expect("id")).collect(),
                     relax: relax.collect(),
                     widen: ids("widen").iter().map(|id| id.parse().expect("id")).collect(),

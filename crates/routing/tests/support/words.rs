@@ -99,8 +99,8 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::ConversationReleased { agent, reason, .. } => {
             format!("released {agent} ({})", why(reason))
         }
-        EventBody::ConversationTransferred { queue, reason } => {
-            format!("moved to {queue} ({})", why(reason))
+        EventBody::ConversationTransferred { queue, reached, reason } => {
+            format!("moved to {queue}{} ({})", each(" with ", reached), why(reason))
         }
         EventBody::ConversationSnoozed { freed: owner, .. } => {
             format!("snoozed{}", freed(owner.as_ref()))
