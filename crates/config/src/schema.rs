@@ -101,6 +101,7 @@ const SECTIONS: &[Section] = &[
             "decline_s",
             "wrap_up_s",
             "sticky_s",
+            "sticky_away_s",
             "idle_after_s",
             "idle_frees_percent",
             "offline",

@@ -65,6 +65,7 @@ pub(crate) fn queue_work(reader: &mut Reader<'_>, table: &Table) -> QueueWork {
         decline_ms: seconds(reader, table, "decline_s", &SECONDS).unwrap_or(plain.decline_ms),
         wrap_up_ms: seconds(reader, table, "wrap_up_s", &SECONDS_OR_NONE).unwrap_or(0),
         sticky_ms: seconds(reader, table, "sticky_s", &SECONDS_OR_NONE).unwrap_or(0),
+        sticky_away_ms: seconds(reader, table, "sticky_away_s", &SECONDS_OR_NONE).unwrap_or(0),
         idle: idle(reader, table),
         offline: one_of(reader, table, "offline", &OFFLINE).unwrap_or_default(),
         costs: per_kind(reader, table, "costs", &COSTS)

@@ -158,6 +158,10 @@ pub enum EventBody {
     LadderClimbed(Box<Climbed>),
     #[serde(rename = "offer.made")]
     OfferMade(Box<OfferMade>),
+    /// One of those who were asked declined or went away, and others are asked in their place. Names all
+    /// who are asked now, with the time that all of them have.
+    #[serde(rename = "offer.extended")]
+    OfferExtended(Box<OfferMade>),
     #[serde(rename = "offer.closed")]
     OfferClosed(Box<OfferClosed>),
     /// Enough time has passed since the agent declined it; it may be offered to them again.

@@ -88,9 +88,35 @@ pub struct Climbed {
     /// Nobody of those who would have got it was online, so the next step followed at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub skipped: bool,
+    /// The steps that were skipped so far, as the row has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skips: Vec<SkippedStep>,
+}
+
+/// A step that was skipped, and whom nobody of was online.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct SkippedStep {
+    pub step: u16,
+    /// Those whom the step names; whoever serves the queue or one of `queues` where it names nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueId>,
 }
 
 impl Climbed {
+    /// As the row has it: with what was skipped before.
+    pub fn on_row(&self, before: Option<Self>) -> Self {
+        let mut skips = before.map(|before| before.skips).unwrap_or_default();
+        if self.skipped {
+            let (agents, queues) = (self.agents.clone(), self.queues.clone());
+            skips.push(SkippedStep { step: self.step, agents, queues });
+        }
+        Self { skips, ..self.clone() }
+    }
+
     /// Of a conversation that has just come into another queue: no step of that queue's ladder is taken,
     /// and the agents of these queues get it still. None where there are no such queues.
     pub fn at_the_foot(row: &Conversation, reached: &[QueueId]) -> Option<Self> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, AgentId, QueueId};
+use crate::{Actor, AgentChoice, AgentId, QueueId};
 
 /// The rules that were tried on a message, in order, up to the first that matched.
 #[derive(
@@ -65,8 +65,15 @@ pub enum Reason {
     },
     /// It was offered, and they accepted.
     Accepted { by: Actor },
-    /// The owner went offline, and somebody else could take it.
-    TakenOver { from: AgentId },
+    /// The owner went offline, and of those who could take it this was the one whose turn it was.
+    TakenOver {
+        from: AgentId,
+        /// What the queue goes by.
+        #[serde(default, skip_serializing_if = "AgentChoice::is_longest_idle")]
+        choose: AgentChoice,
+    },
+    /// Its customer came back, and it waited for whoever had them last.
+    KeptFor { queue: QueueId },
     /// The owner went offline.
     OwnerOffline { agent: AgentId },
     /// An agent took it.

@@ -71,6 +71,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationUnkept => "conversation.unkept",
         EventBody::LadderClimbed(_) => "ladder.climbed",
         EventBody::OfferMade(_) => "offer.made",
+        EventBody::OfferExtended(_) => "offer.extended",
         EventBody::OfferClosed(_) => "offer.closed",
         EventBody::OfferForgotten { .. } => "offer.forgotten",
         EventBody::ConversationIdled { .. } => "conversation.idled",
@@ -111,6 +112,7 @@ fn by_of(reason: &Reason) -> Option<&Actor> {
         Reason::LongestIdle { .. }
         | Reason::LeastLoaded { .. }
         | Reason::RoundRobin { .. }
+        | Reason::KeptFor { .. }
         | Reason::TakenOver { .. }
         | Reason::OwnerOffline { .. }
         | Reason::Returned
@@ -205,7 +207,7 @@ fn ownership(item: &mut TimelineItem, body: &EventBody) -> bool {
 /// Who is asked, and what they answered. False if the event is about something else.
 fn offers(item: &mut TimelineItem, body: &EventBody) -> bool {
     match body {
-        EventBody::OfferMade(made) => {
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
             item.id = Some(made.offer.0);
             item.reason = Some(made.reason.clone());
             set(item, "queue", &made.queue);

@@ -199,7 +199,7 @@ fn agent_of(event: &Event) -> Option<&AgentId> {
 /// The agents who are asked, or no longer asked, whether they take a conversation.
 fn asked(event: &Event) -> &[AgentId] {
     match &event.body {
-        EventBody::OfferMade(made) => &made.agents,
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => &made.agents,
         EventBody::OfferClosed(closed) => &closed.agents,
         _ => &[],
     }
@@ -304,6 +304,7 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             reason: None,
             pause: None,
             offers: Vec::new(),
+            over: Vec::new(),
         })
     });
     let Row::Presence(presence) = row else {
@@ -332,7 +333,10 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             presence.load = presence.load.saturating_add(u32::from(*cost));
             return Effect::Changed;
         }
-        EventBody::OfferMade(made) => {
+        EventBody::OfferExtended(made) if presence.extend_offer(made.offer, made.expires_at) => {
+            return Effect::Changed;
+        }
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
             presence.idle_since = at;
             presence.offers.extend(fact.event.conversation.map(|id| Offer {
                 id: made.offer,
@@ -346,7 +350,9 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             return Effect::Changed;
         }
         EventBody::OfferClosed(closed) => {
-            presence.offers.retain(|offer| offer.id != closed.offer);
+            if let Some(conversation) = fact.event.conversation {
+                presence.close_offer(closed.offer, conversation);
+            }
             return Effect::Changed;
         }
         EventBody::ConversationAssigned { cost, .. } => {

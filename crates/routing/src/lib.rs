@@ -27,7 +27,7 @@ pub use calendar::{Calendar, CalendarError};
 pub use called::as_message;
 pub use decide::{Decision, Lookups, Past, aside_key, decide};
 pub use due::{DUE_MAX, due};
-pub use explain::{Considered, Explanation, cause_words, explain};
+pub use explain::{Considered, Desk, Explanation, cause_words, explain};
 pub use made::Made;
 pub use rules::{Earlier, Routed, RuleError, RuleFacts, Rules, UnknownName};
 pub use state::{Snapshot, SnapshotError, State};

@@ -341,6 +341,7 @@ impl Load {
             message_version: open.message_version,
             route: RuleTrace::default(),
             offer: None,
+            declined: vec![],
             assignment: None,
         })
     }

@@ -232,6 +232,7 @@ fn queue_work(work: Work) -> QueueWork {
     let orders = [QueueOrder::Priority, QueueOrder::Newest, QueueOrder::Targets];
     QueueWork {
         sticky_ms: if work.wrap_up { 12_000 } else { 0 },
+        sticky_away_ms: if work.idle { 8_000 } else { 0 },
         hand_out: hand_outs[usize::from(work.hand_out)],
         order: orders[usize::from(work.order)],
         choose: choices[usize::from(work.choose)],

@@ -65,6 +65,58 @@ fn customer_of_an_agent_who_is_offline_or_elsewhere_goes_to_the_queue_at_once() 
 }
 
 #[test]
+fn nobody_waits_for_an_agent_who_is_away_unless_the_queue_does() {
+    check(
+        r#"
+        queue support sticky_s=60
+        agent ada queues=support capacity=20
+        agent bob queues=support
+        ada online                 -> ada online
+        msg c1 "x" from=chat:1     -> opened support, assigned ada
+        resolve ada c1             -> resolved freeing ada
+        ada away                   -> ada away
+        bob online                 -> bob online
+        msg c2 "x" from=chat:1     -> opened support, assigned bob
+        resolve bob c2             -> resolved freeing bob
+        ada online                 -> ada online
+        bob away                   -> bob away
+        msg c3 "x" from=chat:2     -> opened support, assigned ada
+        resolve ada c3             -> resolved freeing ada
+        msg c4 "x" from=chat:3     -> opened support, assigned ada
+        bob online                 -> bob online
+        # She is busy, and then goes away: it waits for her no longer.
+        msg c5 "x" from=chat:2     -> opened support, kept for ada
+        ada away                   -> ada away, c5 for all, c5 assigned bob
+        "#,
+    );
+    check(
+        r#"
+        queue support sticky_s=60 sticky_away_s=30
+        agent ada queues=support capacity=20
+        agent bob queues=support
+        ada online                 -> ada online
+        msg c1 "x" from=chat:1     -> opened support, assigned ada
+        resolve ada c1             -> resolved freeing ada
+        ada away                   -> ada away
+        bob online                 -> bob online
+        msg c2 "x" from=chat:1     -> opened support, kept for ada
+        ada online                 -> ada online, c2 assigned ada
+        resolve ada c2             -> resolved freeing ada
+        ada away                   -> ada away
+        msg c3 "x" from=chat:1     -> opened support, kept for ada
+        wait 29                    -> nothing
+        wait 1                     -> c3 for all, c3 assigned bob
+        resolve bob c3             -> resolved freeing bob
+        bob away                   -> bob away
+        ada online                 -> ada online
+        msg c4 "x" from=chat:1     -> opened support, kept for bob
+        # Who goes offline is waited for in no case.
+        bob offline                -> bob offline, c4 for all, c4 assigned ada
+        "#,
+    );
+}
+
+#[test]
 fn what_is_done_is_opened_again_as_its_channel_says() {
     check(
         r#"

@@ -77,6 +77,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         message_version: 2,
         route: RuleTrace::default(),
         offer: None,
+        declined: Vec::new(),
         assignment: None,
     }
 }
@@ -193,6 +194,7 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
         reason: None,
         pause: None,
         offers: vec![],
+        over: vec![],
     };
     (Key::Presence(presence.agent.clone()), Row::Presence(presence))
 }

@@ -121,6 +121,14 @@ fn of_conversations() -> Vec<EventBody> {
             expires_at: at(8_000),
             reason: Reason::RoundRobin { queue: queue("support"), passed_over: vec![] },
         })),
+        EventBody::OfferExtended(Box::new(OfferMade {
+            offer: OfferId(uuid(20)),
+            queue: queue("support"),
+            agents: vec![agent("ada"), agent("bob")],
+            cost: 20,
+            expires_at: at(8_000),
+            reason: Reason::RoundRobin { queue: queue("support"), passed_over: vec![] },
+        })),
         EventBody::OfferClosed(Box::new(OfferClosed {
             offer: OfferId(uuid(20)),
             agents: vec![agent("ada")],

@@ -484,6 +484,7 @@ impl<'r> Stage<'r> {
             message_version: open.map_or(opened.message_version, |open| open.message_version),
             route: opened.route.clone(),
             offer: None,
+            declined: vec![],
             assignment: None,
         })
     }

@@ -197,6 +197,7 @@ impl State {
             }
             EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::OfferMade(made) => self.offer(at, id, made),
+            EventBody::OfferExtended(made) => self.extend_offer(at, id, made),
             EventBody::OfferClosed(closed) => self.close_offer(id, closed),
             EventBody::OfferForgotten { agent } => {
                 self.forget_decline(id, agent);

@@ -384,7 +384,13 @@ pub(crate) struct Turns {
 
 impl Turns {
     pub(crate) fn by(agent: &Agent) -> Self {
-        let taken = u64::from(agent.load.saturating_add(agent.work.reserved));
+        Self::beside(agent, 0)
+    }
+
+    /// With so much more taken of their capacity.
+    pub(crate) fn beside(agent: &Agent, more: u32) -> Self {
+        let taken = agent.load.saturating_add(agent.work.reserved).saturating_add(more);
+        let taken = u64::from(taken);
         let share = (taken * LOAD_PARTS).checked_div(u64::from(agent.capacity)).unwrap_or(0);
         Self {
             idle_since: agent.idle_since,

@@ -26,7 +26,7 @@ use postroom_model::{
 pub(crate) use self::answers::key_of as answer_key;
 pub(crate) use self::calls::{Known, ended_by_time, first};
 pub(crate) use self::desk::{DeskDue, Standing};
-pub(crate) use self::index::{LineKey, Queue, Turn, WaitKey, line_key};
+pub(crate) use self::index::{LineKey, Queue, Turn, Turns, WaitKey, line_key};
 pub(crate) use self::lines::Reach;
 pub(crate) use self::skills::NeedIx;
 use self::skills::ProfileIx;

@@ -41,7 +41,7 @@ impl Talks {
         let mut calls = settings.channels.iter().filter_map(|channel| channel.calls);
         let asks = |rule: &Rule| rule.attach == Some(true) || rule.when.contains("contact");
         let by_rule = settings.rules.iter().any(asks);
-        let sticky = settings.queues.iter().any(|queue| queue.work.sticky_ms > 0);
+        let sticky = settings.queues.iter().any(|queue| queue.work.is_sticky());
         self.wanted = by_rule || sticky || calls.any(|calls| calls.attach);
         if !self.wanted {
             self.all.clear();

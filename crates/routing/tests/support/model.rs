@@ -257,7 +257,7 @@ impl Model {
                     }
                 }
                 row.skills.clone_from(&climbed.skills);
-                row.climbed = Some((**climbed).clone());
+                row.climbed = Some(climbed.on_row(row.climbed.take()));
                 row.kept = None;
             }
             EventBody::ConversationKept(kept) => row.kept = Some(kept.clone()),
@@ -334,6 +334,19 @@ impl Model {
                     agents: made.agents.clone(),
                     expires_at: made.expires_at,
                 });
+            }
+            EventBody::OfferExtended(made) => {
+                let offer = row.offer.as_mut().expect("an offer");
+                assert_eq!((offer.offer, row.cost), (made.offer, made.cost));
+                assert!(offer.agents.iter().all(|agent| made.agents.contains(agent)), "all of them");
+                for agent in made.agents.iter().filter(|agent| !offer.agents.contains(agent)) {
+                    let agent = self.agents.entry(agent.clone()).or_default();
+                    agent.asked.insert(id, made.cost);
+                    agent.idle_since = Some(at);
+                    agent.given_at = Some(at);
+                }
+                offer.agents.clone_from(&made.agents);
+                offer.expires_at = made.expires_at;
             }
             EventBody::OfferClosed(closed) => {
                 let offer = row.offer.as_mut().expect("an offer");
@@ -478,6 +491,7 @@ impl Model {
                 message_version: opened.message_version,
                 route: opened.route.clone(),
                 offer: None,
+                declined: vec![],
                 assignment: None,
             },
         );

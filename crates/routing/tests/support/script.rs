@@ -126,6 +126,7 @@ impl Line {
             decline_ms: ms("decline_s", plain.decline_ms),
             wrap_up_ms: ms("wrap_up_s", 0),
             sticky_ms: ms("sticky_s", 0),
+            sticky_away_ms: ms("sticky_away_s", 0),
             idle: word("idle").map(|text| {
                 let (after, frees) = text.split_once(':').expect("seconds:percent");
                 IdleShare {

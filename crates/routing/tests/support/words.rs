@@ -94,6 +94,7 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             Reason::Returned => format!("returned to {agent}"),
             Reason::FirstReply { .. } => format!("first reply of {agent}"),
             Reason::Claimed { .. } => format!("claimed by {agent}"),
+            Reason::KeptFor { .. } => format!("assigned {agent}"),
             other => format!("assigned {agent} ({})", why(other)),
         },
         EventBody::ConversationReleased { agent, reason, .. } => {
@@ -167,6 +168,7 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
 fn desk_words(body: &EventBody) -> Option<String> {
     Some(match body {
         EventBody::OfferMade(made) => format!("offered to{}", each(" ", &made.agents)),
+        EventBody::OfferExtended(made) => format!("now offered to{}", each(" ", &made.agents)),
         EventBody::OfferClosed(closed) => {
             let cause = serde_json::json!(closed.cause);
             format!("offer {}{}", cause.as_str().unwrap_or(""), each(" ", &closed.agents))
@@ -249,7 +251,8 @@ fn why(reason: &Reason) -> String {
         Reason::LeastLoaded { .. } => "least loaded".to_owned(),
         Reason::RoundRobin { .. } => "in turn".to_owned(),
         Reason::Accepted { by } => format!("accepted by {}", by.name),
-        Reason::TakenOver { from } => format!("taken over from {from}"),
+        Reason::TakenOver { from, .. } => format!("taken over from {from}"),
+        Reason::KeptFor { .. } => "kept for them".to_owned(),
         Reason::OwnerOffline { .. } => "offline".to_owned(),
         Reason::Claimed { by } => format!("claimed by {}", by.name),
         Reason::Returned => "returned".to_owned(),

@@ -108,13 +108,19 @@ impl World {
             EventBody::ConversationAssigned { agent, reason, .. } => match reason {
                 Reason::LongestIdle { .. }
                 | Reason::LeastLoaded { .. }
-                | Reason::RoundRobin { .. } => (vec![agent], false),
+                | Reason::RoundRobin { .. }
+                | Reason::KeptFor { .. } => (vec![agent], false),
                 Reason::Returned | Reason::TakenOver { .. } | Reason::OwnerKept => {
                     (vec![agent], true)
                 }
                 _ => return,
             },
             EventBody::OfferMade(made) => (made.agents.iter().collect(), false),
+            EventBody::OfferExtended(made) => {
+                let row = &self.model.conversations[&event.conversation.expect("a conversation")];
+                let before = &row.offer.as_ref().expect("an offer").agents;
+                (made.agents.iter().filter(|agent| !before.contains(agent)).collect(), true)
+            }
             _ => return,
         };
         let row = &self.model.conversations[&event.conversation.expect("a conversation")];
