@@ -73,6 +73,7 @@ const SECTIONS: &[Section] = &[
             "queue",
             "reopen",
             "reopen_owner",
+            "join",
             "secret_file",
             "secret_file_create",
         ],

@@ -135,6 +135,22 @@ pub struct Contact {
     pub merged_into: Option<ContactId>,
 }
 
+/// What is done with contacts by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct ContactSettings {
+    /// Kinds of addresses by which two contacts are found to be one person: the scheme, such as
+    /// `mailto` or `tel`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merge_by: Vec<String>,
+}
+
+impl ContactSettings {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0

@@ -185,7 +185,7 @@ pub struct RampIn {
     pub lasts_ms: i64,
 }
 
-/// What holds for all agents and for all customers.
+/// What holds for all agents.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct DeskSettings {
@@ -196,10 +196,6 @@ pub struct DeskSettings {
     /// How long an agent may be out of sight before they are offline; none if nobody looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<i64>,
-    /// Kinds of addresses by which two contacts are found to be one person: the scheme, such as
-    /// `mailto` or `tel`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub merge_by: Vec<String>,
 }
 
 impl DeskSettings {

@@ -147,6 +147,14 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// A message of its contact, which would have opened another conversation, goes on here; so does
+    /// whatever comes on its thread later.
+    #[serde(rename = "conversation.joined")]
+    ConversationJoined {
+        channel: ChannelId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<String>,
+    },
     /// Its customer came back: it waits for whoever had them last, and for nobody else for a while.
     #[serde(rename = "conversation.kept")]
     ConversationKept(Kept),

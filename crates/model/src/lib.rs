@@ -45,7 +45,7 @@ pub use calendar::{CalendarSettings, OpenHours, SpecialDay};
 pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Action, Actor, Command, ReplyDraft, Role};
-pub use contact::{Address, Contact};
+pub use contact::{Address, Contact, ContactSettings};
 pub use conversation::{Conversation, Status};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use desk::{

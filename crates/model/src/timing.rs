@@ -17,11 +17,18 @@ pub struct Timing {
     /// Channels that do not always open again what is done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reopen: BTreeMap<ChannelId, ReopenRule>,
+    /// Channels on which a message that would open a conversation goes on in an open one of its contact,
+    /// in the same queue, for so long after somebody wrote there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub join: BTreeMap<ChannelId, i64>,
 }
 
 impl Timing {
     pub fn is_empty(&self) -> bool {
-        self.policies.is_empty() && self.queues.is_empty() && self.reopen.is_empty()
+        self.policies.is_empty()
+            && self.queues.is_empty()
+            && self.reopen.is_empty()
+            && self.join.is_empty()
     }
 
     pub fn policy(&self, id: &PolicyId) -> Option<&TargetPolicy> {

@@ -69,6 +69,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
         EventBody::ConversationKept(_) => "conversation.kept",
         EventBody::ConversationUnkept => "conversation.unkept",
+        EventBody::ConversationJoined { .. } => "conversation.joined",
         EventBody::LadderClimbed(_) => "ladder.climbed",
         EventBody::OfferMade(_) => "offer.made",
         EventBody::OfferExtended(_) => "offer.extended",
@@ -287,6 +288,7 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
+        EventBody::ConversationJoined { channel, .. } => set(item, "channel", channel),
         EventBody::ConversationKept(kept) => {
             set(item, "agent", &kept.agent);
             set(item, "until", kept.until);

@@ -78,6 +78,10 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             let key = Key::Thread(channel.clone(), thread.clone());
             put(key, Some(Row::Thread(*into)));
         }
+        (EventBody::ConversationJoined { channel, thread: Some(thread) }, Some(id)) => {
+            let key = Key::Thread(channel.clone(), thread.clone());
+            put(key, Some(Row::Thread(id)));
+        }
         (EventBody::MessageReceived { mail: Some(mail), .. }, Some(id)) => {
             let key = Key::Thread(mail.channel.clone(), mail.key.clone());
             put(key, Some(Row::Thread(id)));

@@ -181,6 +181,7 @@ impl Load {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: DeskSettings::default(),
+            contacts: postroom_model::ContactSettings::default(),
             answers: vec![],
         }
     }

@@ -188,6 +188,7 @@ fn settings(when: &str) -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![calendar("Europe/Berlin", &DAYS.map(|day| (day, hours((9, 0), (17, 0)))))],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }

@@ -11,7 +11,7 @@ mod support {
 use postroom_model::{
     Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, AnswerOn, AnswerSettings,
     CalendarSettings, ChannelId, ChannelKind, ChannelSettings, Command, CommandId, ContactId,
-    ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare, Inbound,
+    ContactSettings, ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare, Inbound,
     InboundReceipt, Input, InputBody, LadderClock, LadderStep, Message, MessageId, NoteId, OfferId,
     OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings, QueueTiming,
     QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule, SendResult,
@@ -313,8 +313,10 @@ fn settings(wanted: &Wanted) -> Settings {
                 lasts_ms: 60_000,
             }),
             grace_ms: wanted.grace.then_some(40_000),
-            merge_by: if wanted.grace { vec!["mailto".to_owned()] } else { vec![] },
             ..DeskSettings::default()
+        },
+        contacts: ContactSettings {
+            merge_by: if wanted.grace { vec!["mailto".to_owned()] } else { vec![] },
         },
         answers: vec![AnswerSettings {
             id: id("thanks"),
@@ -368,6 +370,7 @@ fn timing(queues: &[QueueSettings], wanted: &Wanted) -> Timing {
         ],
         queues: first.into_iter().chain(second).collect(),
         reopen: [(id("site"), reopen)].into(),
+        join: wanted.rules.then(|| (id("mail"), 40_000)).into_iter().collect(),
     }
 }
 

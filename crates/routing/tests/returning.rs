@@ -141,6 +141,38 @@ fn what_is_done_is_opened_again_as_its_channel_says() {
 }
 
 #[test]
+fn what_would_open_another_conversation_goes_on_in_the_one_that_is_open() {
+    check(
+        r#"
+        joins site within=60
+        queue support
+        queue billing
+        rule when="message.text.contains('refund')" queue=billing
+        agent ada queues=support,billing
+        ada online                   -> ada online
+        msg c1 "x" from=chat:1       -> opened support, assigned ada
+        msg c2 "x" from=chat:1       -> goes on here, received
+        # What comes on that thread later goes there, too, and so does a word after an answer.
+        msg c2 "y" from=chat:1       -> received
+        reply ada c1 "z"             -> queued for site
+        msg c3 "x" from=chat:1       -> goes on here, received
+        see c1                       -> open support ada v9
+        snooze ada c1 100            -> snoozed freeing ada
+        msg c4 "x" from=chat:1       -> woken (customer), returned to ada, goes on here, received
+        # Another queue, customer or channel is another matter, and so is what was long ago.
+        msg c5 "refund" from=chat:1  -> opened billing by rule 1, assigned ada
+        msg c6 "x" from=chat:2       -> opened support, assigned ada
+        msg c7 "x" from=chat:1 channel=mail -> opened support, assigned ada
+        msg c8 "x" from=chat:1       -> goes on here, received
+        wait 60                      -> nothing
+        msg c9 "x" from=chat:1       -> opened support, assigned ada
+        resolve ada c9               -> resolved freeing ada
+        msg c10 "x" from=chat:1      -> opened support, assigned ada
+        "#,
+    );
+}
+
+#[test]
 fn rules_know_who_writes_and_what_went_before() {
     check(
         r#"

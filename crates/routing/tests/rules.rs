@@ -22,6 +22,7 @@ fn settings(rules: Vec<Rule>) -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }

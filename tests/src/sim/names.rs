@@ -94,6 +94,7 @@ fn first() -> Settings {
             grace_ms: Some(2_000),
             ..DeskSettings::default()
         },
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![AnswerSettings {
             id: AnswerId::new("thanks").expect("a slug"),
             on: AnswerOn::Waiting,

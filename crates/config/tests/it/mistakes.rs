@@ -477,6 +477,13 @@ const RETURNING: &[Case] = &[
         "`keep`",
     ),
     case(
+        "[[channels]]\nid = 'site'\nkind = 'webhook'\njoin = 'soon'",
+        (4, 8),
+        "channels[0].join",
+        "",
+        "",
+    ),
+    case(
         "[contacts]\nmerge_by = ['mailto', 'Tel:']",
         (2, 23),
         "contacts.merge_by[1]",

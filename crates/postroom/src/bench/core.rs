@@ -122,6 +122,7 @@ fn ns_for(whens: &[String], payload_bytes: usize, rounds: u32) -> Result<f64, Fa
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     };
     let rules = Rules::compile(&settings)

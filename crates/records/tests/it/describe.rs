@@ -47,6 +47,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -70,6 +71,7 @@ fn of_conversations() -> Vec<EventBody> {
             cost: 20,
             reason: Reason::Released { by: ada() },
         },
+        EventBody::ConversationJoined { channel: site(), thread: Some("t".to_owned()) },
         EventBody::ConversationTransferred {
             queue: queue("billing"),
             reached: vec![queue("sales")],

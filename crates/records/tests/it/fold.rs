@@ -338,6 +338,7 @@ fn settings_and_parked_inputs_are_held() {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     };
     let input = Input {

@@ -63,7 +63,7 @@ pub(super) fn found_to_be(
     known: ContactId,
     lookups: &Lookups<'_>,
 ) -> Vec<Event> {
-    let Some(merge_by) = state.settings().map(|settings| &settings.desk.merge_by) else {
+    let Some(merge_by) = state.settings().map(|settings| &settings.contacts.merge_by) else {
         return vec![];
     };
     let Some(survivor) = lookups.contact.filter(|row| row.id == known) else {

@@ -65,6 +65,8 @@ impl Sided {
 fn played(settings: &Settings) -> Settings {
     let mut played = settings.clone();
     played.desk.grace_ms = None;
+    // What went on in another conversation does so again.
+    played.timing.join.clear();
     for queue in &mut played.queues {
         if queue.work.hand_out == HandOut::Pull {
             queue.work.hand_out = HandOut::Push;

@@ -110,6 +110,10 @@ impl State {
             }
             EventBody::ConversationResolved { freed, .. }
             | EventBody::ConversationMerged { freed, .. } => self.close(at, id, freed.as_ref()),
+            EventBody::ConversationJoined { .. } => {
+                self.talks.take_in(id);
+                self.change(id, |_| {});
+            }
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
             }
@@ -117,6 +121,7 @@ impl State {
                 self.change(id, |open| open.message_version = open.version);
             }
             EventBody::MessageReceived { .. } => {
+                self.talks.go_on(at, id);
                 self.watch_silence(id, None);
                 self.change(id, |open| wait(open, at));
             }
@@ -165,6 +170,7 @@ impl State {
             }
         });
         self.unkeep(id);
+        self.talks.go_on(at, id);
         self.watch_silence(id, Some(at));
         self.send(at, id, (message, channel));
     }
@@ -356,7 +362,7 @@ impl State {
 
     fn open(&mut self, at: Timestamp, id: ConversationId, opened: &Opened) {
         self.remove(id);
-        self.talks.open(id, opened.contact);
+        self.talks.open(at, id, opened);
         self.targets.open(id, opened.policy.clone());
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);

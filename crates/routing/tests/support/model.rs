@@ -260,6 +260,12 @@ impl Model {
                 row.climbed = Some(climbed.on_row(row.climbed.take()));
                 row.kept = None;
             }
+            EventBody::ConversationJoined { channel, thread } => {
+                assert_ne!(row.status, Status::Resolved, "{id} is done");
+                if let Some(thread) = thread {
+                    self.threads.insert((channel.clone(), thread.clone()), id);
+                }
+            }
             EventBody::ConversationKept(kept) => row.kept = Some(kept.clone()),
             EventBody::ConversationUnkept => assert!(row.kept.take().is_some()),
             EventBody::TargetsChanged { targets } => row.targets.clone_from(targets),

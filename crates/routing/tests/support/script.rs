@@ -151,7 +151,6 @@ impl Line {
     fn desk(&self) -> DeskSettings {
         DeskSettings {
             grace_ms: self.option::<i64>("grace_s").map(|seconds| seconds * 1_000),
-            merge_by: self.list("merge_by"),
             ramp_in: self.options.get("ramp").map(|text| {
                 let numbers: Vec<i64> =
                     text.split(':').map(|one| one.parse().expect("a number")).collect();
@@ -210,6 +209,7 @@ impl Script {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: postroom_model::DeskSettings::default(),
+            contacts: postroom_model::ContactSettings::default(),
             answers: vec![],
         };
         let mut script = Self {
@@ -315,7 +315,10 @@ impl Script {
                     settings.timing.queues.entry(id).or_default().calendar = Some(calendar);
                 }
             }
-            "desk" => settings.desk = line.desk(),
+            "desk" => {
+                settings.desk = line.desk();
+                settings.contacts.merge_by = line.list("merge_by");
+            }
             "rule" => settings.rules.push(Rule {
                 when: line.option("when").unwrap_or_default(),
                 queue: line.option("queue"),
@@ -360,6 +363,11 @@ impl Script {
                 let keep_owner = line.options.get("owner").is_some_and(|owner| owner == "keep");
                 let rule = ReopenRule { within_ms: within, keep_owner };
                 settings.timing.reopen.insert(line.id(1), rule);
+            }
+            // Whether what would open a conversation goes on in another: `joins site within=60`.
+            "joins" => {
+                let within: i64 = line.option("within").expect("seconds");
+                settings.timing.join.insert(line.id(1), within * 1_000);
             }
             // A step of a queue's ladder: `ladder support after=60 widen=sales`.
             "ladder" => {

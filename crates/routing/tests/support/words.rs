@@ -114,6 +114,7 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let removed = each(" -", removed);
             format!("tagged{added}{removed}")
         }
+        EventBody::ConversationJoined { .. } => "goes on here".to_owned(),
         EventBody::ConversationKept(kept) => format!("kept for {}", kept.agent),
         EventBody::ConversationUnkept => "for all".to_owned(),
         EventBody::LadderClimbed(climbed) => {
