@@ -253,6 +253,10 @@ pub(crate) struct Staffing {
     /// The time in which they are to be answered, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) within_s: u32,
+    /// How long one takes in queues in which nothing was answered, in seconds; without it no number of
+    /// agents is told for those
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) handling_s: Option<u32>,
     /// Zone of the hours, by its name in the IANA database
     #[arg(long, default_value = "UTC", value_name = "TZ")]
     pub(crate) time_zone: String,

@@ -96,6 +96,7 @@ impl Load {
                 load.presence(agent, AgentStatus::Online);
             }
         }
+        load.time(load.now());
         Some(load)
     }
 
@@ -358,11 +359,12 @@ impl Load {
 
     fn input(&mut self, body: InputBody) -> Input {
         self.count += 1;
-        Input {
-            id: InputId(Uuid::from_u128(u128::from(self.count))),
-            at: Timestamp::from_millis(BEGIN_MS + i64::try_from(self.count).unwrap_or(0)),
-            body,
-        }
+        let id = InputId(Uuid::from_u128(u128::from(self.count)));
+        Input { id, at: self.now(), body }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(BEGIN_MS + i64::try_from(self.count).unwrap_or(0))
     }
 
     /// What time has brought by then, such as steps of ladders.
@@ -457,12 +459,12 @@ mod tests {
 
     #[test]
     fn steps_of_ladders_come_while_decisions_are_taken() {
-        let shape = LoadShape { agents: 20, queues: 5, waiting: 300, ladders: true, seed: 7 };
+        let shape = LoadShape { agents: 20, queues: 5, waiting: 5_000, ladders: true, seed: 7 };
         let mut load = Load::build(shape).unwrap();
         let climbed = |load: &Load| {
             load.state().conversations.values().filter(|open| open.step > 0).count()
         };
-        assert_eq!(climbed(&load), 0);
+        assert_eq!(climbed(&load), 0, "nobody has waited for long");
         load.decide(30_000, &mut || 0);
         assert!(climbed(&load) > 100, "{}", climbed(&load));
     }

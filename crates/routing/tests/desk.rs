@@ -87,7 +87,7 @@ fn others_are_asked_in_the_place_of_those_who_decline() {
         decline bob c1           -> offer declined bob, offered to dan
         resolve boss c2          -> offer withdrawn cem ada, resolved
         # Whoever is asked later has the whole time, and so has who was asked before.
-        msg c3 "hello"           -> opened calls, offered to ada bob
+        msg c3 "hello"           -> opened calls, offered to bob ada
         wait 20                  -> nothing
         decline bob c3           -> offer declined bob, now offered to ada cem
         wait 12                  -> c1 offer expired dan, dan not_responding, c1 offered to cem

@@ -409,7 +409,7 @@ fn what_can_never_be_answered_is_refused_at_its_place() {
         ("contact.name > 4", "a text is compared with a number", "contact.name "),
         ("conversation.follow_up == 1", "true or false is compared with a number", "conversation.follow_up "),
         ("now == message.sent_at", "a time is compared with a text", "now "),
-        ("now * 2 == 4", "what is reckoned with must be a number, and this is a time", "now"),
+        ("now * 2 == 4", "what is reckoned with must be a number, and this is a time", ""),
         ("message.text.getHours() == 1", "is asked of a time, such as `now`", "message.text."),
     ] {
         let errors = compiled(&[when]).expect_err(when);

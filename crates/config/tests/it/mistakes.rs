@@ -102,6 +102,31 @@ const CALENDARS: &[Case] = &[
         "overlap",
         "line 5",
     ),
+    // 2026-12-24 is a Thursday.
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\n\
+         friday = ['05:00-12:00']\n[calendars.overrides]\n2026-12-24 = ['22:00-06:00']",
+        (7, 15),
+        "calendars[0].overrides.2026-12-24[0]",
+        "overlap with calendars[0].hours.friday[0], over midnight",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\n\
+         wednesday = ['22:00-06:00']\n[calendars.overrides]\n2026-12-24 = ['05:00-12:00']",
+        (7, 15),
+        "calendars[0].overrides.2026-12-24[0]",
+        "overlap with calendars[0].hours.wednesday[0], over midnight",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.overrides]\n\
+         12-31 = ['22:00-06:00']\n01-01 = ['05:00-12:00']",
+        (5, 10),
+        "calendars[0].overrides.12-31[0]",
+        "overlap with calendars[0].overrides.01-01[0], over midnight",
+        "line 6",
+    ),
     case(
         "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\noverrides = ['12-24']",
         (4, 13),

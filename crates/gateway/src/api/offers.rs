@@ -10,7 +10,7 @@ use postroom_model::{
 use postroom_records::{Key, Row};
 
 use super::PageOf;
-use super::outcomes::{CommandStatus, Nothing, as_it_is, asked};
+use super::outcomes::{CommandStatus, Nothing, allowed, as_it_is, asked};
 use crate::auth::Caller;
 use crate::body::{Payload, Segments};
 use crate::gateway::App;
@@ -114,7 +114,7 @@ async fn answer(
         };
         return Err(over(owner.as_deref()));
     };
-    match asked(app, caller, id, action(about, offer), async { Ok(()) }).await? {
+    match asked(app, caller, id, action(about, offer), allowed()).await? {
         Err(response) => Ok(response),
         Ok(_) => as_it_is(app, about).await,
     }

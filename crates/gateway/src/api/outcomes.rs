@@ -123,6 +123,11 @@ pub(crate) async fn asked(
     carried_out(id.0, settled)
 }
 
+/// Of changes that need nothing beside a caller who may ask for them.
+pub(crate) async fn allowed() -> Result<(), Problem> {
+    Ok(())
+}
+
 /// The conversation as it is now, after a change.
 pub(crate) async fn as_it_is(app: &App, id: ConversationId) -> Result<Response, Problem> {
     let now = reach::load(app, id).await?.ok_or_else(Problem::conversation_not_found)?;

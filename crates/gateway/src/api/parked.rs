@@ -9,7 +9,7 @@ use postroom_records::{Key, Parked, Row};
 use serde::Deserialize;
 
 use super::PageOf;
-use super::outcomes::{CommandStatus, Nothing, asked};
+use super::outcomes::{CommandStatus, Nothing, allowed, asked};
 use crate::auth::Caller;
 use crate::body::{Params, Payload, Segments, page_limit};
 use crate::gateway::App;
@@ -115,7 +115,7 @@ async fn settle(
     action: Action,
 ) -> Result<Response, Problem> {
     let id = command_id(app, caller, headers)?;
-    Ok(match asked(app, caller, id, action, async { Ok(()) }).await? {
+    Ok(match asked(app, caller, id, action, allowed()).await? {
         Err(response) => response,
         Ok(outcome) => Json(CommandStatus::of(id.0, Settled::Done(outcome))).into_response(),
     })

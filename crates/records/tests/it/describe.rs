@@ -95,6 +95,7 @@ fn of_conversations() -> Vec<EventBody> {
             queues: vec![queue("billing")],
             notified: vec![agent("ada")],
             skipped: true,
+            skips: vec![],
         })),
         EventBody::TargetsChanged { targets: vec![target()] },
         EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },

@@ -41,6 +41,7 @@ pub(crate) fn climb(state: &State, id: ConversationId, now: Timestamp) -> Vec<Ev
             queues: reach.queues.clone(),
             notified: step.notify.clone(),
             skipped,
+            skips: vec![],
         };
         events.push(Event::on(id, EventBody::LadderClimbed(Box::new(climbed))));
         if let Some(to) = &step.queue {
