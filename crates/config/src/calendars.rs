@@ -13,7 +13,7 @@ use postroom_model::{CalendarId, CalendarSettings, OpenHours, SpecialDay};
 use serde_json::{Map, Value};
 
 use crate::checks::Complaint;
-use crate::ical::{self, ICAL_BYTES_MAX};
+use crate::ical::{self, ICAL_BYTES_MAX, IcalMistake};
 use crate::names::nearest;
 use crate::reader::{Reader, Table};
 use crate::routes::{Seen, own_id};
@@ -237,13 +237,21 @@ fn days_of_files(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
     let mut days = Vec::new();
     for (path, name) in reader.texts(table, "holiday_files") {
         seen.once(reader, &path, &name, "file");
-        let read = ical_text(&reader.source.folder().join(&name)).and_then(|text| {
-            ical::holidays(&text)
-                .map_err(|mistake| format!("line {} of {name}: {}", mistake.line, mistake.message))
-        });
-        match read {
+        let text = match ical_text(&reader.source.folder().join(&name)) {
+            Ok(text) => text,
+            Err(message) => {
+                reader.mistake(&path, message, None);
+                continue;
+            }
+        };
+        match ical::holidays(&text) {
             Ok(more) => days.extend(more),
-            Err(message) => reader.mistake(&path, message, None),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    let IcalMistake { line, column, message } = mistake;
+                    reader.mistake(&path, format!("{name}:{line}:{column}: {message}"), None);
+                }
+            }
         }
     }
     days

@@ -12,6 +12,7 @@ mod facts;
 mod opening;
 mod patterns;
 mod told;
+mod trial;
 mod vocabulary;
 
 use std::collections::BTreeMap;
@@ -159,9 +160,12 @@ impl Rules {
             errors.push(RuleError { index: RULES_MAX, message, offset: None, unknown: None });
         }
         let calendars = Calendars::of(settings);
+        let channels: Vec<&str> = settings.channels.iter().map(|one| one.id.as_str()).collect();
+        let queues: Vec<&str> = settings.queues.iter().map(|one| one.id.as_str()).collect();
+        let asked = check::Asked { calendars: &calendars, channels: &channels, queues: &queues };
         let mut patterns = Patterns::default();
         for (index, rule) in settings.rules.iter().enumerate() {
-            match check::compile(&env, rule, &calendars, &mut patterns) {
+            match check::compile(&env, rule, asked, &mut patterns) {
                 Ok(program) => compiled.push((rule.clone(), program)),
                 Err(wrong) => errors.push(RuleError::new(index, wrong)),
             }

@@ -155,7 +155,7 @@ fn expression_sees_who_writes_what_went_before_and_the_time() {
         conversations: 4,
         merged_into: None,
     };
-    let (queue, tags) = ("billing".parse().unwrap(), ["money".to_owned()]);
+    let (queue, tags) = ("support".parse().unwrap(), ["money".to_owned()]);
     let earlier = Earlier {
         status: Status::Resolved,
         queue: Some(&queue),
@@ -174,7 +174,7 @@ fn expression_sees_who_writes_what_went_before_and_the_time() {
         ("!contact.known && contact.conversations + contact.open == 0", false, true),
         ("contact.name == '' && contact.addresses == []", false, true),
         ("conversation.follow_up && conversation.status == 'resolved'", true, false),
-        ("conversation.queue == 'billing' && 'money' in conversation.tags", true, false),
+        ("conversation.queue == 'support' && 'money' in conversation.tags", true, false),
         ("conversation.priority > 0 && conversation.assignee == ''", true, false),
         ("conversation.age_s == 7200 && conversation.quiet_s == 60", true, false),
         ("conversation.status == '' && conversation.age_s == 0", false, true),
@@ -325,6 +325,8 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
         ("contact.knwon", "knwon", "contact.", "known"),
         ("conversation.quue == 'support'", "quue", "conversation.", "queue"),
         ("conversatoin.follow_up", "conversatoin", "", "conversation"),
+        ("conversation.status == 'done'", "done", "conversation.status == '", "resolved"),
+        ("conversation.queue == 'suport'", "suport", "conversation.queue == '", "support"),
         ("now.getHour() > 8", "getHour", "now.", "getHours"),
         (
             "now.getHours('Europe/Berln') > 8",
@@ -342,6 +344,22 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
         ("message.to.any(one, true)", "any", "message.to.", "exists"),
         ("sise(message.to) > 0", "sise", "", "size"),
         ("strings.qoute('a') == ''", "strings.qoute", "", "strings.quote"),
+        ("channel.id == 'sitte'", "sitte", "channel.id == '", "site"),
+        ("'emial' == message.kind", "emial", "'", "email"),
+        ("message.kind in ['email', 'teext']", "teext", "message.kind in ['email', '", "text"),
+        (
+            "message.automation.class != 'out_of_ofice'",
+            "out_of_ofice",
+            "message.automation.class != '",
+            "out_of_office",
+        ),
+        ("channel.kind == 'webhok'", "webhok", "channel.kind == '", "webhook"),
+        (
+            "timestamp(message.sent_at).getHours('Europe/Berln') > 8",
+            "Europe/Berln",
+            "timestamp(message.sent_at).getHours('",
+            "Europe/Berlin",
+        ),
     ] {
         let errors = compiled(&[when]).expect_err(when);
         assert_eq!(errors[0].offset, Some(before.len()), "{when}");
@@ -412,15 +430,74 @@ fn what_can_never_be_answered_is_refused_at_its_place() {
         ("now * 2 == 4", "what is reckoned with must be a number, and this is a time", ""),
         ("message.text.getHours() == 1", "is asked of a time, such as `now`", "message.text."),
     ] {
-        let errors = compiled(&[when]).expect_err(when);
-        assert!(errors[0].message.contains(why), "{when}: {}", errors[0].message);
-        assert_eq!(errors[0].offset, Some(before.len()), "{when}: {}", errors[0].message);
-        assert_eq!(errors[0].unknown, None, "{when}");
+        assert_refused(when, why, before);
     }
 }
 
-/// Compiling this takes a thousand times as long as asking it of three letters, so a rule that
-/// compiled it for each message could not be that quick.
+#[test]
+fn values_of_two_kinds_and_times_that_are_none_are_refused_at_their_place() {
+    for (when, why, before) in [
+        (
+            "message.text == '' ? 'a' : true",
+            "? gives a text or true or false, and both must be the same",
+            "message.text == '' ",
+        ),
+        ("message.text + 5 == ''", "a text and a number make no sum", "message.text "),
+        (
+            "size(message.to) + message.subject == 2",
+            "a number and a text make no sum",
+            "size(message.to) ",
+        ),
+        ("message.text in [1, 2]", "a text is looked for where each is a number", "message.text "),
+        (
+            "timestamp('2026-13-01T00:00:00Z') < timestamp(message.sent_at)",
+            "this is no time",
+            "timestamp('",
+        ),
+        ("duration('1 hour') > duration('5m')", "this is no duration", "duration('"),
+        (
+            "timestamp(message.sent_at) - 5 == timestamp('2026-01-01T00:00:00Z')",
+            "what is reckoned with must be a number, and this is a time",
+            "timestamp",
+        ),
+        (
+            "timestamp(message.sent_at) > message.text",
+            "a time is compared with a text",
+            "timestamp(message.sent_at) ",
+        ),
+    ] {
+        assert_refused(when, why, before);
+    }
+}
+
+/// The expression, what is said of it, and what stands before the place.
+fn assert_refused(when: &str, why: &str, before: &str) {
+    let Err(errors) = compiled(&[when]) else { panic!("{when} is taken") };
+    assert!(errors[0].message.contains(why), "{when}: {}", errors[0].message);
+    assert_eq!(errors[0].offset, Some(before.len()), "{when}: {}", errors[0].message);
+    assert_eq!(errors[0].unknown, None, "{when}");
+}
+
+#[test]
+fn what_can_be_answered_is_taken_as_it_is() {
+    let mut message = message();
+    message.sent_at = Some(Timestamp::from_millis(1_767_323_045_000));
+    for when in [
+        "message.text + '!' != '' && [message.text] + ['b'] != []",
+        "message.kind == '' || message.kind in ['email', 'text'] || message.kind != 'call'",
+        "(message.subject == '' ? message.text : message.kind) != 'x'",
+        "timestamp(message.sent_at) + duration('1h') > timestamp(message.sent_at)",
+        "timestamp(message.sent_at) - duration('1h') < timestamp(message.sent_at)",
+        "timestamp(message.sent_at) - timestamp('2020-01-01T00:00:00Z') > duration('24h')",
+        "duration('1h') - duration('5m') < duration('1h')",
+        "timestamp(message.sent_at).getHours('+02:00') >= 0",
+        "timestamp(message.sent_at).getDayOfWeek('Asia/Shanghai') >= 0",
+        "size(message.to) + 1 - 1 == size(message.to)",
+    ] {
+        assert_eq!(matches(when, &message), Ok(true), "{when}");
+    }
+}
+
 #[test]
 fn regular_expression_is_compiled_with_the_rules_and_not_for_each_message() {
     let when = r#"message.subject.matches("^(\\p{L}{1,8}|\\p{N}{1,8})$")"#;

@@ -656,7 +656,7 @@ fn holidays_of_a_file_are_days_of_the_calendar_and_its_mistakes_have_their_line(
     let diagnostics = desk.load().unwrap_err();
     let [item] = diagnostics.items() else { panic!("{diagnostics}") };
     assert_eq!(item.key, "calendars[0].holiday_files[0]");
-    assert_eq!(item.message, "line 6 of days.ics: there is no such day");
+    assert_eq!(item.message, "days.ics:6:20: there is no such day");
 }
 
 #[test]
