@@ -90,7 +90,7 @@ fn others_are_asked_in_the_place_of_those_who_decline() {
         msg c3 "hello"           -> opened calls, offered to bob ada
         wait 20                  -> nothing
         decline bob c3           -> offer declined bob, now offered to ada cem
-        wait 12                  -> c1 offer expired dan, dan not_responding, c1 offered to cem
+        wait 12                  -> c1 offer expired dan, dan not_responding
         accept cem c3            -> offer accepted ada cem, accepted by cem
         "#,
     );

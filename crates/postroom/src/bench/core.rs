@@ -2,7 +2,8 @@
 //! agent who comes online while many wait, and what rules cost.
 
 use postroom_model::{
-    ChannelId, ChannelKind, ChannelSettings, Message, Rule, Settings, Timestamp, WorkspaceId,
+    ChannelId, ChannelKind, ChannelSettings, Message, QueueId, QueueSettings, Rule, Settings,
+    Timestamp, WorkspaceId,
 };
 use postroom_routing::load::{DecideLoad, Load, LoadShape};
 use postroom_routing::{RuleFacts, Rules};
@@ -25,6 +26,9 @@ const RULES: usize = 20;
 const RULE_ROUNDS: u32 = 2_000;
 const TEN_ROUNDS: u32 = 5_000;
 const THOUSAND_ROUNDS: u32 = 50;
+
+/// A queue that a rule asks about.
+const QUEUE: &str = "billing";
 
 /// What operators write, of every kind; none of it is true of the message.
 const TEN_RULES: [&str; 10] = [
@@ -104,6 +108,7 @@ fn ns_per_rule(payload_bytes: usize) -> Result<f64, Failure> {
 /// Nanoseconds in which all of these are tried on a message.
 fn ns_for(whens: &[String], payload_bytes: usize, rounds: u32) -> Result<f64, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("no rules: {error}"));
+    let queue = QueueId::new(QUEUE).map_err(|error| failed(&error))?;
     let channel = ChannelSettings {
         id: ChannelId::new("site").map_err(|error| failed(&error))?,
         kind: ChannelKind::Webhook,
@@ -116,7 +121,7 @@ fn ns_for(whens: &[String], payload_bytes: usize, rounds: u32) -> Result<f64, Fa
         workspace: WorkspaceId::main(),
         timing: postroom_model::Timing::default(),
         channels: vec![channel.clone()],
-        queues: vec![],
+        queues: vec![QueueSettings::new(queue, QUEUE)],
         rules: whens.iter().map(|when| Rule { when: when.clone(), ..Rule::default() }).collect(),
         agents: vec![],
         costs: Settings::default_costs(),
