@@ -151,6 +151,7 @@ fn timing() -> Timing {
     let of_queue = QueueTiming { targets: Some(usual), ladder, ..QueueTiming::default() };
     Timing {
         reopen: BTreeMap::new(),
+        join: BTreeMap::new(),
         policies: vec![policy],
         queues: BTreeMap::from([(queue("support"), of_queue)]),
     }
