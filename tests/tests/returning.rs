@@ -41,7 +41,8 @@ async fn customer_who_returns_waits_for_the_last_agent_and_explain_says_so() {
     let server = house.serve().await;
     let client = server.client();
     let admin = house.token("admin", None).await;
-    let (ada, bob) = (house.token("agent", Some("ada")).await, house.token("agent", Some("bob")).await);
+    let (ada, bob) =
+        (house.token("agent", Some("ada")).await, house.token("agent", Some("bob")).await);
     let customer = json!({ "id": "7", "name": "Carla" });
     sets(&client, &ada, "online").await;
     let first = writes(&client, &customer, "t1", "m1", "hello").await;
@@ -75,7 +76,8 @@ async fn what_is_done_is_opened_again_with_its_owner_or_another_is_opened() {
     let server = house.serve().await;
     let client = server.client();
     let admin = house.token("admin", None).await;
-    let (ada, bob) = (house.token("agent", Some("ada")).await, house.token("agent", Some("bob")).await);
+    let (ada, bob) =
+        (house.token("agent", Some("ada")).await, house.token("agent", Some("bob")).await);
     sets(&client, &ada, "online").await;
     let first = client.says("t1", "m1", "hello").await;
     let first = client.routed(&first, &admin).await;
@@ -139,7 +141,8 @@ async fn conversations_and_contacts_become_one_by_rule() {
     let (_, merged) = stream.next_of("contact.merged").await;
     let ids = [&merged["details"]["contact"], &merged["details"]["into"]];
     assert!(ids.contains(&&first["contact"]) && ids.contains(&&other["contact"]), "{merged}");
-    let contacts = ["contact", "into"].map(|key| merged["details"][key].as_str().unwrap().to_owned());
+    let contacts =
+        ["contact", "into"].map(|key| merged["details"][key].as_str().unwrap().to_owned());
     for id in contacts {
         let contact = client.get(&format!("/v1/contacts/{id}"), &admin).await.json();
         assert_eq!(contact["conversations"], 2, "{contact}");

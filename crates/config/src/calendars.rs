@@ -54,7 +54,8 @@ pub(crate) fn calendars(
         apart_over_midnight(reader, &placed, &own);
         let hours = |placed: Vec<Placed>| placed.into_iter().map(|(_, hours)| hours).collect();
         let week = placed.map(hours);
-        let special = own.into_iter().map(|(day, placed)| SpecialDay { open: hours(placed), ..day });
+        let special =
+            own.into_iter().map(|(day, placed)| SpecialDay { open: hours(placed), ..day });
         let special = special.collect();
         if let Some(id) = id {
             // Told above; with it, rules that name the calendar are not told as well.

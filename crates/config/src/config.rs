@@ -8,8 +8,7 @@ use std::sync::Arc;
 use postroom_model::digest::Digest;
 use postroom_model::{
     AgentSettings, AnswerSettings, CalendarSettings, ChannelKind, ChannelSettings, ContactSettings,
-    DeskSettings,
-    QueueSettings, Rule, Settings, Timing, WorkspaceId,
+    DeskSettings, QueueSettings, Rule, Settings, Timing, WorkspaceId,
 };
 use serde_json::{Value, json};
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use postroom_model::limits::{LADDER_STEPS_MAX, PRIORITY_MAX};
-use postroom_model::{
-    AgentId, AgentSettings, CalendarSettings, LadderClock, LadderStep, QueueId,
-};
+use postroom_model::{AgentId, AgentSettings, CalendarSettings, LadderClock, LadderStep, QueueId};
 use serde_json::Value;
 
 use crate::durations::duration;

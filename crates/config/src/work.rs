@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use postroom_model::{
-    AgentChoice, AgentSettings, AgentStatus, ChannelKind, DeskSettings, HandOut,
-    IdleShare, OfflineAction, QueueOrder, QueueWork, RampIn, Rule, StatusId, StatusSettings,
+    AgentChoice, AgentSettings, AgentStatus, ChannelKind, DeskSettings, HandOut, IdleShare,
+    OfflineAction, QueueOrder, QueueWork, RampIn, Rule, StatusId, StatusSettings,
 };
 use serde_json::{Map, Value};
 

@@ -10,7 +10,8 @@ use postroom_access::AccessStore;
 use postroom_bus::{Blobs, Inlet, Intake, Ledger};
 use postroom_channel::Adapter;
 use postroom_model::{
-    AgentId, ChannelId, Clock, Conversation, IdSource, Presence, Random, Settings, Timestamp, WorkspaceId,
+    AgentId, ChannelId, Clock, Conversation, IdSource, Presence, Random, Settings, Timestamp,
+    WorkspaceId,
 };
 use postroom_records::Records;
 use prometheus_client::registry::Registry;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, ChannelId, Climbed, ContactId, ConversationId, Declined, Kept, Offered, Party, PolicyId,
-    QueueId, Reason, RuleTrace, Target, Timestamp,
+    AgentId, ChannelId, Climbed, ContactId, ConversationId, Declined, Kept, Offered, Party,
+    PolicyId, QueueId, Reason, RuleTrace, Target, Timestamp,
 };
 
 #[derive(

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use postroom_model::{
-    AgentId, AgentStatus, ChannelKind, Conversation, Presence, Settings,
-};
+use postroom_model::{AgentId, AgentStatus, ChannelKind, Conversation, Presence, Settings};
 
 use crate::{ConversationQuery, Key, Records, RecordsError, Row, View};
 

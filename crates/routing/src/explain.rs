@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, Climbed, Conversation, Declined, HandOut, Kept, LadderClock, Offered,
-    PassedOver, PassedOverCause, Pause, PauseCause, Presence, QueueId, Reason, RuleTrace, Settings, Status,
-    Timestamp,
+    AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, Climbed, Conversation, Declined,
+    HandOut, Kept, LadderClock, Offered, PassedOver, PassedOverCause, Pause, PauseCause, Presence,
+    QueueId, Reason, RuleTrace, Settings, Status, Timestamp,
 };
 use serde::Serialize;
 

@@ -461,9 +461,8 @@ mod tests {
     fn steps_of_ladders_come_while_decisions_are_taken() {
         let shape = LoadShape { agents: 20, queues: 5, waiting: 5_000, ladders: true, seed: 7 };
         let mut load = Load::build(shape).unwrap();
-        let climbed = |load: &Load| {
-            load.state().conversations.values().filter(|open| open.step > 0).count()
-        };
+        let climbed =
+            |load: &Load| load.state().conversations.values().filter(|open| open.step > 0).count();
         assert_eq!(climbed(&load), 0, "nobody has waited for long");
         load.decide(30_000, &mut || 0);
         assert!(climbed(&load) > 100, "{}", climbed(&load));

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     Actor, AgentChoice, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed,
-    Conversation, ConversationId, Declined, HandOut, Kept, Offered, PassedOver, PassedOverCause, Pause, PauseCause,
-    Presence, QueueSettings, Reason, Rule, RuleTrace, Settings, Status, Timestamp, WorkspaceId,
+    Conversation, ConversationId, Declined, HandOut, Kept, Offered, PassedOver, PassedOverCause,
+    Pause, PauseCause, Presence, QueueSettings, Reason, Rule, RuleTrace, Settings, Status,
+    Timestamp, WorkspaceId,
 };
 use postroom_routing::{Desk, Explanation, explain};
 use uuid::Uuid;

@@ -11,11 +11,11 @@ mod support {
 use postroom_model::{
     Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, AnswerOn, AnswerSettings,
     CalendarSettings, ChannelId, ChannelKind, ChannelSettings, Command, CommandId, ContactId,
-    ContactSettings, ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare, Inbound,
-    InboundReceipt, Input, InputBody, LadderClock, LadderStep, Message, MessageId, NoteId, OfferId,
-    OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings, QueueTiming,
-    QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule, SendResult,
-    Settings, TargetPolicy, Timing, WorkspaceId,
+    ContactSettings, ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare,
+    Inbound, InboundReceipt, Input, InputBody, LadderClock, LadderStep, Message, MessageId, NoteId,
+    OfferId, OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings,
+    QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule,
+    SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;

@@ -129,7 +129,11 @@ fn expression_sees_the_message_and_its_channel() {
 }
 
 /// Whether the expression matches for this contact and after this conversation.
-fn told(when: &str, contact: Option<&Contact>, earlier: Option<Earlier<'_>>) -> Result<bool, String> {
+fn told(
+    when: &str,
+    contact: Option<&Contact>,
+    earlier: Option<Earlier<'_>>,
+) -> Result<bool, String> {
     let rules = compiled(&[when]).map_err(|errors| errors[0].to_string())?;
     let (message, channel) = (message(), channel());
     // A Monday, 23:30 in Berlin.
@@ -148,7 +152,9 @@ fn expression_sees_who_writes_what_went_before_and_the_time() {
     let contact = Contact {
         id: ContactId(Uuid::nil()),
         name: Some("Ann".to_owned()),
-        addresses: ["mailto:ann@example.com", "tel:+1", "tel:+2"].map(|one| one.parse().unwrap()).into(),
+        addresses: ["mailto:ann@example.com", "tel:+1", "tel:+2"]
+            .map(|one| one.parse().unwrap())
+            .into(),
         dead: vec![],
         created_at: Timestamp::EPOCH,
         last_agent: Some("ada".parse().unwrap()),
@@ -328,12 +334,7 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
         ("conversation.status == 'done'", "done", "conversation.status == '", "resolved"),
         ("conversation.queue == 'suport'", "suport", "conversation.queue == '", "support"),
         ("now.getHour() > 8", "getHour", "now.", "getHours"),
-        (
-            "now.getHours('Europe/Berln') > 8",
-            "Europe/Berln",
-            "now.getHours('",
-            "Europe/Berlin",
-        ),
+        ("now.getHours('Europe/Berln') > 8", "Europe/Berln", "now.getHours('", "Europe/Berlin"),
         ("message.text.contain('x')", "contain", "message.text.", "contains"),
         (
             "message.text.contains('x') || message.text.lower() == ''",
@@ -423,9 +424,17 @@ fn what_can_never_be_answered_is_refused_at_its_place() {
         ),
         ("message.text - 1 == 0", "what is reckoned with must be a number", "message"),
         ("message.text == '' ? 1 : 2", "a rule must be true or false", "message.text == '' "),
-        ("contact.conversations == '4'", "a number is compared with a text", "contact.conversations "),
+        (
+            "contact.conversations == '4'",
+            "a number is compared with a text",
+            "contact.conversations ",
+        ),
         ("contact.name > 4", "a text is compared with a number", "contact.name "),
-        ("conversation.follow_up == 1", "true or false is compared with a number", "conversation.follow_up "),
+        (
+            "conversation.follow_up == 1",
+            "true or false is compared with a number",
+            "conversation.follow_up ",
+        ),
         ("now == message.sent_at", "a time is compared with a text", "now "),
         ("now * 2 == 4", "what is reckoned with must be a number, and this is a time", ""),
         ("message.text.getHours() == 1", "is asked of a time, such as `now`", "message.text."),

@@ -54,10 +54,7 @@ impl CommandStatus {
 }
 
 /// Carried out: go on. Refused: a problem. Not decided or set aside: 202, with the id to ask by.
-fn carried_out(
-    id: CommandId,
-    settled: Settled,
-) -> Result<Result<Outcome, Response>, Problem> {
+fn carried_out(id: CommandId, settled: Settled) -> Result<Result<Outcome, Response>, Problem> {
     match settled {
         Settled::Done(outcome) => match outcome.kind {
             OutcomeKind::Routed | OutcomeKind::Duplicate => Ok(Ok(outcome)),

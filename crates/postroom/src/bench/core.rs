@@ -92,7 +92,13 @@ fn come_online(load: &mut Load, shape: LoadShape) -> Online {
     let mut took: Vec<u64> = took.collect();
     took.sort_unstable();
     let at = |percent| rounded(percentile_ms(&took, percent));
-    Online { agents: shape.agents, waiting: shape.waiting, p50_ms: at(50), p99_ms: at(99), max_ms: at(100) }
+    Online {
+        agents: shape.agents,
+        waiting: shape.waiting,
+        p50_ms: at(50),
+        p99_ms: at(99),
+        max_ms: at(100),
+    }
 }
 
 fn nowhere(number: usize) -> String {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentChoice, AgentId, AgentStatus, ConversationId, Event, EventBody, HandOut, OfflineAction, Reason,
-    Role, StatusId,
+    Actor, AgentChoice, AgentId, AgentStatus, ConversationId, Event, EventBody, HandOut,
+    OfflineAction, Reason, Role, StatusId,
 };
 
 use super::Decision;

@@ -1,8 +1,8 @@
 //! Customers who come back: whether what is done is opened again, and for whom it is kept for a while.
 
 use postroom_model::{
-    AgentId, AgentStatus, ContactId, Conversation, ConversationId, Event, EventBody, HandOut, Kept, Opened,
-    Reason, ReopenRule, Timestamp,
+    AgentId, AgentStatus, ContactId, Conversation, ConversationId, Event, EventBody, HandOut, Kept,
+    Opened, Reason, ReopenRule, Timestamp,
 };
 
 use super::Lookups;

@@ -30,9 +30,8 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn of(env: &Arc<Env>, rules: &[(Rule, Program)]) -> Self {
-        let names = |root: &str| {
-            rules.iter().any(|(_, program)| program.references().has_variable(root))
-        };
+        let names =
+            |root: &str| rules.iter().any(|(_, program)| program.references().has_variable(root));
         let fields = |root: &str, record: Record| {
             let names = record.fields().iter().map(|(name, _)| *name);
             let asked = |name: &&str| {

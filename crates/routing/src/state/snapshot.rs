@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ConversationId, MessageId, Pause, QueueId, Settings, Status, StatusId, Timestamp,
+    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ConversationId, MessageId, Pause,
+    QueueId, Settings, Status, StatusId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 

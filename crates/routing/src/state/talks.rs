@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{
-    ChannelId, ContactId, ConversationId, Opened, Rule, Settings, Timestamp,
-};
+use postroom_model::{ChannelId, ContactId, ConversationId, Opened, Rule, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default)]

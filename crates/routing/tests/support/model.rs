@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, Contact, ContactId, Conversation,
-    ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message, MessageId,
-    OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, Reason, ReceiptStatus,
-    SendResult, Settings, Status, TargetState, Timestamp,
+    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, Contact, ContactId,
+    Conversation, ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message,
+    MessageId, OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, Reason,
+    ReceiptStatus, SendResult, Settings, Status, TargetState, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -188,7 +188,8 @@ impl Model {
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
             EventBody::ConversationTransferred { queue, reached, reason } => {
-                let ladder = row.climbed.take().filter(|_| matches!(reason, Reason::Escalated { .. }));
+                let ladder =
+                    row.climbed.take().filter(|_| matches!(reason, Reason::Escalated { .. }));
                 let before = ladder.map(|climbed| climbed.queues).unwrap_or_default();
                 for one in before.iter().filter(|one| *one != queue) {
                     assert!(reached.contains(one), "a ladder is monotone: {one} is lost");
@@ -344,7 +345,10 @@ impl Model {
             EventBody::OfferExtended(made) => {
                 let offer = row.offer.as_mut().expect("an offer");
                 assert_eq!((offer.offer, row.cost), (made.offer, made.cost));
-                assert!(offer.agents.iter().all(|agent| made.agents.contains(agent)), "all of them");
+                assert!(
+                    offer.agents.iter().all(|agent| made.agents.contains(agent)),
+                    "all of them"
+                );
                 for agent in made.agents.iter().filter(|agent| !offer.agents.contains(agent)) {
                     let agent = self.agents.entry(agent.clone()).or_default();
                     agent.asked.insert(id, made.cost);

@@ -5,12 +5,14 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, Bodies, ChannelKind, ChannelSettings,
-    Contact, ContactId, Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut,
-    Input, InputBody, InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork,
-    Reason, Settings, Status, Target, TargetState, Timestamp, Transition,
+    Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, Bodies, ChannelKind,
+    ChannelSettings, Contact, ContactId, Conversation, ConversationId, DeliveryInput, Event,
+    EventBody, HandOut, Input, InputBody, InputId, Message, MessageId, Position, QueueId,
+    QueueOrder, QueueWork, Reason, Settings, Status, Target, TargetState, Timestamp, Transition,
 };
-use postroom_routing::{Earlier, Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
+use postroom_routing::{
+    Earlier, Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due,
+};
 use uuid::Uuid;
 
 use super::model::Model;
