@@ -78,6 +78,10 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             let key = Key::Thread(channel.clone(), thread.clone());
             put(key, Some(Row::Thread(*into)));
         }
+        (EventBody::ConversationJoined { channel, thread: Some(thread) }, Some(id)) => {
+            let key = Key::Thread(channel.clone(), thread.clone());
+            put(key, Some(Row::Thread(id)));
+        }
         (EventBody::MessageReceived { mail: Some(mail), .. }, Some(id)) => {
             let key = Key::Thread(mail.channel.clone(), mail.key.clone());
             put(key, Some(Row::Thread(id)));
@@ -160,6 +164,11 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
         | EventBody::AddressDied { contact, .. }
         | EventBody::AddressRevived { contact, .. }
         | EventBody::ContactServed { contact, .. } => visit(Key::Contact(*contact)),
+        EventBody::ConversationOpened(opened) => {
+            if let Some(contact) = opened.contact {
+                visit(Key::Contact(contact));
+            }
+        }
         EventBody::ContactMerged { contact, into, .. } => {
             visit(Key::Contact(*contact));
             visit(Key::Contact(*into));
@@ -194,7 +203,7 @@ fn agent_of(event: &Event) -> Option<&AgentId> {
 /// The agents who are asked, or no longer asked, whether they take a conversation.
 fn asked(event: &Event) -> &[AgentId] {
     match &event.body {
-        EventBody::OfferMade(made) => &made.agents,
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => &made.agents,
         EventBody::OfferClosed(closed) => &closed.agents,
         _ => &[],
     }
@@ -248,10 +257,15 @@ fn contact(id: ContactId, row: &mut Option<Row>, event: &Event) -> Effect {
             row.merged_into = Some(*into);
             row.addresses.clear();
             row.dead.clear();
+            row.conversations = 0;
         }
-        EventBody::ContactMerged { name, addresses, last_agent, .. } => {
+        EventBody::ContactMerged { name, addresses, last_agent, conversations, .. } => {
             gather(row, name.as_deref(), addresses);
             row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
+            row.conversations = row.conversations.saturating_add(*conversations);
+        }
+        EventBody::ConversationOpened(_) => {
+            row.conversations = row.conversations.saturating_add(1);
         }
         EventBody::ContactUpdated { name, addresses, .. } => {
             gather(row, name.as_deref(), addresses);
@@ -294,6 +308,7 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             reason: None,
             pause: None,
             offers: Vec::new(),
+            over: Vec::new(),
         })
     });
     let Row::Presence(presence) = row else {
@@ -322,7 +337,10 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             presence.load = presence.load.saturating_add(u32::from(*cost));
             return Effect::Changed;
         }
-        EventBody::OfferMade(made) => {
+        EventBody::OfferExtended(made) if presence.extend_offer(made.offer, made.expires_at) => {
+            return Effect::Changed;
+        }
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
             presence.idle_since = at;
             presence.offers.extend(fact.event.conversation.map(|id| Offer {
                 id: made.offer,
@@ -336,7 +354,9 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             return Effect::Changed;
         }
         EventBody::OfferClosed(closed) => {
-            presence.offers.retain(|offer| offer.id != closed.offer);
+            if let Some(conversation) = fact.event.conversation {
+                presence.close_offer(closed.offer, conversation);
+            }
             return Effect::Changed;
         }
         EventBody::ConversationAssigned { cost, .. } => {

@@ -10,7 +10,7 @@ use postroom_model::{
     Input, InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message, aside_key};
+use postroom_routing::{DUE_MAX, Lookups, State, as_message, aside_key};
 
 use crate::RouterError;
 
@@ -229,7 +229,6 @@ fn end_of_contact(mut id: ContactId, sheet: &Sheet) -> ContactId {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) addresses: Vec<(Address, Option<ContactId>)>,
-    pub(crate) routed: Option<Routed>,
     /// The contacts of all addresses but the first that is known.
     others: Vec<Contact>,
     /// The call that the input tells of, as a message.
@@ -251,7 +250,7 @@ impl Found {
             None => Vec::new(),
         };
         let others = others_of(&addresses, sheet);
-        Self { addresses, routed: None, others, called }
+        Self { addresses, others, called }
     }
 
     /// What came in, a call as a message.
@@ -303,14 +302,16 @@ fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
     }
 }
 
-/// Whether the message may open a conversation, so that the rules are to be asked. A mail may open one
-/// whatever it claims, and of a call the rules say too whether it joins another conversation.
-pub(crate) fn may_open(inbound: &Inbound, sheet: &Sheet) -> bool {
+/// Whether the message may open a conversation, so that the rules are to be asked: its thread is new, or
+/// what it leads to is done. A mail may open one whatever it claims, and of a call the rules say too
+/// whether it joins another conversation.
+pub(crate) fn may_open(inbound: &Inbound, state: &State, sheet: &Sheet) -> bool {
     if matches!(inbound.message.kind, MessageKind::Email | MessageKind::Call) {
         return true;
     }
     let thread = inbound.message.thread.as_ref();
-    thread.is_none_or(|thread| sheet.thread(&inbound.channel, thread).is_none())
+    let leads_to = thread.and_then(|thread| sheet.thread(&inbound.channel, thread));
+    leads_to.is_none_or(|id| !state.is_open(end_of_merges(id, sheet)))
 }
 
 /// Puts together what the core asks for.
@@ -319,7 +320,6 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         seen: sheet.seen(input.id).map(|seen| &seen.outcome),
         addresses: &found.addresses,
         others: &found.others,
-        routed: found.routed.as_ref(),
         ..Lookups::default()
     };
     if let Some(inbound) = found.message(input, sheet) {

@@ -5,10 +5,11 @@
 use std::time::{Duration, Instant};
 
 use postroom_model::{
-    Attachment, Automation, AutomationClass, ChannelKind, ChannelSettings, Message, MessageKind,
-    Party, QueueSettings, Rule, Settings, Timestamp, WorkspaceId,
+    Attachment, Automation, AutomationClass, ChannelKind, ChannelSettings, Contact, ContactId,
+    Message, MessageKind, Party, QueueSettings, Rule, Settings, Status, Timestamp, WorkspaceId,
 };
-use postroom_routing::{RuleError, RuleFacts, Rules};
+use postroom_routing::{Earlier, RuleError, RuleFacts, Rules};
+use uuid::Uuid;
 
 fn settings(rules: Vec<Rule>) -> Settings {
     Settings {
@@ -21,6 +22,7 @@ fn settings(rules: Vec<Rule>) -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -38,7 +40,7 @@ fn channel() -> ChannelSettings {
 
 /// A message of this channel, long ago.
 fn facts<'a>(message: &'a Message, channel: &'a ChannelSettings) -> RuleFacts<'a> {
-    RuleFacts { message, channel, at: Timestamp::from_millis(0) }
+    RuleFacts::new(message, channel, Timestamp::from_millis(0))
 }
 
 fn rule(when: &str) -> Rule {
@@ -126,6 +128,85 @@ fn expression_sees_the_message_and_its_channel() {
     }
 }
 
+/// Whether the expression matches for this contact and after this conversation.
+fn told(
+    when: &str,
+    contact: Option<&Contact>,
+    earlier: Option<Earlier<'_>>,
+) -> Result<bool, String> {
+    let rules = compiled(&[when]).map_err(|errors| errors[0].to_string())?;
+    let (message, channel) = (message(), channel());
+    // A Monday, 23:30 in Berlin.
+    let at = Timestamp::from_seconds(1_767_652_200);
+    let open = contact.map_or(0, |_| 2);
+    let facts = RuleFacts { contact, open, earlier, ..RuleFacts::new(&message, &channel, at) };
+    let routed = rules.route(facts);
+    match routed.trace.failed.first() {
+        Some((_, why)) => Err(why.clone()),
+        None => Ok(routed.trace.matched.is_some()),
+    }
+}
+
+#[test]
+fn expression_sees_who_writes_what_went_before_and_the_time() {
+    let contact = Contact {
+        id: ContactId(Uuid::nil()),
+        name: Some("Ann".to_owned()),
+        addresses: ["mailto:ann@example.com", "tel:+1", "tel:+2"]
+            .map(|one| one.parse().unwrap())
+            .into(),
+        dead: vec![],
+        created_at: Timestamp::EPOCH,
+        last_agent: Some("ada".parse().unwrap()),
+        conversations: 4,
+        merged_into: None,
+    };
+    let (queue, tags) = ("support".parse().unwrap(), ["money".to_owned()]);
+    let earlier = Earlier {
+        status: Status::Resolved,
+        queue: Some(&queue),
+        tags: &tags,
+        priority: 5,
+        assignee: None,
+        opened_at: Timestamp::from_seconds(1_767_652_200 - 7_200),
+        last_message_at: Timestamp::from_seconds(1_767_652_200 - 60),
+    };
+    for (when, of_known, of_stranger) in [
+        ("contact.known", true, false),
+        ("contact.name == 'Ann' && contact.last_agent == 'ada'", true, false),
+        ("contact.conversations >= 4 && contact.open == 2", true, false),
+        ("contact.addresses.exists(one, one.endsWith('@example.com'))", true, false),
+        ("'tel' in contact.kinds && size(contact.kinds) == 2", true, false),
+        ("!contact.known && contact.conversations + contact.open == 0", false, true),
+        ("contact.name == '' && contact.addresses == []", false, true),
+        ("conversation.follow_up && conversation.status == 'resolved'", true, false),
+        ("conversation.queue == 'support' && 'money' in conversation.tags", true, false),
+        ("conversation.priority > 0 && conversation.assignee == ''", true, false),
+        ("conversation.age_s == 7200 && conversation.quiet_s == 60", true, false),
+        ("conversation.status == '' && conversation.age_s == 0", false, true),
+        ("now.getHours() == 22 && now.getHours('Europe/Berlin') == 23", true, true),
+        ("now.getDayOfWeek('Europe/Berlin') == 1", true, true),
+        ("now.getDayOfWeek('Asia/Tokyo') == 2", true, true),
+        ("now - timestamp(message.sent_at) > duration('24h')", true, true),
+        ("now > timestamp('2026-01-01T00:00:00Z')", true, true),
+    ] {
+        assert_eq!(told(when, Some(&contact), Some(earlier)), Ok(of_known), "{when}");
+        assert_eq!(told(when, None, None), Ok(of_stranger), "{when}");
+    }
+}
+
+#[test]
+fn what_rules_were_told_is_written_down_as_far_as_they_ask() {
+    let rules = compiled(&["contact.conversations > 3", "now.getHours() > 24"]).unwrap();
+    let (message, channel) = (message(), channel());
+    let routed = rules.route(facts(&message, &channel));
+    let told: Vec<_> = routed.trace.told.into_iter().collect();
+    let told: Vec<_> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(told, [("contact.conversations", "0"), ("now", "1970-01-01T00:00:00.000Z")]);
+    let routed = compiled(&["true"]).unwrap().route(facts(&message, &channel));
+    assert!(routed.trace.told.is_empty());
+}
+
 #[test]
 fn absent_fields_are_empty_and_not_missing() {
     for when in [
@@ -165,7 +246,7 @@ fn what_is_wrong_is_told_with_its_place() {
             Some("message.to.exists(a, a.name == "),
         ),
         ("message.to.exists(a, true) && a.name == ''", "`a` is not known", None),
-        ("contact.name == ''", "`contact` is not known", Some("")),
+        ("contacts.name == ''", "`contacts` is not known", Some("")),
         (loops, "a loop within a loop", None),
         (
             "message.to.map(a, message.cc.filter(b, b == a)).size() > 0",
@@ -247,6 +328,13 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
             "size_bytes",
         ),
         ("channel.name == ''", "name", "channel.", "dialect"),
+        ("contact.knwon", "knwon", "contact.", "known"),
+        ("conversation.quue == 'support'", "quue", "conversation.", "queue"),
+        ("conversatoin.follow_up", "conversatoin", "", "conversation"),
+        ("conversation.status == 'done'", "done", "conversation.status == '", "resolved"),
+        ("conversation.queue == 'suport'", "suport", "conversation.queue == '", "support"),
+        ("now.getHour() > 8", "getHour", "now.", "getHours"),
+        ("now.getHours('Europe/Berln') > 8", "Europe/Berln", "now.getHours('", "Europe/Berlin"),
         ("message.text.contain('x')", "contain", "message.text.", "contains"),
         (
             "message.text.contains('x') || message.text.lower() == ''",
@@ -336,6 +424,20 @@ fn what_can_never_be_answered_is_refused_at_its_place() {
         ),
         ("message.text - 1 == 0", "what is reckoned with must be a number", "message"),
         ("message.text == '' ? 1 : 2", "a rule must be true or false", "message.text == '' "),
+        (
+            "contact.conversations == '4'",
+            "a number is compared with a text",
+            "contact.conversations ",
+        ),
+        ("contact.name > 4", "a text is compared with a number", "contact.name "),
+        (
+            "conversation.follow_up == 1",
+            "true or false is compared with a number",
+            "conversation.follow_up ",
+        ),
+        ("now == message.sent_at", "a time is compared with a text", "now "),
+        ("now * 2 == 4", "what is reckoned with must be a number, and this is a time", ""),
+        ("message.text.getHours() == 1", "is asked of a time, such as `now`", "message.text."),
     ] {
         assert_refused(when, why, before);
     }

@@ -300,6 +300,7 @@ fn new_settings_let_a_refused_owner_ask_at_once_and_refusals_come_ever_slower() 
         costs: BTreeMap::new(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     };
     let settings = Box::new(settings);

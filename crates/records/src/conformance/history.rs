@@ -239,7 +239,11 @@ impl Maker {
         match self.below(5) {
             0 => EventBody::ConversationReopened { opened: Box::new(self.opened()), reason },
             1 => EventBody::ConversationReleased { agent, cost: 20, reason },
-            2 => EventBody::ConversationTransferred { queue: queue("billing"), reason },
+            2 => EventBody::ConversationTransferred {
+                queue: queue("billing"),
+                reached: self.random.chance(30).then(|| queue("support")).into_iter().collect(),
+                reason,
+            },
             _ => EventBody::ConversationAssigned { agent, cost: 20, reason },
         }
     }
@@ -346,6 +350,7 @@ impl Maker {
                     dead: vec![],
                     created_at: now,
                     last_agent: None,
+                    conversations: 0,
                     merged_into: None,
                 },
             },
@@ -360,6 +365,7 @@ impl Maker {
                 name: self.random.chance(50).then(|| "Grace".to_owned()),
                 addresses: vec![address],
                 last_agent: None,
+                conversations: 0,
                 by: Actor::operator(),
             },
             4 => EventBody::AgentStatusChanged {

@@ -77,6 +77,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         message_version: 2,
         route: RuleTrace::default(),
         offer: None,
+        declined: Vec::new(),
         assignment: None,
     }
 }
@@ -193,6 +194,7 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
         reason: None,
         pause: None,
         offers: vec![],
+        over: vec![],
     };
     (Key::Presence(presence.agent.clone()), Row::Presence(presence))
 }
@@ -215,6 +217,7 @@ pub(super) fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -235,6 +238,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         dead: vec![],
         created_at: moment(5),
         last_agent: None,
+        conversations: 0,
         merged_into: None,
     };
     let totals =

@@ -47,6 +47,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -70,8 +71,10 @@ fn of_conversations() -> Vec<EventBody> {
             cost: 20,
             reason: Reason::Released { by: ada() },
         },
+        EventBody::ConversationJoined { channel: site(), thread: Some("t".to_owned()) },
         EventBody::ConversationTransferred {
             queue: queue("billing"),
+            reached: vec![queue("sales")],
             reason: Reason::Transferred { by: ada() },
         },
         EventBody::ConversationSnoozed {
@@ -92,6 +95,7 @@ fn of_conversations() -> Vec<EventBody> {
             queues: vec![queue("billing")],
             notified: vec![agent("ada")],
             skipped: true,
+            skips: vec![],
         })),
         EventBody::TargetsChanged { targets: vec![target()] },
         EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },
@@ -113,6 +117,14 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
         EventBody::OfferMade(Box::new(OfferMade {
+            offer: OfferId(uuid(20)),
+            queue: queue("support"),
+            agents: vec![agent("ada"), agent("bob")],
+            cost: 20,
+            expires_at: at(8_000),
+            reason: Reason::RoundRobin { queue: queue("support"), passed_over: vec![] },
+        })),
+        EventBody::OfferExtended(Box::new(OfferMade {
             offer: OfferId(uuid(20)),
             queue: queue("support"),
             agents: vec![agent("ada"), agent("bob")],
@@ -195,6 +207,7 @@ fn of_the_workspace() -> Vec<EventBody> {
                 dead: vec![],
                 created_at: at(0),
                 last_agent: None,
+                conversations: 0,
                 merged_into: None,
             },
         },
@@ -210,6 +223,7 @@ fn of_the_workspace() -> Vec<EventBody> {
             name: Some("Grace".to_owned()),
             addresses: vec![address()],
             last_agent: None,
+            conversations: 0,
             by: ada(),
         },
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },

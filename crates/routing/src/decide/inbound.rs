@@ -1,6 +1,6 @@
 //! A message from a customer: whose it is, which conversation it belongs to, where that goes.
 
-use postroom_model::limits::CONTACT_ADDRESSES_MAX;
+use postroom_model::limits::{CONTACT_ADDRESSES_MAX, JOINED_MAX};
 use postroom_model::{
     Body, ChannelId, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound,
     Input, InputBody, InputId, MessageId, Opened, OutcomeKind, Reason, ReceivedMail, Status,
@@ -105,6 +105,7 @@ pub(super) fn contact_of(
             dead: vec![],
             created_at: at,
             last_agent: None,
+            conversations: 0,
             merged_into: None,
         };
         let id = contact.id;
@@ -141,10 +142,34 @@ fn place(
         }
         let linked = row.map(|row| row.id);
         let opened = Opened { linked, ..opened(state, inbound, contact, lookups) };
-        return open(opened, made, events);
+        return joined(state, &opened, made.at(), events)
+            .unwrap_or_else(|| open(opened, made, events));
     }
     let opened = opened(state, inbound, contact, lookups);
-    open(opened, made, events)
+    joined(state, &opened, made.at(), events).unwrap_or_else(|| open(opened, made, events))
+}
+
+/// The conversation in which a message goes on that would open this one, where its channel wants that:
+/// the newest of the same contact, channel and queue that is not done, if somebody wrote there not long
+/// ago.
+pub(super) fn joined(
+    state: &State,
+    opened: &Opened,
+    at: Timestamp,
+    events: &mut Vec<Event>,
+) -> Option<ConversationId> {
+    let within_ms = *state.settings()?.timing.join.get(&opened.channel)?;
+    let queue = *state.queue_ix.get(&opened.queue)?;
+    let id = state.talks.newest(opened.contact?, |id, talk| {
+        talk.channel == opened.channel
+            && talk.joined < JOINED_MAX
+            && at.since(talk.last_at) < within_ms
+            && state.conversations.get(&id).is_some_and(|open| open.queue == queue)
+    })?;
+    taken_up(state, at, (id, None), events);
+    let (channel, thread) = (opened.channel.clone(), opened.thread.clone());
+    events.push(Event::on(id, EventBody::ConversationJoined { channel, thread }));
+    Some(id)
 }
 
 /// Opens a conversation.

@@ -10,7 +10,7 @@ use postroom_model::{
 };
 
 use super::Lookups;
-use super::inbound::{end_of_merges, open, opened, taken_up};
+use super::inbound::{end_of_merges, joined, open, opened, taken_up};
 use crate::{Made, State};
 
 /// Whether messages of such a channel are mails.
@@ -105,7 +105,12 @@ impl Standing {
             linked: claimed.map(|(id, _)| id),
             ..opened(state, inbound, contact, lookups)
         };
-        (open(opened, made, events), false)
+        // Whoever is not who they say, and whoever claims what is not theirs, is kept apart.
+        let honest = said(&inbound.message, "authentication") != Some("fail");
+        let joins = honest && claimed.is_none() && !self.reports && !self.wants_nothing;
+        let at = made.at();
+        let joined = joins.then(|| joined(state, &opened, at, events)).flatten();
+        (joined.unwrap_or_else(|| open(opened, made, events)), false)
     }
 }
 

@@ -288,6 +288,7 @@ impl<'r> Stage<'r> {
             created_at: self.recording.since,
             merged_into: None,
             last_agent: self.served.get(&id).cloned(),
+            conversations: 0,
         }
     }
 
@@ -483,6 +484,7 @@ impl<'r> Stage<'r> {
             message_version: open.map_or(opened.message_version, |open| open.message_version),
             route: opened.route.clone(),
             offer: None,
+            declined: vec![],
             assignment: None,
         })
     }

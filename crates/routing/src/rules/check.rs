@@ -35,6 +35,7 @@ const LOOP_SUMS_MAX: usize = 16;
 pub(super) struct Asked<'a> {
     pub(super) calendars: &'a Calendars,
     pub(super) channels: &'a [&'a str],
+    pub(super) queues: &'a [&'a str],
 }
 
 /// Compiles one rule and the regular expressions in it, or says what is wrong.
@@ -53,7 +54,6 @@ pub(super) fn compile(
         let message = first.map_or_else(|| "not an expression".to_owned(), |e| e.msg.clone());
         wrong(first.and_then(|error| offset_of(text, error.pos)), message)
     })?;
-    let bound = ROOTS.iter().map(|(name, record)| (*name, Shape::one(Base::Record(*record))));
     let mut walk = Walk {
         text,
         source: program.source_info(),
@@ -62,7 +62,7 @@ pub(super) fn compile(
         patterns,
         nodes: 0,
         loop_sums: 0,
-        bound: bound.collect(),
+        bound: ROOTS.to_vec(),
     };
     let whole = program.expression();
     let shape = walk.shape(whole, 0)?;
@@ -276,6 +276,7 @@ impl<'a> Walk<'a> {
         };
         let known = match words {
             Words::Channels => self.asked.channels,
+            Words::Queues => self.asked.queues,
             _ => words.fixed(),
         };
         // A field that is absent is an empty text.

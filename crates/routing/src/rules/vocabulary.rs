@@ -21,7 +21,7 @@ pub(super) enum Base {
     Word(Words),
     Number,
     Truth,
-    /// What `timestamp` gives.
+    /// What `timestamp` gives, and `now`.
     Time,
     /// What `duration` gives.
     Span,
@@ -34,8 +34,11 @@ pub(super) enum Words {
     MessageKinds,
     AutomationClasses,
     ChannelKinds,
+    Statuses,
     /// The ids of the channels in the configuration.
     Channels,
+    /// Those of the queues.
+    Queues,
 }
 
 /// What has fields of its own.
@@ -43,6 +46,8 @@ pub(super) enum Words {
 pub(super) enum Record {
     Message,
     Channel,
+    Contact,
+    Conversation,
     Party,
     Attachment,
     Automation,
@@ -151,7 +156,9 @@ impl Words {
             Self::MessageKinds => "kinds of messages",
             Self::AutomationClasses => "classes of automatic mail",
             Self::ChannelKinds => "kinds of channels",
+            Self::Statuses => "statuses",
             Self::Channels => "channels",
+            Self::Queues => "queues",
         }
     }
 
@@ -174,14 +181,27 @@ impl Words {
                 "bulk",
             ],
             Self::ChannelKinds => &["email", "imap", "webhook", "phone", "external"],
-            Self::Channels => &[],
+            Self::Statuses => &["open", "pending", "snoozed", "resolved"],
+            Self::Channels | Self::Queues => &[],
         }
     }
 }
 
 /// What an expression begins with.
-pub(super) const ROOTS: &[(&str, Record)] =
-    &[("message", Record::Message), ("channel", Record::Channel)];
+pub(super) const ROOTS: &[(&str, Shape)] = &[
+    ("message", Shape::one(Base::Record(Record::Message))),
+    ("channel", Shape::one(Base::Record(Record::Channel))),
+    (CONTACT_ROOT, Shape::one(Base::Record(Record::Contact))),
+    (CONVERSATION_ROOT, Shape::one(Base::Record(Record::Conversation))),
+    (NOW_ROOT, Shape::TIME),
+];
+
+/// Whoever writes, as far as they were known before.
+pub(super) const CONTACT_ROOT: &str = "contact";
+/// The conversation that the message follows, as it was before.
+pub(super) const CONVERSATION_ROOT: &str = "conversation";
+/// When the message was accepted.
+pub(super) const NOW_ROOT: &str = "now";
 
 const MESSAGE: &[(&str, Shape)] = &[
     ("kind", Shape::word(Words::MessageKinds)),
@@ -209,6 +229,27 @@ const CHANNEL: &[(&str, Shape)] = &[
     ("dialect", Shape::TEXT),
 ];
 
+const CONTACT: &[(&str, Shape)] = &[
+    ("known", Shape::TRUTH),
+    ("name", Shape::TEXT),
+    ("addresses", Shape::many(Base::Text)),
+    ("kinds", Shape::many(Base::Text)),
+    ("conversations", Shape::NUMBER),
+    ("open", Shape::NUMBER),
+    ("last_agent", Shape::TEXT),
+];
+
+const CONVERSATION: &[(&str, Shape)] = &[
+    ("follow_up", Shape::TRUTH),
+    ("status", Shape::word(Words::Statuses)),
+    ("queue", Shape::word(Words::Queues)),
+    ("tags", Shape::many(Base::Text)),
+    ("priority", Shape::NUMBER),
+    ("assignee", Shape::TEXT),
+    ("age_s", Shape::NUMBER),
+    ("quiet_s", Shape::NUMBER),
+];
+
 const PARTY: &[(&str, Shape)] =
     &[("address", Shape::TEXT), ("name", Shape::TEXT), ("username", Shape::TEXT)];
 
@@ -223,6 +264,8 @@ impl Record {
         match self {
             Self::Message => MESSAGE,
             Self::Channel => CHANNEL,
+            Self::Contact => CONTACT,
+            Self::Conversation => CONVERSATION,
             Self::Party => PARTY,
             Self::Attachment => ATTACHMENT,
             Self::Automation => AUTOMATION,
@@ -241,7 +284,7 @@ pub(super) enum Target {
     Sized,
     /// What `.?` gives.
     Optional,
-    /// What `timestamp` and `duration` give.
+    /// `now`, and what `timestamp` and `duration` give.
     Time,
 }
 
@@ -267,7 +310,7 @@ impl Target {
             Self::List => "a list",
             Self::Sized => "a text or a list",
             Self::Optional => "what `.?` gives",
-            Self::Time => "what `timestamp` gives",
+            Self::Time => "a time, such as `now`",
         }
     }
 }
@@ -369,12 +412,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use postroom_model::{
-        AutomationClass, ChannelKind, ChannelSettings, Message, MessageKind, Party,
+        AutomationClass, ChannelKind, ChannelSettings, Contact, ContactId, Message, MessageKind,
+        Party, Status, Timestamp,
     };
     use serde_json::Value;
 
     use super::{Base, CALENDAR_OPEN, FUNCTIONS, MATCHES, Record, Shape, Words};
-    use crate::rules::facts::{ChannelFacts, Facts};
+    use crate::rules::Earlier;
+    use crate::rules::facts::{ChannelFacts, ContactFacts, ConversationFacts, Facts};
 
     /// What an expression sees, with one of everything that can be many.
     fn facts() -> (Value, Value) {
@@ -416,6 +461,7 @@ mod tests {
         match shape.base {
             Base::Text => assert!(value.is_string(), "{name}"),
             Base::Word(Words::Channels) => assert_eq!(value, "site", "{name}"),
+            Base::Word(Words::Queues) => assert_eq!(value, "", "{name}"),
             Base::Word(words) => {
                 assert!(words.fixed().iter().any(|word| value == word), "{name}: {value}");
             }
@@ -433,6 +479,32 @@ mod tests {
         let (message, channel) = facts();
         assert_fields(Record::Message, &message);
         assert_fields(Record::Channel, &channel);
+        let at = Timestamp::from_millis(5_000);
+        let contact = Contact {
+            id: ContactId(uuid::Uuid::nil()),
+            name: None,
+            addresses: vec!["tel:+1".parse().unwrap()],
+            dead: vec![],
+            created_at: at,
+            last_agent: None,
+            conversations: 2,
+            merged_into: None,
+        };
+        let tags = ["late".to_owned()];
+        let earlier = Earlier {
+            status: Status::Resolved,
+            queue: None,
+            tags: &tags,
+            priority: 3,
+            assignee: None,
+            opened_at: Timestamp::EPOCH,
+            last_message_at: at,
+        };
+        let contact = serde_json::to_value(ContactFacts::of(Some(&contact), 1)).unwrap();
+        assert_fields(Record::Contact, &contact);
+        let earlier = serde_json::to_value(ConversationFacts::of(Some(earlier), at)).unwrap();
+        assert_fields(Record::Conversation, &earlier);
+        assert_eq!((&earlier["age_s"], &earlier["quiet_s"]), (&5.into(), &0.into()));
     }
 
     /// The words of an enum, as its schema lists them.
@@ -462,6 +534,7 @@ mod tests {
             (Words::MessageKinds, words_of::<MessageKind>()),
             (Words::AutomationClasses, words_of::<AutomationClass>()),
             (Words::ChannelKinds, words_of::<ChannelKind>()),
+            (Words::Statuses, words_of::<Status>()),
         ] {
             let listed: BTreeSet<String> =
                 words.fixed().iter().map(|&word| word.to_owned()).collect();

@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ContactId, ConversationId, MessageId,
-    Pause, QueueId, Settings, Status, StatusId, Timestamp,
+    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ConversationId, MessageId, Pause,
+    QueueId, Settings, Status, StatusId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::answers::Given;
 use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
+use super::talks::Talk;
 use super::targets::Promised;
 use super::work::{Portion, Work};
 use super::{Agent, Delivery, Open, Owner, Queue, Reach, State};
 use crate::state::skills::SkillSet;
 
 /// Grows when the form changes; a snapshot of another form is passed over.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// All that a state is built from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub struct Snapshot {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<(CallId, Known)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    talks: Vec<(ContactId, ConversationId)>,
+    talks: Vec<(ConversationId, Talk)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -384,6 +385,7 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         version: 0,
         message_version: 0,
         step: 0,
+        climbs_at: None,
         due_at: None,
     }
 }

@@ -31,6 +31,9 @@ impl Threads {
                     format!("P3: {id} opens the thread {thread:?}, which has one already")
                 });
             }
+            EventBody::ConversationJoined { channel, thread: Some(thread) } => {
+                self.leads_to.insert((channel.clone(), thread.clone()), id);
+            }
             EventBody::ConversationReopened { .. } => {
                 let merged = self.merged_into.get(&id);
                 complaints
