@@ -253,6 +253,9 @@ pub struct ReceivedMail {
     /// A program wrote it, and nobody waits for an answer: nothing is opened again for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quiet: bool,
+    /// Keys of mails that it answers and that have not come: if they do, they belong here, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<String>,
 }
 
 /// All that the fold needs to hold an open conversation.

@@ -65,6 +65,7 @@ impl Router {
             conversation: None,
             message: None,
             version: None,
+            prints: vec![],
         };
         Transition { outcome: Some(outcome), at: input.at, events }
     }
