@@ -193,6 +193,9 @@ pub enum EventBody {
     /// A host may send for a channel, until another one may.
     #[serde(rename = "delivery.owned")]
     DeliveryOwned { channel: ChannelId, host: HostId, epoch: u64 },
+    /// A host is there; if it asks, those that own channels are to say the same.
+    #[serde(rename = "delivery.present")]
+    DeliveryPresent { host: HostId, asks: bool },
     #[serde(rename = "delivery.attempted")]
     DeliveryAttempted { message: MessageId, epoch: u64, attempt: u32 },
     #[serde(rename = "delivery.settled")]

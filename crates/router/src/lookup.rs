@@ -131,7 +131,7 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
                 wanted.insert(Key::Timeline(row.outbound.conversation, row.position));
             }
         }
-        InputBody::Delivery(DeliveryInput::Own { .. })
+        InputBody::Delivery(DeliveryInput::Own { .. } | DeliveryInput::Present { .. })
         | InputBody::Settings(_)
         | InputBody::Cursor(_)
         | InputBody::Unparsed(_) => {}

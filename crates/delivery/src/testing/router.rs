@@ -101,6 +101,10 @@ impl Router {
             InputBody::Delivery(DeliveryInput::Own { channel, host }) => {
                 Ok(self.own(channel, *host))
             }
+            InputBody::Delivery(DeliveryInput::Present { host, asks }) => {
+                let present = EventBody::DeliveryPresent { host: *host, asks: *asks };
+                Ok(vec![Event::global(present)])
+            }
             InputBody::Delivery(DeliveryInput::Attempt { message, epoch }) => {
                 self.attempt(input.at, *message, *epoch)
             }
