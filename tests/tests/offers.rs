@@ -47,6 +47,8 @@ async fn offer_is_accepted_once_and_declined_to_the_next() {
     assert_eq!((taken.status, &taken.json()["assignee"]), (200, &json!("zoe")), "{}", taken.text());
     let late = client.post(&format!("{path}/accept"), &ada, &nothing).await;
     assert_eq!((late.status, late.code()), (409, "offer_over".to_owned()));
+    let detail = "the offer is over: Zoe has the conversation";
+    assert_eq!(late.json()["detail"], detail, "{}", late.text());
     assert_eq!(client.get("/v1/offers", &ada).await.json()["items"], json!([]));
     let (_, closed) = stream.next_of("offer.closed").await;
     assert_eq!(closed["details"]["cause"], "accepted");

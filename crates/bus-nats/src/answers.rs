@@ -1,5 +1,6 @@
 //! What the JetStream API is asked and answers, as far as this crate looks at it.
 
+use postroom_bus::Filling;
 use std::collections::BTreeMap;
 
 use postroom_model::Timestamp;
@@ -30,9 +31,18 @@ pub(crate) struct StreamInfo {
     pub(crate) state: StreamState,
 }
 
+impl StreamInfo {
+    /// None for a stream without a limit.
+    pub(crate) fn filling(&self) -> Option<Filling> {
+        let bytes_max = u64::try_from(self.config.max_bytes).ok().filter(|bytes| *bytes > 0)?;
+        Some(Filling { bytes: self.state.bytes, bytes_max })
+    }
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct StreamState {
     pub(crate) messages: u64,
+    pub(crate) bytes: u64,
     pub(crate) last_seq: u64,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_nats::HeaderMap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use postroom_bus::{BusError, Entry, Inlet, ReadLimits};
+use postroom_bus::{BusError, Entry, Filling, Inlet, ReadLimits};
 use postroom_model::Clock;
 use postroom_model::digest::Digest;
 use tokio::sync::{Semaphore, watch};
@@ -91,6 +91,11 @@ impl Inlet for NatsInlet {
             Failure::Refused(refusal) => BusError::Unavailable(refusal.description),
             other => other.into(),
         })
+    }
+
+    async fn filling(&self) -> Result<Option<Filling>, BusError> {
+        let info = self.api.stream(&self.names.inlet).await?;
+        Ok(info.and_then(|info| info.filling()))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

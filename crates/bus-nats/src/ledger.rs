@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postroom_bus::{BusError, Entry, Ledger, ReadLimits};
+use postroom_bus::{BusError, Entry, Filling, Ledger, ReadLimits};
 use postroom_model::Clock;
 use postroom_model::digest::Digest;
 use tokio::sync::watch;
@@ -173,6 +173,11 @@ impl Ledger for NatsLedger {
             }
         }
         Ok((self.last_event(low).await? >= position).then_some(low))
+    }
+
+    async fn filling(&self) -> Result<Option<Filling>, BusError> {
+        let info = self.api.stream(&self.names.ledger).await?;
+        Ok(info.and_then(|info| info.filling()))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -20,4 +20,4 @@ pub use blobs::{BLOB_BYTES_MAX, BlobError, Blobs, SNAPSHOT_BYTES_MAX, SnapshotNa
 pub use error::BusError;
 pub use intake::{Intake, IntakeLimits, Submission};
 pub use memory::{MemoryInlet, MemoryLedger};
-pub use ports::{Entry, Inlet, Ledger, ReadLimits};
+pub use ports::{Entry, Filling, Inlet, Ledger, ReadLimits};

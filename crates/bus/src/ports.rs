@@ -14,6 +14,13 @@ pub struct Entry {
     pub bytes: Bytes,
 }
 
+/// How full a log is that may grow to a limit of its own, and then takes nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filling {
+    pub bytes: u64,
+    pub bytes_max: u64,
+}
+
 /// How much one read may return. At least one entry is returned if there is one, however large.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLimits {
@@ -49,6 +56,11 @@ pub trait Inlet: Send + Sync + std::fmt::Debug {
     /// Forgets entries up to and with `through`. They must have been consumed.
     async fn trim(&self, through: u64) -> Result<(), BusError>;
 
+    /// How full it is; none where nothing but the disk is the limit.
+    async fn filling(&self) -> Result<Option<Filling>, BusError> {
+        Ok(None)
+    }
+
     /// Changes when entries were added. A hint only: a reader that waits on it reads again whatever
     /// value it holds. Backends that other processes write to look after a moment by themselves.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -78,6 +90,11 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Sequence of the envelope that holds the event at `position`, or the first later one; none if
     /// the ledger ends before it.
     async fn find(&self, position: u64) -> Result<Option<u64>, BusError>;
+
+    /// How full it is, as in [`Inlet::filling`].
+    async fn filling(&self) -> Result<Option<Filling>, BusError> {
+        Ok(None)
+    }
 
     /// Changes when envelopes were added. A hint, as in [`Inlet::changes`].
     fn changes(&self) -> watch::Receiver<u64>;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use postroom_model::calendar::DAY_MINUTES;
@@ -12,7 +13,7 @@ use postroom_model::{CalendarId, CalendarSettings, OpenHours, SpecialDay};
 use serde_json::{Map, Value};
 
 use crate::checks::Complaint;
-use crate::ical::{self, ICAL_BYTES_MAX};
+use crate::ical::{self, ICAL_BYTES_MAX, IcalMistake};
 use crate::names::nearest;
 use crate::reader::{Reader, Table};
 use crate::routes::{Seen, own_id};
@@ -29,6 +30,10 @@ const WEEK: [&str; 7] =
 
 /// Hours with the path at which they stand.
 type Placed = (String, OpenHours);
+/// A day with the hours that it has; holidays have none. Its own `open` is filled from them.
+type Special = (SpecialDay, Vec<Placed>);
+
+const LEAP_YEAR: i16 = 2000;
 
 pub(crate) fn calendars(
     reader: &mut Reader<'_>,
@@ -44,8 +49,14 @@ pub(crate) fn calendars(
         reader.only(table, keys_of("calendars"));
         let id = own_id(reader, table, &mut seen, CalendarId::new);
         let time_zone = zone(reader, table);
-        let week = week(reader, table);
-        let special = special(reader, table);
+        let placed = week(reader, table);
+        let own = special(reader, table);
+        apart_over_midnight(reader, &placed, &own);
+        let hours = |placed: Vec<Placed>| placed.into_iter().map(|(_, hours)| hours).collect();
+        let week = placed.map(hours);
+        let special =
+            own.into_iter().map(|(day, placed)| SpecialDay { open: hours(placed), ..day });
+        let special = special.collect();
         if let Some(id) = id {
             // Told above; with it, rules that name the calendar are not told as well.
             let time_zone = time_zone.unwrap_or_else(|| "UTC".to_owned());
@@ -73,7 +84,7 @@ fn zone(reader: &mut Reader<'_>, table: &Table) -> Option<String> {
 }
 
 /// The hours of each day; none of them may begin before those before it have ended.
-fn week(reader: &mut Reader<'_>, table: &Table) -> [Vec<OpenHours>; 7] {
+fn week(reader: &mut Reader<'_>, table: &Table) -> [Vec<Placed>; 7] {
     let Some(days) = inner(reader, table, "hours", "{ monday = [\"09:00-17:00\"] }") else {
         return Default::default();
     };
@@ -94,7 +105,76 @@ fn week(reader: &mut Reader<'_>, table: &Table) -> [Vec<OpenHours>; 7] {
         placed.push(((from + minutes, to + minutes), path));
     }
     apart(reader, &placed);
-    week.map(|hours| hours.into_iter().map(|(_, hours)| hours).collect())
+    week
+}
+
+/// Complains where hours over midnight, of a day of its own or before one, meet those of the next day.
+fn apart_over_midnight(reader: &mut Reader<'_>, week: &[Vec<Placed>; 7], special: &[Special]) {
+    for (day, placed) in special {
+        for (path, hours) in placed {
+            if hours.to_minute > DAY_MINUTES {
+                let next = neighbours(week, special, day, 1);
+                let meets = |(_, next): &&Placed| next.from_minute < hours.to_minute - DAY_MINUTES;
+                if let Some((other, _)) = next.into_iter().find(meets) {
+                    overlap(reader, path, other);
+                }
+            }
+            // Those of another day of its own complain themselves.
+            let before = neighbours(week, &[], day, -1);
+            let is_special = special.iter().any(|(other, _)| is_next(other, day));
+            let meets = |(_, before): &&Placed| before.to_minute > DAY_MINUTES + hours.from_minute;
+            if let Some((other, _)) = before.into_iter().find(meets).filter(|_| !is_special) {
+                overlap(reader, path, other);
+            }
+        }
+    }
+}
+
+fn overlap(reader: &mut Reader<'_>, path: &str, other: &str) {
+    let help = reader.source.line(other).map(|line| format!("those of line {line}"));
+    reader.mistake(path, format!("these hours overlap with {other}, over midnight"), help);
+}
+
+/// The hours of the day before or after a special one: its own if it has any, else those of its day of
+/// the week, which is any of them where the day comes every year.
+fn neighbours<'p>(
+    week: &'p [Vec<Placed>; 7],
+    special: &'p [Special],
+    day: &SpecialDay,
+    step: i64,
+) -> Vec<&'p Placed> {
+    let Some(date) = date_of(day, step) else { return Vec::new() };
+    let same = |other: &&Special| {
+        let (other, _) = other;
+        (other.month, other.day) == (date.month(), date.day())
+            && (other.year.is_none() || day.year.is_none() || other.year == Some(date.year()))
+    };
+    let own: Vec<&Special> = special.iter().filter(same).collect();
+    // One of the year itself wins over one of every year.
+    let dated = own.iter().find(|(other, _)| day.year.is_some() && other.year.is_some());
+    if let Some((_, placed)) = dated {
+        return placed.iter().collect();
+    }
+    if !own.is_empty() {
+        return own.iter().flat_map(|(_, placed)| placed).collect();
+    }
+    let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default();
+    let any = day.year.is_none();
+    let days = week.iter().enumerate().filter(|(at, _)| any || *at == weekday);
+    days.flat_map(|(_, placed)| placed).collect()
+}
+
+/// Whether the second comes a day after the first.
+fn is_next(first: &SpecialDay, second: &SpecialDay) -> bool {
+    let years = first.year.is_none() || second.year.is_none() || first.year == second.year;
+    let date = date_of(second, -1);
+    years && date.is_some_and(|date| (date.month(), date.day()) == (first.month, first.day))
+}
+
+/// A day of a year, or of a year with a 29th of February, so many days later.
+fn date_of(day: &SpecialDay, step: i64) -> Option<Date> {
+    let date = Date::new(day.year.unwrap_or(LEAP_YEAR), day.month, day.day).ok()?;
+    date.checked_add(step.days()).ok()
 }
 
 /// Complains of hours that begin before those before them have ended.
@@ -112,18 +192,16 @@ fn apart(reader: &mut Reader<'_>, sorted: &[((u32, u32), &str)]) {
 }
 
 /// Holidays, and days with hours of their own, which win over them.
-fn special(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
+fn special(reader: &mut Reader<'_>, table: &Table) -> Vec<Special> {
     let mut seen = Seen::default();
-    let mut days: Vec<SpecialDay> = Vec::new();
+    let mut days: Vec<Special> = Vec::new();
     for (path, text) in reader.texts(table, "holidays") {
         seen.once(reader, &path, &text, "day");
-        days.extend(reader.checked(&path, day(&text)));
+        days.extend(reader.checked(&path, day(&text)).map(|day| (day, Vec::new())));
     }
     for day in days_of_files(reader, table) {
-        let same =
-            |one: &SpecialDay| (one.year, one.month, one.day) == (day.year, day.month, day.day);
-        if !days.iter().any(same) {
-            days.push(day);
+        if !days.iter().any(|(other, _)| is_same(other, &day)) {
+            days.push((day, Vec::new()));
         }
     }
     if let Some(own) = inner(reader, table, "overrides", "{ 2026-12-24 = [\"09:00-12:00\"] }") {
@@ -138,17 +216,20 @@ fn special(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
                 .collect();
             sorted.sort_unstable();
             apart(reader, &sorted);
-            let Some(mut date) = date else { continue };
-            days.retain(|day| (day.year, day.month, day.day) != (date.year, date.month, date.day));
-            date.open = placed.iter().map(|(_, hours)| *hours).collect();
-            days.push(date);
+            let Some(date) = date else { continue };
+            days.retain(|(day, _)| !is_same(day, &date));
+            days.push((date, placed));
         }
     }
     if days.len() > SPECIAL_DAYS_MAX {
         reader.mistake(&table.path, format!("more than {SPECIAL_DAYS_MAX} special days"), None);
     }
-    days.sort_by_key(|day| (day.year, day.month, day.day));
+    days.sort_by_key(|(day, _)| (day.year, day.month, day.day));
     days
+}
+
+fn is_same(one: &SpecialDay, other: &SpecialDay) -> bool {
+    (one.year, one.month, one.day) == (other.year, other.month, other.day)
 }
 
 /// The holidays of iCalendar files, which stand beside the configuration.
@@ -157,13 +238,21 @@ fn days_of_files(reader: &mut Reader<'_>, table: &Table) -> Vec<SpecialDay> {
     let mut days = Vec::new();
     for (path, name) in reader.texts(table, "holiday_files") {
         seen.once(reader, &path, &name, "file");
-        let read = ical_text(&reader.source.folder().join(&name)).and_then(|text| {
-            ical::holidays(&text)
-                .map_err(|mistake| format!("line {} of {name}: {}", mistake.line, mistake.message))
-        });
-        match read {
+        let text = match ical_text(&reader.source.folder().join(&name)) {
+            Ok(text) => text,
+            Err(message) => {
+                reader.mistake(&path, message, None);
+                continue;
+            }
+        };
+        match ical::holidays(&text) {
             Ok(more) => days.extend(more),
-            Err(message) => reader.mistake(&path, message, None),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    let IcalMistake { line, column, message } = mistake;
+                    reader.mistake(&path, format!("{name}:{line}:{column}: {message}"), None);
+                }
+            }
         }
     }
     days

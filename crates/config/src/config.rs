@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use postroom_model::digest::Digest;
 use postroom_model::{
-    AgentSettings, AnswerSettings, CalendarSettings, ChannelKind, ChannelSettings, DeskSettings,
-    QueueSettings, Rule, Settings, Timing, WorkspaceId,
+    AgentSettings, AnswerSettings, CalendarSettings, ChannelKind, ChannelSettings, ContactSettings,
+    DeskSettings, QueueSettings, Rule, Settings, Timing, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +39,7 @@ pub struct Config {
     pub calendars: Vec<CalendarSettings>,
     /// What holds for all agents.
     pub desk: DeskSettings,
+    pub contacts: ContactSettings,
     /// What time alone brings.
     pub timing: Timing,
     /// In the order of the file; the first that applies is given.
@@ -85,6 +86,7 @@ impl Config {
             costs: self.costs.clone(),
             calendars,
             desk: self.desk.clone(),
+            contacts: self.contacts.clone(),
             answers: self.answers.clone(),
         }
     }

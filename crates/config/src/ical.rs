@@ -9,13 +9,17 @@ use postroom_model::SpecialDay;
 pub(crate) const ICAL_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Days of one event.
 const EVENT_DAYS_MAX: usize = 366;
+/// Mistakes of one file that are told; who has more has another kind of file.
+const MISTAKES_MAX: usize = 20;
 /// Years for which a rule that gives another date each year is worked out.
 const YEAR_MAX: i16 = 2099;
 
-/// What is wrong, and the line of the file that says it, counted from 1.
+/// What is wrong, and the place in the file that says it: line and character, counted from 1. In a
+/// line that is folded, characters are counted as if it were not.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct IcalMistake {
     pub(crate) line: usize,
+    pub(crate) column: usize,
     pub(crate) message: String,
 }
 
@@ -24,14 +28,22 @@ type Read<T> = Result<T, IcalMistake>;
 /// One line as it is meant, folding undone: `NAME;PARAMETER=…:value`.
 struct Line<'t> {
     number: usize,
+    /// Of the value's first character.
+    column: usize,
     name: String,
     parameters: Vec<&'t str>,
     value: &'t str,
 }
 
 impl Line<'_> {
+    /// Of the value.
     fn wrong<T>(&self, message: impl Into<String>) -> Read<T> {
-        Err(IcalMistake { line: self.number, message: message.into() })
+        Err(IcalMistake { line: self.number, column: self.column, message: message.into() })
+    }
+
+    /// Of the name with which the line begins.
+    fn misplaced<T>(&self, message: impl Into<String>) -> Read<T> {
+        Err(IcalMistake { line: self.number, column: 1, message: message.into() })
     }
 
     fn number<T: std::str::FromStr>(&self, text: &str) -> Read<T> {
@@ -60,45 +72,74 @@ struct Draft {
     days: Option<i32>,
     rule: Option<Yearly>,
     cancelled: bool,
+    /// A mistake in it was told already.
+    broken: bool,
 }
 
-/// The days of all events, each once, in the order of the file.
-pub(crate) fn holidays(text: &str) -> Read<Vec<SpecialDay>> {
-    let unfolded = unfold(text);
-    let mut days: Vec<SpecialDay> = Vec::new();
-    let mut event: Option<Draft> = None;
-    // Parts of an event, such as an alarm, say nothing about its days.
-    let mut within: usize = 0;
-    let mut begun = false;
-    for (number, text) in &unfolded {
-        let line = split(*number, text)?;
+/// The days of all events, each once, in the order of the file; or every mistake, as far as they are
+/// told.
+pub(crate) fn holidays(text: &str) -> Result<Vec<SpecialDay>, Vec<IcalMistake>> {
+    let mut reading = Reading::default();
+    let mut mistakes = Vec::new();
+    for (number, text) in &unfold(text) {
+        if let Err(mistake) = split(*number, text).and_then(|line| reading.line(&line)) {
+            mistakes.push(mistake);
+        }
+        // What does not begin as a calendar is another kind of file.
+        if !reading.begun || mistakes.len() == MISTAKES_MAX {
+            break;
+        }
+    }
+    if mistakes.is_empty() {
+        mistakes.extend(reading.unfinished());
+    }
+    if mistakes.is_empty() { Ok(reading.days) } else { Err(mistakes) }
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Reading {
+    begun: bool,
+    days: Vec<SpecialDay>,
+    event: Option<Draft>,
+    /// Parts of an event, such as an alarm, say nothing about its days.
+    within: usize,
+}
+
+impl Reading {
+    fn line(&mut self, line: &Line<'_>) -> Read<()> {
+        let is_in_event = self.event.is_some();
         match (line.name.as_str(), line.value.to_ascii_uppercase().as_str()) {
-            ("BEGIN", "VCALENDAR") => begun = true,
-            ("BEGIN", "VEVENT") if event.is_none() => {
-                event = Some(Draft { line: line.number, ..Draft::default() });
+            ("BEGIN", "VCALENDAR") => self.begun = true,
+            _ if !self.begun => {
+                return line.misplaced(
+                    "this is no iCalendar file: it does not begin with BEGIN:VCALENDAR",
+                );
             }
-            ("BEGIN", _) if event.is_some() => within += 1,
-            ("END", "VEVENT") if within == 0 => match event.take() {
-                Some(draft) => add(&mut days, draft.days()?),
-                None => return line.wrong("an event ends here that did not begin"),
+            ("BEGIN", "VEVENT") if !is_in_event => {
+                self.event = Some(Draft { line: line.number, ..Draft::default() });
+            }
+            ("BEGIN", _) if is_in_event => self.within += 1,
+            ("END", "VEVENT") if self.within == 0 => match self.event.take() {
+                Some(draft) => add(&mut self.days, draft.days()?),
+                None => return line.misplaced("an event ends here that did not begin"),
             },
-            ("END", _) if event.is_some() => within = within.saturating_sub(1),
+            ("END", _) if is_in_event => self.within = self.within.saturating_sub(1),
             _ => {
-                if let Some(draft) = event.as_mut().filter(|_| within == 0) {
-                    draft.take(&line)?;
+                if let Some(draft) = self.event.as_mut().filter(|_| self.within == 0) {
+                    draft.take(line).inspect_err(|_| draft.broken = true)?;
                 }
             }
         }
-        if !begun {
-            return line.wrong("this is no iCalendar file: it does not begin with BEGIN:VCALENDAR");
-        }
+        Ok(())
     }
-    match event {
-        Some(draft) => {
-            Err(IcalMistake { line: draft.line, message: "this event does not end".to_owned() })
-        }
-        None if !begun => Err(IcalMistake { line: 1, message: "the file is empty".to_owned() }),
-        None => Ok(days),
+
+    /// What is wrong with where the file ends.
+    fn unfinished(&self) -> impl Iterator<Item = IcalMistake> + use<> {
+        let open = self.event.as_ref().map(|draft| (draft.line, "this event does not end"));
+        let empty = (!self.begun).then_some((1, "the file is empty"));
+        let found = open.or(empty).into_iter();
+        found.map(|(line, message)| IcalMistake { line, column: 1, message: message.to_owned() })
     }
 }
 
@@ -133,11 +174,13 @@ fn split(number: usize, text: &str) -> Read<Line<'_>> {
     let Some((head, value)) = colon.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)))
     else {
         let message = "this is no line of an iCalendar file: it has no colon".to_owned();
-        return Err(IcalMistake { line: number, message });
+        return Err(IcalMistake { line: number, column: 1, message });
     };
     let mut parts = head.split(';');
     let name = parts.next().unwrap_or_default().to_ascii_uppercase();
-    Ok(Line { number, name, parameters: parts.collect(), value: value.trim() })
+    let blanks = value.chars().take_while(|c| c.is_whitespace()).count();
+    let column = head.chars().count() + blanks + 2;
+    Ok(Line { number, column, name, parameters: parts.collect(), value: value.trim() })
 }
 
 impl Draft {
@@ -150,7 +193,8 @@ impl Draft {
             "STATUS" => self.cancelled = line.value.eq_ignore_ascii_case("CANCELLED"),
             "RDATE" | "EXDATE" | "EXRULE" | "RECURRENCE-ID" => {
                 let name = &line.name;
-                return line.wrong(format!("{name} is not understood; write each day as an event"));
+                let message = format!("{name} is not understood; write each day as an event");
+                return line.misplaced(message);
             }
             _ => {}
         }
@@ -159,8 +203,9 @@ impl Draft {
 
     fn days(self) -> Read<Vec<SpecialDay>> {
         let at = self.line;
-        let wrong = |message: &str| Err(IcalMistake { line: at, message: message.to_owned() });
-        if self.cancelled {
+        let wrong =
+            |message: &str| Err(IcalMistake { line: at, column: 1, message: message.to_owned() });
+        if self.cancelled || self.broken {
             return Ok(Vec::new());
         }
         let Some(start) = self.start else { return wrong("this event has no DTSTART") };
@@ -370,23 +415,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused_with_its_line() {
-        for (event, line, message) in [
-            ("DTSTART:20261224T120000", 4, "whole days"),
-            ("DTSTART;VALUE=DATE:20260231", 4, "no such day"),
-            ("DTSTART;VALUE=DATE:2026-02-03", 4, "no date"),
-            ("SUMMARY:x", 3, "no DTSTART"),
-            ("SUMMARY:x\r\nRRULE:FREQ=WEEKLY", 5, "FREQ=YEARLY"),
-            ("RRULE:FREQ=YEARLY;BYEASTER=1", 4, "BYEASTER"),
-            ("RRULE:FREQ=YEARLY;BYDAY=MO", 4, "no number"),
-            ("RRULE:FREQ=YEARLY;BYDAY=1MO", 4, "BYMONTH"),
-            ("DTSTART;VALUE=DATE:20260406\r\nEXDATE:20270406", 5, "each day as an event"),
-            ("DTSTART;VALUE=DATE:20260406\r\nDTEND;VALUE=DATE:20260405", 3, "too early"),
-            ("DTSTART;VALUE=DATE:20260406\r\nDURATION:PT1H", 5, "whole days"),
-            ("nothing", 4, "no colon"),
+    fn what_is_not_understood_is_refused_with_its_place() {
+        for (event, place, message) in [
+            ("DTSTART:20261224T120000", (4, 9), "whole days"),
+            ("DTSTART;VALUE=DATE:20260231", (4, 20), "no such day"),
+            ("DTSTART;VALUE=DATE: 2026-02-03", (4, 21), "no date"),
+            ("SUMMARY:x", (3, 1), "no DTSTART"),
+            ("DTSTART;VALUE=DATE:20260406\r\nRRULE:FREQ=WEEKLY", (5, 7), "FREQ=YEARLY"),
+            ("RRULE:FREQ=YEARLY;BYEASTER=1", (4, 7), "BYEASTER"),
+            ("RRULE:FREQ=YEARLY;BYDAY=MO", (4, 7), "no number"),
+            ("RRULE:FREQ=YEARLY;BYDAY=1MO", (4, 7), "BYMONTH"),
+            ("DTSTART;VALUE=DATE:20260406\r\nEXDATE:20270406", (5, 1), "each day as an event"),
+            ("DTSTART;VALUE=DATE:20260406\r\nDTEND;VALUE=DATE:20260405", (3, 1), "too early"),
+            ("DTSTART;VALUE=DATE:20260406\r\nDURATION:PT1H", (5, 10), "whole days"),
+            ("DTSTART;VALUE=DATE:20260406\r\nnothing", (5, 1), "no colon"),
         ] {
-            let mistake = holidays(&file(&[event])).unwrap_err();
-            assert_eq!(mistake.line, line, "{event}: {}", mistake.message);
+            let mistakes = holidays(&file(&[event])).unwrap_err();
+            let [mistake] = mistakes.as_slice() else { panic!("{event}: {mistakes:?}") };
+            assert_eq!((mistake.line, mistake.column), place, "{event}: {}", mistake.message);
             assert!(mistake.message.contains(message), "{event}: {}", mistake.message);
         }
         for (text, message) in [
@@ -395,7 +441,19 @@ mod tests {
             ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101", "does not end"),
             ("BEGIN:VCALENDAR\nEND:VEVENT", "did not begin"),
         ] {
-            assert!(holidays(text).unwrap_err().message.contains(message), "{text}");
+            let mistakes = holidays(text).unwrap_err();
+            let [mistake] = mistakes.as_slice() else { panic!("{text}: {mistakes:?}") };
+            assert!(mistake.message.contains(message), "{text}: {}", mistake.message);
         }
+    }
+
+    #[test]
+    fn every_mistake_is_told_up_to_their_limit() {
+        let events = ["DTSTART:20260231", "DTSTART:20260406", "SUMMARY:x", "DTSTART:soon"];
+        let mistakes = holidays(&file(&events)).unwrap_err();
+        let lines: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
+        assert_eq!(lines, [4, 9, 13], "{mistakes:?}");
+        let many = file(&["DTSTART:soon"; 100]);
+        assert_eq!(holidays(&many).unwrap_err().len(), super::MISTAKES_MAX);
     }
 }

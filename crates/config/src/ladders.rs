@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postroom_model::limits::{LADDER_STEPS_MAX, PRIORITY_MAX};
-use postroom_model::{AgentId, AgentSettings, LadderStep, QueueId};
+use postroom_model::{AgentId, AgentSettings, CalendarSettings, LadderClock, LadderStep, QueueId};
 use serde_json::Value;
 
 use crate::durations::duration;
@@ -11,9 +11,11 @@ use crate::names::suggestion;
 use crate::reader::{Reader, Table};
 use crate::routes::queue_ref;
 use crate::source::Part;
+use crate::work::one_of;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "after",
+    "clock",
     "agents",
     "relax",
     "widen",
@@ -22,6 +24,8 @@ const KEYS: [&str; 8] = [
     "queue",
     "skip_if_nobody_available",
 ];
+const CLOCK: [(&str, LadderClock); 2] =
+    [("calendar", LadderClock::Calendar), ("wall", LadderClock::Wall)];
 /// Levels to which a skill is relaxed; 0 asks for it no more.
 const LEVELS: std::ops::RangeInclusive<u64> = 0..=100;
 
@@ -31,6 +35,7 @@ pub(crate) struct Known<'k> {
     pub(crate) agents: &'k [AgentSettings],
     /// Skills that rules ask for or agents have.
     pub(crate) skills: &'k [String],
+    pub(crate) calendars: &'k [CalendarSettings],
 }
 
 /// A step that moves on to another queue, with the place where that is written.
@@ -69,6 +74,11 @@ pub(crate) fn ladder(
         };
         let table = Table { path, index, map: map.clone() };
         let step = step(reader, &table, known);
+        let by_calendar = table.map.get("clock").and_then(Value::as_str) == Some("calendar");
+        if by_calendar && !queue.map.contains_key("calendar") {
+            let help = "add calendar = \"office\" to the queue".to_owned();
+            reader.mistake(&table.key("clock"), "the queue has no calendar", Some(help));
+        }
         if ladder.last().is_some_and(|before| before.after_ms > step.after_ms) {
             let help = "times are counted from when the waiting began, for every step";
             let message = "this step comes before the one above it";
@@ -98,6 +108,7 @@ fn step(reader: &mut Reader<'_>, table: &Table, known: &Known<'_>) -> LadderStep
     let priority = reader.number(table, "priority", &(0..=u64::from(PRIORITY_MAX)));
     LadderStep {
         after_ms: after.unwrap_or(0),
+        clock: one_of(reader, table, "clock", &CLOCK).unwrap_or_default(),
         agents: agents(reader, table, "agents", known.agents),
         relax: relax(reader, table, known.skills),
         widen,

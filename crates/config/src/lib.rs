@@ -9,6 +9,7 @@ mod answers;
 mod calendars;
 mod checks;
 mod config;
+mod contacts;
 mod diagnostic;
 mod draft;
 mod durations;

@@ -21,8 +21,8 @@ use crate::secret_files::SecretFiles;
 use crate::source::{Part, Source};
 use crate::toml_text::Parsed;
 use crate::{
-    Config, ConfigError, Environment, answers, calendars, engines, ladders, routes, sections,
-    timing, work,
+    Config, ConfigError, Environment, answers, calendars, contacts, engines, ladders, routes,
+    sections, timing, work,
 };
 
 /// Where the file is looked for first.
@@ -177,9 +177,15 @@ impl Loader {
         let agents = routes::agents(&mut reader, root, &queue_names);
         work::skills(&mut reader, &rules, &agents);
         let desk = work::desk(&mut reader, root);
+        let contacts = contacts::contacts(&mut reader, root);
         let answers = answers::answers(&mut reader, root, (&calendars, &queue_names));
         let skills = skills_of(&rules, &agents);
-        let known = ladders::Known { queues: &queue_names, agents: &agents, skills: &skills };
+        let known = ladders::Known {
+            queues: &queue_names,
+            agents: &agents,
+            skills: &skills,
+            calendars: &calendars,
+        };
         let timing = timing::timing(&mut reader, root, policies, &known);
         let Reader { mistakes, notes, .. } = reader;
         let SecretFiles { read: secret_files, creatable, .. } = files;
@@ -197,6 +203,7 @@ impl Loader {
             costs,
             calendars,
             desk,
+            contacts,
             timing,
             answers,
             source,

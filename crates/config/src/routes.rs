@@ -129,7 +129,7 @@ pub(crate) fn channels(
         let kind = kind(reader, &table);
         let dialect = reader.text(&table, "dialect");
         let queue = optional_queue(reader, &table, queues);
-        for key in ["id", "kind", "dialect", "queue", "reopen", "reopen_owner"] {
+        for key in ["id", "kind", "dialect", "queue", "reopen", "reopen_owner", "join"] {
             table.map.remove(key);
         }
         // Certificates are no secrets, but long, and stand in files of their own as well.

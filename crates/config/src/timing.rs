@@ -153,6 +153,7 @@ pub(crate) fn timing(
     for table in tables_of(root, "queues") {
         let of_queue = QueueTiming {
             targets: targets_ref(reader, &table, &policies),
+            calendar: calendar(reader, &table, known.calendars),
             ladder: ladder(reader, &table, known, &mut moves),
         };
         let id = table.map.get("id").and_then(Value::as_str);
@@ -165,11 +166,13 @@ pub(crate) fn timing(
     no_circles(reader, &moves);
     for table in tables_of(root, "channels") {
         let rule = reopen_rule(reader, &table);
+        let join_ms = time(reader, &table, "join");
         let id = table.map.get("id").and_then(Value::as_str);
-        if let Some(id) = id.and_then(|id| ChannelId::new(id).ok())
-            && rule != ReopenRule::default()
-        {
-            timing.reopen.insert(id, rule);
+        if let Some(id) = id.and_then(|id| ChannelId::new(id).ok()) {
+            timing.join.extend(join_ms.map(|join_ms| (id.clone(), join_ms)));
+            if rule != ReopenRule::default() {
+                timing.reopen.insert(id, rule);
+            }
         }
     }
     timing.policies = policies.all;

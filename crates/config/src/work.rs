@@ -1,12 +1,12 @@
-//! Reads how work is handed out: the keys of a queue that say so, `[[statuses]]`, `[ramp_in]`,
-//! `[presence]` and `[contacts]`. Names that are wrong are told with the nearest that there is.
+//! Reads how work is handed out: the keys of a queue that say so, `[[statuses]]`, `[ramp_in]` and
+//! `[presence]`. Names that are wrong are told with the nearest that there is.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use postroom_model::{
-    Address, AgentChoice, AgentSettings, AgentStatus, ChannelKind, DeskSettings, HandOut,
-    IdleShare, OfflineAction, QueueOrder, QueueWork, RampIn, Rule, StatusId, StatusSettings,
+    AgentChoice, AgentSettings, AgentStatus, ChannelKind, DeskSettings, HandOut, IdleShare,
+    OfflineAction, QueueOrder, QueueWork, RampIn, Rule, StatusId, StatusSettings,
 };
 use serde_json::{Map, Value};
 
@@ -65,6 +65,7 @@ pub(crate) fn queue_work(reader: &mut Reader<'_>, table: &Table) -> QueueWork {
         decline_ms: seconds(reader, table, "decline_s", &SECONDS).unwrap_or(plain.decline_ms),
         wrap_up_ms: seconds(reader, table, "wrap_up_s", &SECONDS_OR_NONE).unwrap_or(0),
         sticky_ms: seconds(reader, table, "sticky_s", &SECONDS_OR_NONE).unwrap_or(0),
+        sticky_away_ms: seconds(reader, table, "sticky_away_s", &SECONDS_OR_NONE).unwrap_or(0),
         idle: idle(reader, table),
         offline: one_of(reader, table, "offline", &OFFLINE).unwrap_or_default(),
         costs: per_kind(reader, table, "costs", &COSTS)
@@ -148,30 +149,11 @@ pub(crate) fn per_kind(
 pub(crate) fn desk(reader: &mut Reader<'_>, root: &Map<String, Value>) -> DeskSettings {
     let presence = reader.section(root, "presence");
     reader.only(&presence, keys_of("presence"));
-    let contacts = reader.section(root, "contacts");
-    reader.only(&contacts, keys_of("contacts"));
     DeskSettings {
         statuses: statuses(reader, root),
         ramp_in: ramp_in(reader, root),
         grace_ms: seconds(reader, &presence, "grace_s", &GRACE_S),
-        merge_by: merge_by(reader, &contacts),
     }
-}
-
-/// Schemes of addresses.
-fn merge_by(reader: &mut Reader<'_>, table: &Table) -> Vec<String> {
-    let mut seen = Seen::default();
-    let mut schemes = Vec::new();
-    for (path, text) in reader.texts(table, "merge_by") {
-        seen.once(reader, &path, &text, "kind of address");
-        if Address::new(&text, "name").is_ok() {
-            schemes.push(text);
-        } else {
-            let help = "the part before the colon, such as `mailto`, `tel` or `telegram`";
-            reader.mistake(&path, "this is no kind of address", Some(help.to_owned()));
-        }
-    }
-    schemes
 }
 
 fn statuses(reader: &mut Reader<'_>, root: &Map<String, Value>) -> Vec<StatusSettings> {

@@ -10,7 +10,8 @@ use postroom_access::AccessStore;
 use postroom_bus::{Blobs, Inlet, Intake, Ledger};
 use postroom_channel::Adapter;
 use postroom_model::{
-    ChannelId, Clock, Conversation, IdSource, Presence, Random, Settings, Timestamp, WorkspaceId,
+    AgentId, ChannelId, Clock, Conversation, IdSource, Presence, Random, Settings, Timestamp,
+    WorkspaceId,
 };
 use postroom_records::Records;
 use prometheus_client::registry::Registry;
@@ -37,6 +38,8 @@ pub struct ExplainInput {
     pub conversation: Conversation,
     pub settings: Arc<Settings>,
     pub presences: Vec<Presence>,
+    /// How many of its kind agents hold who may hold only so many.
+    pub held: BTreeMap<AgentId, u32>,
     pub now: Timestamp,
 }
 

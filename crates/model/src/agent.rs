@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, Offer, StatusId, Timestamp};
+use crate::{AgentId, ConversationId, Offer, OfferId, OfferOver, StatusId, Timestamp};
 
 #[derive(
     Debug,
@@ -99,4 +99,27 @@ pub struct Presence {
     /// What they are asked to take.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Offer>,
+    /// The last of those that are over, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<OfferOver>,
+}
+
+impl Presence {
+    /// Offers that are over and still known.
+    const OVER_MAX: usize = 20;
+
+    /// The agent is no longer asked.
+    pub fn close_offer(&mut self, id: OfferId, conversation: ConversationId) {
+        self.offers.retain(|offer| offer.id != id);
+        self.over.retain(|over| over.id != id);
+        self.over.push(OfferOver { id, conversation });
+        let older = self.over.len().saturating_sub(Self::OVER_MAX);
+        self.over.drain(..older);
+    }
+
+    /// Whoever is asked already has longer for the answer. False if they are not asked.
+    pub fn extend_offer(&mut self, id: OfferId, expires_at: Timestamp) -> bool {
+        let offer = self.offers.iter_mut().find(|offer| offer.id == id);
+        offer.map(|offer| offer.expires_at = expires_at).is_some()
+    }
 }

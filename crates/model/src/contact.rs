@@ -127,9 +127,33 @@ pub struct Contact {
     /// Who had a conversation of theirs when it was resolved, the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_agent: Option<AgentId>,
+    /// Conversations that were opened with them so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub conversations: u64,
     /// The contact that has its addresses since the two were found to be one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<ContactId>,
+}
+
+/// What is done with contacts by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct ContactSettings {
+    /// Kinds of addresses by which two contacts are found to be one person: the scheme, such as
+    /// `mailto` or `tel`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merge_by: Vec<String>,
+}
+
+impl ContactSettings {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[cfg(test)]

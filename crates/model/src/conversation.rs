@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, ChannelId, Climbed, ContactId, ConversationId, Kept, Offered, Party, PolicyId,
-    QueueId, Reason, RuleTrace, Target, Timestamp,
+    AgentId, ChannelId, Climbed, ContactId, ConversationId, Declined, Kept, Offered, Party,
+    PolicyId, QueueId, Reason, RuleTrace, Target, Timestamp,
 };
 
 #[derive(
@@ -109,6 +109,9 @@ pub struct Conversation {
     /// Who is asked whether they take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offered>,
+    /// Who declined it not long ago.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declined: Vec<Declined>,
     /// Why it has the owner that it has, or why it lost the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Reason>,

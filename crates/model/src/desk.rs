@@ -53,7 +53,16 @@ pub enum QueueOrder {
 
 /// Which of the agents who could take it gets a conversation.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum AgentChoice {
@@ -64,6 +73,13 @@ pub enum AgentChoice {
     LeastLoaded,
     /// Who was given one the longest time ago, whatever they finished since.
     RoundRobin,
+}
+
+impl AgentChoice {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) fn is_longest_idle(&self) -> bool {
+        *self == Self::LongestIdle
+    }
 }
 
 /// What becomes of an agent's conversations when the agent goes offline.
@@ -107,6 +123,9 @@ pub struct QueueWork {
     /// For how long a customer who comes back is kept for the agent who had them last; 0 for nobody.
     #[serde(skip_serializing_if = "is_zero")]
     pub sticky_ms: i64,
+    /// The same where that agent is away; 0 lets it go to the queue at once.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sticky_away_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleShare>,
     pub offline: OfflineAction,
@@ -126,6 +145,7 @@ impl Default for QueueWork {
             decline_ms: DECLINE_MS,
             wrap_up_ms: 0,
             sticky_ms: 0,
+            sticky_away_ms: 0,
             idle: None,
             offline: OfflineAction::default(),
             costs: BTreeMap::new(),
@@ -134,6 +154,11 @@ impl Default for QueueWork {
 }
 
 impl QueueWork {
+    /// Customers who come back are kept for a while for who had them last.
+    pub const fn is_sticky(&self) -> bool {
+        self.sticky_ms > 0 || self.sticky_away_ms > 0
+    }
+
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -160,7 +185,7 @@ pub struct RampIn {
     pub lasts_ms: i64,
 }
 
-/// What holds for all agents and for all customers.
+/// What holds for all agents.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct DeskSettings {
@@ -171,10 +196,6 @@ pub struct DeskSettings {
     /// How long an agent may be out of sight before they are offline; none if nobody looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<i64>,
-    /// Kinds of addresses by which two contacts are found to be one person: the scheme, such as
-    /// `mailto` or `tel`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub merge_by: Vec<String>,
 }
 
 impl DeskSettings {

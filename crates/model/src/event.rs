@@ -60,6 +60,9 @@ pub enum EventBody {
         /// Who had `contact` last, if nobody had `into`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_agent: Option<AgentId>,
+        /// Conversations that were opened with `contact`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        conversations: u64,
         by: Actor,
     },
     /// A conversation of the contact was resolved while the agent had it.
@@ -93,7 +96,13 @@ pub enum EventBody {
     #[serde(rename = "conversation.released")]
     ConversationReleased { agent: AgentId, cost: u16, reason: Reason },
     #[serde(rename = "conversation.transferred")]
-    ConversationTransferred { queue: QueueId, reason: Reason },
+    ConversationTransferred {
+        queue: QueueId,
+        /// Further queues whose agents get it still, as a ladder had said before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reached: Vec<QueueId>,
+        reason: Reason,
+    },
     #[serde(rename = "conversation.snoozed")]
     ConversationSnoozed {
         until: Timestamp,
@@ -144,6 +153,14 @@ pub enum EventBody {
         by: Actor,
     },
 
+    /// A message of its contact, which would have opened another conversation, goes on here; so does
+    /// whatever comes on its thread later.
+    #[serde(rename = "conversation.joined")]
+    ConversationJoined {
+        channel: ChannelId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<String>,
+    },
     /// Its customer came back: it waits for whoever had them last, and for nobody else for a while.
     #[serde(rename = "conversation.kept")]
     ConversationKept(Kept),
@@ -155,6 +172,10 @@ pub enum EventBody {
     LadderClimbed(Box<Climbed>),
     #[serde(rename = "offer.made")]
     OfferMade(Box<OfferMade>),
+    /// One of those who were asked declined or went away, and others are asked in their place. Names all
+    /// who are asked now, with the time that all of them have.
+    #[serde(rename = "offer.extended")]
+    OfferExtended(Box<OfferMade>),
     #[serde(rename = "offer.closed")]
     OfferClosed(Box<OfferClosed>),
     /// Enough time has passed since the agent declined it; it may be offered to them again.
@@ -199,6 +220,9 @@ pub enum EventBody {
     /// A host may send for a channel, until another one may.
     #[serde(rename = "delivery.owned")]
     DeliveryOwned { channel: ChannelId, host: HostId, epoch: u64 },
+    /// A host is there; if it asks, those that own channels are to say the same.
+    #[serde(rename = "delivery.present")]
+    DeliveryPresent { host: HostId, asks: bool },
     #[serde(rename = "delivery.attempted")]
     DeliveryAttempted { message: MessageId, epoch: u64, attempt: u32 },
     #[serde(rename = "delivery.settled")]
@@ -259,6 +283,9 @@ pub struct ReceivedMail {
     /// A program wrote it, and nobody waits for an answer: nothing is opened again for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quiet: bool,
+    /// Keys of mails that it answers and that have not come: if they do, they belong here, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<String>,
 }
 
 /// All that the fold needs to hold an open conversation.
@@ -304,4 +331,9 @@ pub struct Opened {
     pub version: u64,
     #[serde(default)]
     pub message_version: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

@@ -4,13 +4,35 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, QueueId};
+use crate::{AgentId, Conversation, QueueId};
+
+/// How the time of a step is counted.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum LadderClock {
+    /// Only while the calendar of its queue is open, if the queue has one.
+    #[default]
+    Calendar,
+    /// Every hour counts.
+    Wall,
+}
+
+impl LadderClock {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// One step. What it does holds from then on; only `agents` ends with the next step.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LadderStep {
     /// Counted from when the conversation began to wait, for every step.
     pub after_ms: i64,
+    #[serde(default, skip_serializing_if = "LadderClock::is_default")]
+    pub clock: LadderClock,
     /// Only these agents get it until the next step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentId>,
@@ -66,6 +88,45 @@ pub struct Climbed {
     /// Nobody of those who would have got it was online, so the next step followed at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub skipped: bool,
+    /// The steps that were skipped so far, as the row has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skips: Vec<SkippedStep>,
+}
+
+/// A step that was skipped, and whom nobody of was online.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct SkippedStep {
+    pub step: u16,
+    /// Those whom the step names; whoever serves the queue or one of `queues` where it names nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueId>,
+}
+
+impl Climbed {
+    /// As the row has it: with what was skipped before.
+    pub fn on_row(&self, before: Option<Self>) -> Self {
+        let mut skips = before.map(|before| before.skips).unwrap_or_default();
+        if self.skipped {
+            let (agents, queues) = (self.agents.clone(), self.queues.clone());
+            skips.push(SkippedStep { step: self.step, agents, queues });
+        }
+        Self { skips, ..self.clone() }
+    }
+
+    /// Of a conversation that has just come into another queue: no step of that queue's ladder is taken,
+    /// and the agents of these queues get it still. None where there are no such queues.
+    pub fn at_the_foot(row: &Conversation, reached: &[QueueId]) -> Option<Self> {
+        (!reached.is_empty()).then(|| Self {
+            priority: row.priority,
+            skills: row.skills.clone(),
+            queues: reached.to_vec(),
+            ..Self::default()
+        })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -45,7 +45,7 @@ pub use calendar::{CalendarSettings, OpenHours, SpecialDay};
 pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Action, Actor, Command, ReplyDraft, Role};
-pub use contact::{Address, Contact};
+pub use contact::{Address, Contact, ContactSettings};
 pub use conversation::{Conversation, Status, call_subject};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use desk::{
@@ -60,14 +60,14 @@ pub use ids::{
     WorkspaceId,
 };
 pub use input::{Inbound, InboundReceipt, Input, InputBody, Unparsed};
-pub use ladder::{Climbed, LadderStep};
+pub use ladder::{Climbed, LadderClock, LadderStep, SkippedStep};
 pub use leg::{CallLeg, LegHeard, LegNote, LegStep, Side};
 pub use legs::Legs;
 pub use message::{
     Attachment, Automation, AutomationClass, Bounce, Call, CallState, Direction, Disposition,
     Message, MessageKind, Party, Receipt, ReceiptStatus,
 };
-pub use offer::{Offer, OfferClosed, OfferEnd, OfferMade, Offered};
+pub use offer::{Declined, Offer, OfferClosed, OfferEnd, OfferMade, OfferOver, Offered};
 pub use outcome::{Outcome, OutcomeKind};
 pub use outside::{OutsideFile, OutsideReply};
 pub use random::{Random, SeededRandom, SystemRandom};

@@ -38,6 +38,9 @@ pub const SEEN_DAYS: i64 = 10;
 /// Conversations that were merged into one, by way of others or not.
 pub const MERGED_MAX: usize = 50;
 
+/// Messages that would have opened a conversation of their own and went on in one that is open.
+pub const JOINED_MAX: usize = 200;
+
 /// Addresses of one contact. A message adds none beyond, a merge that would is refused. Each merge
 /// brings at least one, so that no chain of merges is longer.
 pub const CONTACT_ADDRESSES_MAX: usize = 50;

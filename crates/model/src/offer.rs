@@ -31,6 +31,25 @@ pub struct OfferClosed {
     pub by: Option<Actor>,
 }
 
+/// An offer to an agent that is over, so that who answers late can be told what became of it.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct OfferOver {
+    pub id: OfferId,
+    pub conversation: ConversationId,
+}
+
+/// An agent who declined a conversation not long ago.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct Declined {
+    pub agent: AgentId,
+    /// Until when it is not offered to them again.
+    pub again_at: Timestamp,
+}
+
 #[derive(
     Debug,
     Clone,

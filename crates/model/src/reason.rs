@@ -1,8 +1,10 @@
 //! Why: what each transition carries, for `explain` and for the record.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, AgentId, QueueId};
+use crate::{Actor, AgentChoice, AgentId, QueueId};
 
 /// The rules that were tried on a message, in order, up to the first that matched.
 #[derive(
@@ -28,6 +30,9 @@ pub struct RuleTrace {
     /// Rules that failed while they were tried and were skipped: number and cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<(u32, String)>,
+    /// What the rules were told beside the message, as far as one of them asks for it: name and value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, String>,
     /// Hash of the configuration whose rules these were, first 16 hexadecimal digits.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub config: String,
@@ -60,8 +65,15 @@ pub enum Reason {
     },
     /// It was offered, and they accepted.
     Accepted { by: Actor },
-    /// The owner went offline, and somebody else could take it.
-    TakenOver { from: AgentId },
+    /// The owner went offline, and of those who could take it this was the one whose turn it was.
+    TakenOver {
+        from: AgentId,
+        /// What the queue goes by.
+        #[serde(default, skip_serializing_if = "AgentChoice::is_longest_idle")]
+        choose: AgentChoice,
+    },
+    /// Its customer came back, and it waited for whoever had them last.
+    KeptFor { queue: QueueId },
     /// The owner went offline.
     OwnerOffline { agent: AgentId },
     /// An agent took it.

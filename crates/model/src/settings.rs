@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::{
-    AgentId, AnswerSettings, CalendarSettings, CallSettings, ChannelId, DeskSettings, PolicyId,
-    QueueId, QueueWork, Timing, WorkspaceId,
+    AgentId, AnswerSettings, CalendarSettings, CallSettings, ChannelId, ContactSettings,
+    DeskSettings, PolicyId, QueueId, QueueWork, Timing, WorkspaceId,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,6 +34,8 @@ pub struct Settings {
     /// What holds for all agents.
     #[serde(default, skip_serializing_if = "DeskSettings::is_default")]
     pub desk: DeskSettings,
+    #[serde(default, skip_serializing_if = "ContactSettings::is_default")]
+    pub contacts: ContactSettings,
     /// In order; the first that applies is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<AnswerSettings>,

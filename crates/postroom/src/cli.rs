@@ -253,6 +253,10 @@ pub(crate) struct Staffing {
     /// The time in which they are to be answered, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) within_s: u32,
+    /// How long one takes in queues in which nothing was answered, in seconds; without it no number of
+    /// agents is told for those
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) handling_s: Option<u32>,
     /// Zone of the hours, by its name in the IANA database
     #[arg(long, default_value = "UTC", value_name = "TZ")]
     pub(crate) time_zone: String,
@@ -290,6 +294,9 @@ pub(crate) struct Bench {
     /// Open conversations with which the start is measured
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..))]
     pub(crate) open: u32,
+    /// Only the core, by itself: decisions, rules and dry runs
+    #[arg(long)]
+    pub(crate) core: bool,
     /// The nats-server of the clustered form, 2.12 or newer; else `$POSTROOM_NATS_SERVER`, else the one
     /// on the path
     #[arg(long, value_name = "PATH")]

@@ -21,6 +21,10 @@ pub(crate) fn json(value: &impl Serialize) {
     say(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+pub(crate) fn is_colored() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 pub(crate) fn errors_are_colored() -> bool {
     std::io::stderr().is_terminal()
 }

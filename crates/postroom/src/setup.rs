@@ -70,7 +70,10 @@ pub(crate) fn accept(draft: Draft) -> Result<Setup, Failure> {
         channel.calls = configured.and_then(adapters::calls);
     }
     if let Err(errors) = Rules::compile(&settings) {
-        mistakes.extend(errors.into_iter().map(|error| rule_mistake(config, error)));
+        // A channel with a mistake in it is none of the settings yet, and may well be meant.
+        let is_in_question = !draft.is_sound("channels");
+        let told = errors.into_iter().filter(|error| !(is_in_question && names_a_channel(error)));
+        mistakes.extend(told.map(|error| rule_mistake(config, error)));
     }
     let config = draft.finish(mistakes)?;
     Ok(Setup { config, adapters: built, settings })
@@ -82,6 +85,10 @@ fn guard(draft: &Draft) -> Result<Guard, String> {
     let allow = if is_sound { draft.config().outgoing.allow.as_slice() } else { &[] };
     let allow = AllowList::parse(allow).map_err(|error| error.to_string())?;
     Guard::new(allow).map_err(|error| error.to_string())
+}
+
+fn names_a_channel(error: &RuleError) -> bool {
+    error.unknown.as_ref().is_some_and(|name| name.what == "channels")
 }
 
 fn rule_mistake(config: &Config, error: RuleError) -> Diagnostic {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    CallRecorded, Conversation, ConversationId, EventBody, Message, Offered, Opened, Reason,
-    Status, TargetState, Timestamp, limits, note_target,
+    CallRecorded, Climbed, Conversation, ConversationId, Declined, EventBody, Message, OfferEnd,
+    Offered, Opened, Reason, Status, TargetState, Timestamp, limits, note_target,
 };
 
 use crate::Row;
@@ -47,6 +47,7 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         message_version: opened.message_version,
         route: opened.route.clone(),
         offer: None,
+        declined: Vec::new(),
         assignment: None,
     }
 }
@@ -82,7 +83,7 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
             conversation.assignee = None;
             conversation.assignment = Some(reason.clone());
         }
-        EventBody::OfferMade(made) => {
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
             conversation.offer = Some(Offered {
                 offer: made.offer,
                 agents: made.agents.clone(),
@@ -90,7 +91,16 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
             });
             conversation.assignment = Some(made.reason.clone());
         }
+        EventBody::OfferForgotten { agent } => {
+            conversation.declined.retain(|declined| declined.agent != *agent);
+        }
         EventBody::OfferClosed(closed) => {
+            if let Some(again_at) = closed.again_at.filter(|_| closed.cause == OfferEnd::Declined) {
+                for agent in &closed.agents {
+                    conversation.declined.retain(|declined| declined.agent != *agent);
+                    conversation.declined.push(Declined { agent: agent.clone(), again_at });
+                }
+            }
             if let Some(offer) = &mut conversation.offer {
                 offer.agents.retain(|agent| !closed.agents.contains(agent));
             }
@@ -98,9 +108,9 @@ fn edit_owner(conversation: &mut Conversation, body: &EventBody) -> bool {
                 conversation.offer = None;
             }
         }
-        EventBody::ConversationTransferred { queue, .. } => {
+        EventBody::ConversationTransferred { queue, reached, .. } => {
             conversation.queue = Some(queue.clone());
-            conversation.climbed = None;
+            conversation.climbed = Climbed::at_the_foot(conversation, reached);
             conversation.kept = None;
         }
         _ => return false,
@@ -229,7 +239,7 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
         EventBody::LadderClimbed(climbed) => {
             conversation.priority = climbed.priority;
             relax(conversation, &climbed.skills);
-            conversation.climbed = Some((**climbed).clone());
+            conversation.climbed = Some(climbed.on_row(conversation.climbed.take()));
             conversation.kept = None;
         }
         EventBody::TargetsChanged { targets } => conversation.targets.clone_from(targets),
@@ -258,6 +268,7 @@ fn relax(conversation: &mut Conversation, needed: &BTreeMap<String, u8>) {
 fn resolve(conversation: &mut Conversation, at: Timestamp) {
     conversation.status = Status::Resolved;
     conversation.resolved_at = Some(at);
+    conversation.declined.clear();
     conversation.kept = None;
     conversation.waiting_since = None;
     conversation.snoozed_until = None;

@@ -69,8 +69,10 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::ConversationAbsorbed { .. } => "conversation.absorbed",
         EventBody::ConversationKept(_) => "conversation.kept",
         EventBody::ConversationUnkept => "conversation.unkept",
+        EventBody::ConversationJoined { .. } => "conversation.joined",
         EventBody::LadderClimbed(_) => "ladder.climbed",
         EventBody::OfferMade(_) => "offer.made",
+        EventBody::OfferExtended(_) => "offer.extended",
         EventBody::OfferClosed(_) => "offer.closed",
         EventBody::OfferForgotten { .. } => "offer.forgotten",
         EventBody::ConversationIdled { .. } => "conversation.idled",
@@ -84,6 +86,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::NoteAdded { .. } => "note.added",
         EventBody::ReplyQueued { .. } => "reply.queued",
         EventBody::DeliveryOwned { .. } => "delivery.owned",
+        EventBody::DeliveryPresent { .. } => "delivery.present",
         EventBody::DeliveryAttempted { .. } => "delivery.attempted",
         EventBody::DeliverySettled { .. } => "delivery.settled",
         EventBody::DeliveryRequeued { .. } => "delivery.requeued",
@@ -111,6 +114,7 @@ fn by_of(reason: &Reason) -> Option<&Actor> {
         Reason::LongestIdle { .. }
         | Reason::LeastLoaded { .. }
         | Reason::RoundRobin { .. }
+        | Reason::KeptFor { .. }
         | Reason::TakenOver { .. }
         | Reason::OwnerOffline { .. }
         | Reason::Returned
@@ -192,9 +196,10 @@ fn ownership(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "cost", cost);
         }
         EventBody::ConversationWoken { reason } => item.reason = Some(reason.clone()),
-        EventBody::ConversationTransferred { queue, reason } => {
+        EventBody::ConversationTransferred { queue, reached, reason } => {
             item.reason = Some(reason.clone());
             set(item, "queue", queue);
+            set(item, "queues", Some(reached).filter(|queues| !queues.is_empty()));
         }
         _ => return false,
     }
@@ -204,7 +209,7 @@ fn ownership(item: &mut TimelineItem, body: &EventBody) -> bool {
 /// Who is asked, and what they answered. False if the event is about something else.
 fn offers(item: &mut TimelineItem, body: &EventBody) -> bool {
     match body {
-        EventBody::OfferMade(made) => {
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
             item.id = Some(made.offer.0);
             item.reason = Some(made.reason.clone());
             set(item, "queue", &made.queue);
@@ -287,6 +292,7 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }
+        EventBody::ConversationJoined { channel, .. } => set(item, "channel", channel),
         EventBody::ConversationKept(kept) => {
             set(item, "agent", &kept.agent);
             set(item, "until", kept.until);
@@ -333,6 +339,10 @@ fn sending(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "channel", channel);
             set(item, "host", host);
             set(item, "epoch", epoch);
+        }
+        EventBody::DeliveryPresent { host, asks } => {
+            set(item, "host", host);
+            set(item, "asks", asks);
         }
         EventBody::DeliveryAttempted { message, epoch, attempt } => {
             set(item, "message", message);
@@ -405,7 +415,7 @@ fn workspace(item: &mut TimelineItem, body: &EventBody) {
             set(item, "contact", contact);
             set(item, "agent", agent);
         }
-        EventBody::ContactMerged { contact, into, name, addresses, last_agent, by } => {
+        EventBody::ContactMerged { contact, into, name, addresses, last_agent, by, .. } => {
             set(item, "last_agent", last_agent);
             item.by = Some(by.clone());
             set(item, "contact", contact);

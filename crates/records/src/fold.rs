@@ -79,9 +79,14 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             let key = Key::Thread(channel.clone(), thread.clone());
             put(key, Some(Row::Thread(*into)));
         }
-        (EventBody::MessageReceived { mail: Some(mail), .. }, Some(id)) => {
-            let key = Key::Thread(mail.channel.clone(), mail.key.clone());
+        (EventBody::ConversationJoined { channel, thread: Some(thread) }, Some(id)) => {
+            let key = Key::Thread(channel.clone(), thread.clone());
             put(key, Some(Row::Thread(id)));
+        }
+        (EventBody::MessageReceived { mail: Some(mail), .. }, Some(id)) => {
+            for key in mail.awaits.iter().chain([&mail.key]) {
+                put(Key::Thread(mail.channel.clone(), key.clone()), Some(Row::Thread(id)));
+            }
         }
         (EventBody::ReplyQueued { id, .. }, Some(conversation)) => {
             if let Some(row) = queued(fact, conversation, bodies) {
@@ -166,6 +171,11 @@ pub(crate) fn edited(event: &Event, visit: &mut impl FnMut(Key)) {
         | EventBody::AddressDied { contact, .. }
         | EventBody::AddressRevived { contact, .. }
         | EventBody::ContactServed { contact, .. } => visit(Key::Contact(*contact)),
+        EventBody::ConversationOpened(opened) => {
+            if let Some(contact) = opened.contact {
+                visit(Key::Contact(contact));
+            }
+        }
         EventBody::ContactMerged { contact, into, .. } => {
             visit(Key::Contact(*contact));
             visit(Key::Contact(*into));
@@ -200,7 +210,7 @@ fn agent_of(event: &Event) -> Option<&AgentId> {
 /// The agents who are asked, or no longer asked, whether they take a conversation.
 fn asked(event: &Event) -> &[AgentId] {
     match &event.body {
-        EventBody::OfferMade(made) => &made.agents,
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => &made.agents,
         EventBody::OfferClosed(closed) => &closed.agents,
         _ => &[],
     }
@@ -255,10 +265,15 @@ fn contact(id: ContactId, row: &mut Option<Row>, event: &Event) -> Effect {
             row.merged_into = Some(*into);
             row.addresses.clear();
             row.dead.clear();
+            row.conversations = 0;
         }
-        EventBody::ContactMerged { name, addresses, last_agent, .. } => {
+        EventBody::ContactMerged { name, addresses, last_agent, conversations, .. } => {
             gather(row, name.as_deref(), addresses);
             row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
+            row.conversations = row.conversations.saturating_add(*conversations);
+        }
+        EventBody::ConversationOpened(_) => {
+            row.conversations = row.conversations.saturating_add(1);
         }
         EventBody::ContactUpdated { name, addresses, .. } => {
             gather(row, name.as_deref(), addresses);
@@ -301,6 +316,7 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             reason: None,
             pause: None,
             offers: Vec::new(),
+            over: Vec::new(),
         })
     });
     let Row::Presence(presence) = row else {
@@ -329,7 +345,10 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             presence.load = presence.load.saturating_add(u32::from(*cost));
             return Effect::Changed;
         }
-        EventBody::OfferMade(made) => {
+        EventBody::OfferExtended(made) if presence.extend_offer(made.offer, made.expires_at) => {
+            return Effect::Changed;
+        }
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
             presence.idle_since = at;
             presence.offers.extend(fact.event.conversation.map(|id| Offer {
                 id: made.offer,
@@ -343,7 +362,9 @@ fn presence(agent: &AgentId, row: &mut Option<Row>, fact: Fact<'_>) -> Effect {
             return Effect::Changed;
         }
         EventBody::OfferClosed(closed) => {
-            presence.offers.retain(|offer| offer.id != closed.offer);
+            if let Some(conversation) = fact.event.conversation {
+                presence.close_offer(closed.offer, conversation);
+            }
             return Effect::Changed;
         }
         EventBody::ConversationAssigned { cost, .. } => {

@@ -8,7 +8,7 @@ use postroom_model::{
 use serde::{Deserialize, Serialize};
 
 /// Grows when rows change in a way that older ones cannot be read; the records are then rebuilt.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Names a row. The order is the order in which rows are scanned and compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use postroom_model::{
     Transition, ids,
 };
 use postroom_records::{Ground, RecordsError, Sheet, Standing};
-use postroom_routing::{DUE_MAX, RuleFacts, Rules, State, Step, step, step_due};
+use postroom_routing::{DUE_MAX, Earlier, RuleFacts, Rules, State, Step, step, step_due};
 use uuid::Uuid;
 
 use crate::batch::{Item, items};
@@ -316,18 +316,21 @@ fn decide_one(
     input: Input,
     sheet: &Sheet,
 ) -> (Step, usize) {
-    let mut found = Found::of(&input, state, sheet);
-    if let Some(inbound) = found.message(&input, sheet)
-        && may_open(inbound, sheet)
-    {
-        let (message, at) = (&inbound.message, input.at);
-        let channel = state.settings().and_then(|all| all.channel(&inbound.channel));
-        if let (Some(rules), Some(channel)) = (rules, channel) {
-            found.routed = Some(rules.route(RuleFacts { message, channel, at }));
-        }
-    }
-    let failed = found.routed.as_ref().map_or(0, |routed| routed.trace.failed.len());
-    let lookups = lookups(&input, sheet, &found);
+    let found = Found::of(&input, state, sheet);
+    let mut lookups = lookups(&input, sheet, &found);
+    let inbound = found.message(&input, sheet).filter(|inbound| may_open(inbound, state, sheet));
+    let routed = inbound.zip(rules).and_then(|(inbound, rules)| {
+        let channel = state.settings()?.channel(&inbound.channel)?;
+        let contact = lookups.contact;
+        Some(rules.route(RuleFacts {
+            contact,
+            open: contact.map_or(0, |contact| state.open_of(contact.id)),
+            earlier: lookups.conversation.map(Earlier::from),
+            ..RuleFacts::new(&inbound.message, channel, input.at)
+        }))
+    });
+    lookups.routed = routed.as_ref();
+    let failed = routed.as_ref().map_or(0, |routed| routed.trace.failed.len());
     (step(state, position, input, &lookups), failed)
 }
 
@@ -344,6 +347,7 @@ fn parked(position: Position, input: Input, code: &str, detail: String) -> Step 
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     };
     let event = Event::global(EventBody::InputParked {
         id: ParkedId(ids::decided(at, "parked", &seed)),

@@ -10,6 +10,7 @@ mod behind;
 mod codes;
 mod cycle;
 mod error;
+mod filling;
 mod limits;
 mod lookup;
 mod metrics;

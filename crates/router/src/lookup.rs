@@ -10,7 +10,7 @@ use postroom_model::{
     Input, InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{DUE_MAX, Lookups, Routed, State, as_message, aside_key};
+use postroom_routing::{DUE_MAX, Lookups, State, as_message, aside_key, awaited_key};
 
 use crate::RouterError;
 
@@ -131,7 +131,7 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
                 wanted.insert(Key::Timeline(row.outbound.conversation, row.position));
             }
         }
-        InputBody::Delivery(DeliveryInput::Own { .. })
+        InputBody::Delivery(DeliveryInput::Own { .. } | DeliveryInput::Present { .. })
         | InputBody::Settings(_)
         | InputBody::Cursor(_)
         | InputBody::Unparsed(_) => {}
@@ -139,7 +139,7 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
 }
 
 fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
-    for thread in threads_of(inbound) {
+    for thread in threads_of(inbound).into_iter().chain(awaited_of(inbound)) {
         let channel = &inbound.channel;
         if let Some(id) = sheet.thread(channel, &thread).map(|id| end_of_merges(id, sheet)) {
             wanted.insert(Key::Conversation(id));
@@ -180,6 +180,18 @@ fn threads_of(inbound: &Inbound) -> Vec<String> {
 fn aside_of(inbound: &Inbound, id: ConversationId) -> Option<String> {
     let mail = inbound.message.kind == MessageKind::Email;
     mail.then(|| aside_key(&inbound.message, id)).flatten()
+}
+
+/// The key under which a mail is awaited that was answered before it came.
+fn awaited_of(inbound: &Inbound) -> Option<String> {
+    let mail = inbound.message.kind == MessageKind::Email;
+    mail.then(|| awaited_key(&inbound.message)).flatten()
+}
+
+/// The conversation that waits for this mail.
+fn awaits(inbound: &Inbound, sheet: &Sheet) -> Option<ConversationId> {
+    let id = sheet.thread(&inbound.channel, &awaited_of(inbound)?)?;
+    Some(end_of_merges(id, sheet))
 }
 
 /// Where the message's threads lead, merges followed as far as they are loaded: to the first
@@ -229,7 +241,6 @@ fn end_of_contact(mut id: ContactId, sheet: &Sheet) -> ContactId {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) addresses: Vec<(Address, Option<ContactId>)>,
-    pub(crate) routed: Option<Routed>,
     /// The contacts of all addresses but the first that is known.
     others: Vec<Contact>,
     /// The call that the input tells of, as a message.
@@ -251,7 +262,7 @@ impl Found {
             None => Vec::new(),
         };
         let others = others_of(&addresses, sheet);
-        Self { addresses, routed: None, others, called }
+        Self { addresses, others, called }
     }
 
     /// What came in, a call as a message.
@@ -303,14 +314,16 @@ fn message_of<'a>(input: &'a Input, sheet: &'a Sheet) -> Option<&'a Inbound> {
     }
 }
 
-/// Whether the message may open a conversation, so that the rules are to be asked. A mail may open one
-/// whatever it claims, and of a call the rules say too whether it joins another conversation.
-pub(crate) fn may_open(inbound: &Inbound, sheet: &Sheet) -> bool {
+/// Whether the message may open a conversation, so that the rules are to be asked: its thread is new, or
+/// what it leads to is done. A mail may open one whatever it claims, and of a call the rules say too
+/// whether it joins another conversation.
+pub(crate) fn may_open(inbound: &Inbound, state: &State, sheet: &Sheet) -> bool {
     if matches!(inbound.message.kind, MessageKind::Email | MessageKind::Call) {
         return true;
     }
     let thread = inbound.message.thread.as_ref();
-    thread.is_none_or(|thread| sheet.thread(&inbound.channel, thread).is_none())
+    let leads_to = thread.and_then(|thread| sheet.thread(&inbound.channel, thread));
+    leads_to.is_none_or(|id| !state.is_open(end_of_merges(id, sheet)))
 }
 
 /// Puts together what the core asks for.
@@ -319,11 +332,12 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         seen: sheet.seen(input.id).map(|seen| &seen.outcome),
         addresses: &found.addresses,
         others: &found.others,
-        routed: found.routed.as_ref(),
         ..Lookups::default()
     };
     if let Some(inbound) = found.message(input, sheet) {
-        lookups.thread = end_of_thread(inbound, sheet);
+        let claimed = end_of_thread(inbound, sheet);
+        lookups.thread = claimed.or_else(|| awaits(inbound, sheet));
+        lookups.awaited = claimed.is_none() && lookups.thread.is_some();
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
         lookups.participant = lookups.thread.and_then(|id| participant(id, sheet));
         let aside = lookups.thread.and_then(|id| aside_of(inbound, id));

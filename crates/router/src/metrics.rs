@@ -1,5 +1,6 @@
 //! What the router tells about itself: outcomes (P2), lag, sizes and times of batches.
 
+use postroom_bus::Filling;
 use postroom_model::OutcomeKind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +12,11 @@ use prometheus_client::registry::Registry;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LogLabel {
+    log: &'static str,
 }
 
 /// Registered once; cheap to clone.
@@ -30,6 +36,8 @@ pub struct RouterMetrics {
     step_downs: Counter,
     failures: Counter,
     rule_failures: Counter,
+    stored: Family<LogLabel, Gauge>,
+    stored_max: Family<LogLabel, Gauge>,
 }
 
 impl RouterMetrics {
@@ -49,6 +57,8 @@ impl RouterMetrics {
             step_downs: Counter::default(),
             failures: Counter::default(),
             rule_failures: Counter::default(),
+            stored: Family::default(),
+            stored_max: Family::default(),
         };
         let part = registry.sub_registry_with_prefix("postroom_router");
         part.register("inputs", "Inputs decided, by outcome", metrics.inputs.clone());
@@ -67,7 +77,17 @@ impl RouterMetrics {
         part.register("failures", "Cycles that failed", metrics.failures.clone());
         let failed = metrics.rule_failures.clone();
         part.register("rule_failures", "Rules that failed on a message and were skipped", failed);
+        let stored = "Bytes that a log with a limit of its own holds";
+        part.register("stored_bytes", stored, metrics.stored.clone());
+        let most = "Bytes to which it may grow, after which it takes nothing";
+        part.register("stored_bytes_max", most, metrics.stored_max.clone());
         metrics
+    }
+
+    pub(crate) fn filled(&self, log: &'static str, filling: Filling) {
+        let label = LogLabel { log };
+        self.stored.get_or_create(&label).set(filling.bytes.cast_signed());
+        self.stored_max.get_or_create(&label).set(filling.bytes_max.cast_signed());
     }
 
     /// So many rules failed on a message.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cycle::Active;
+use crate::filling::{self, Watched};
 use crate::recover::{catch_up, catch_up_until_done, recover};
 use crate::trim::Trimmer;
 use crate::{RouterError, RouterLimits, RouterMetrics, append, snapshot};
@@ -61,6 +62,8 @@ impl Router {
     /// Decides until `shutdown`. An error is one that a person has to look at; everything else is
     /// tried again.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RouterError> {
+        let watching = filling::watch(Watched::of(&self.parts), shutdown.clone());
+        self.parts.tasks.spawn(watching);
         let mut pause = self.parts.limits.retry_min;
         loop {
             let started = tokio::time::Instant::now();

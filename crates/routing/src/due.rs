@@ -72,7 +72,7 @@ fn moved_on(state: &State, id: ConversationId) -> Vec<Event> {
     if let (Some(gone), Some(queue)) = (gone, state.queue_or_default(None)) {
         let queue_gone = gone.id.clone();
         let reason = Reason::QueueGone { queue: queue_gone };
-        let moved = EventBody::ConversationTransferred { queue, reason };
+        let moved = EventBody::ConversationTransferred { queue, reached: vec![], reason };
         events.push(Event::on(id, moved));
     }
     events

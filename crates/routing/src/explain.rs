@@ -3,13 +3,16 @@
 //! A pure function over what the records hold, so that a gateway or the command line can answer
 //! without the router.
 
+use std::collections::BTreeMap;
+
 use postroom_model::{
-    AgentId, AgentStatus, ChannelKind, Climbed, Conversation, HandOut, Kept, Offered, PassedOver,
-    PassedOverCause, Pause, PauseCause, Presence, QueueId, Reason, RuleTrace, Settings, Status,
-    Timestamp,
+    AgentChoice, AgentId, AgentSettings, AgentStatus, ChannelKind, Climbed, Conversation, Declined,
+    HandOut, Kept, LadderClock, Offered, PassedOver, PassedOverCause, Pause, PauseCause, Presence,
+    QueueId, Reason, RuleTrace, Settings, Status, Timestamp,
 };
 use serde::Serialize;
 
+use crate::Calendar;
 use crate::decide::default_queue;
 
 /// An answer to "why did it go there?", for people (`summary`) and programs.
@@ -34,6 +37,9 @@ pub struct Explanation {
     /// Who is asked whether they take it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offered>,
+    /// Who declined it not long ago, and until when they are not asked again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub declined: Vec<Declined>,
     /// The agent for whom it waits for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
@@ -65,14 +71,23 @@ pub struct Considered {
     pub passed_over: Option<PassedOverCause>,
 }
 
-/// Explains one conversation from its row, the settings in force and the agents' presences.
+/// The agents as they stand now.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'a> {
+    pub presences: &'a [Presence],
+    /// How many of the conversation's kind each of them holds or is asked to take, of those who may
+    /// hold only so many.
+    pub held: &'a BTreeMap<AgentId, u32>,
+}
+
+/// Explains one conversation from its row, the settings in force and the agents.
 pub fn explain(
     conversation: &Conversation,
     settings: &Settings,
-    presences: &[Presence],
+    desk: Desk<'_>,
     now: Timestamp,
 ) -> Explanation {
-    let agents = considered(conversation, settings, presences, now);
+    let agents = considered(conversation, settings, desk, now);
     let waits_for = waits_for(conversation, settings, &agents);
     let failed = conversation.route.failed.iter();
     let mut summary: Vec<String> = failed
@@ -83,8 +98,10 @@ pub fn explain(
         .collect();
     summary.extend(call_words(conversation, settings));
     summary.push(routed_words(conversation, settings));
+    summary.extend(told_words(&conversation.route));
     summary.extend(moved_words(conversation, settings));
     summary.extend(climbed_words(conversation));
+    summary.extend(skipped_words(conversation));
     summary.extend(conversation.kept.as_ref().map(|kept| {
         let (agent, until) = (&kept.agent, kept.until);
         format!("It waits for {agent}, who had the customer last, until {until}; then for all.")
@@ -110,6 +127,7 @@ pub fn explain(
         waits_for,
         until: until(conversation, settings),
         offer: conversation.offer.clone(),
+        declined: conversation.declined.clone(),
         kept: conversation.kept.clone(),
         climbed: conversation.climbed.clone(),
         waiting_since: conversation.waiting_since,
@@ -157,7 +175,10 @@ fn assignment(conversation: &Conversation) -> Option<&Reason> {
     let chosen = |reason: &&Reason| {
         matches!(
             reason,
-            Reason::LongestIdle { .. } | Reason::LeastLoaded { .. } | Reason::RoundRobin { .. }
+            Reason::LongestIdle { .. }
+                | Reason::LeastLoaded { .. }
+                | Reason::RoundRobin { .. }
+                | Reason::KeptFor { .. }
         )
     };
     let reason = conversation.assignment.as_ref();
@@ -169,13 +190,14 @@ fn until(conversation: &Conversation, settings: &Settings) -> Option<Timestamp> 
     let offer = conversation.offer.as_ref().map(|offer| offer.expires_at);
     let kept = conversation.kept.as_ref().map(|kept| kept.until);
     let step = next_step(conversation, settings).map(|(_, at)| at);
-    [conversation.snoozed_until, offer, kept, step].into_iter().flatten().min()
+    let again = conversation.declined.iter().map(|declined| declined.again_at).min();
+    [conversation.snoozed_until, offer, kept, step, again].into_iter().flatten().min()
 }
 
 fn considered(
     conversation: &Conversation,
     settings: &Settings,
-    presences: &[Presence],
+    desk: Desk<'_>,
     now: Timestamp,
 ) -> Vec<Considered> {
     let Some(queue) = &conversation.queue else {
@@ -196,7 +218,7 @@ fn considered(
     });
     serving
         .map(|agent| {
-            let presence = presences.iter().find(|presence| presence.agent == agent.id);
+            let presence = desk.presences.iter().find(|presence| presence.agent == agent.id);
             let status = presence.map(|presence| presence.status).unwrap_or_default();
             let load = presence.map_or(0, |presence| presence.load);
             let offers = presence.map(|presence| presence.offers.as_slice()).unwrap_or_default();
@@ -220,7 +242,8 @@ fn considered(
             } else if free < u32::from(cost) {
                 Some(PassedOverCause::Capacity { free, cost })
             } else {
-                None
+                limited(conversation, settings, agent, desk)
+                    .or_else(|| declined(conversation, &agent.id, now))
             };
             Considered {
                 agent: agent.id.clone(),
@@ -232,6 +255,29 @@ fn considered(
             }
         })
         .collect()
+}
+
+/// Holds as many of its kind as they may.
+fn limited(
+    conversation: &Conversation,
+    settings: &Settings,
+    agent: &AgentSettings,
+    desk: Desk<'_>,
+) -> Option<PassedOverCause> {
+    let kind = settings.channel(&conversation.channel)?.kind;
+    let most = *agent.limits.get(&kind)?;
+    let held = desk.held.get(&agent.id).copied().unwrap_or(0);
+    (held >= most).then_some(PassedOverCause::Limit { kind, most })
+}
+
+fn declined(
+    conversation: &Conversation,
+    agent: &AgentId,
+    now: Timestamp,
+) -> Option<PassedOverCause> {
+    let mut declined = conversation.declined.iter();
+    let still = declined.any(|declined| declined.agent == *agent && declined.again_at > now);
+    still.then_some(PassedOverCause::Declined)
 }
 
 fn waits_for(
@@ -266,10 +312,21 @@ fn waits_for(
             let skill = count(|cause| matches!(cause, PassedOverCause::Skill { .. }));
             let full = count(|cause| matches!(cause, PassedOverCause::Capacity { .. }));
             let paused = count(|cause| matches!(cause, PassedOverCause::Paused { .. }));
-            let pausing = if paused > 0 { format!(", {paused} pausing") } else { String::new() };
+            let limited = count(|cause| matches!(cause, PassedOverCause::Limit { .. }));
+            let declined = count(|cause| matches!(cause, PassedOverCause::Declined));
+            let more = [
+                (paused, "pausing"),
+                (limited, "with as many of its kind as they may have"),
+                (declined, "who declined it"),
+            ];
+            let more: String = more
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!(", {count} {what}"))
+                .collect();
             Some(format!(
                 "it needs an agent of the queue who is online, has the skills and has room \
-                 ({away} not online, {skill} without a skill, {full} without room{pausing})"
+                 ({away} not online, {skill} without a skill, {full} without room{more})"
             ))
         }
     }
@@ -292,6 +349,16 @@ fn routed_words(conversation: &Conversation, settings: &Settings) -> String {
             conversation.route.tried
         ),
     }
+}
+
+/// What the rules went by beside the message.
+fn told_words(route: &RuleTrace) -> Option<String> {
+    let told = route.told.iter().map(|(name, value)| match value.as_str() {
+        "" => format!("no {name}"),
+        _ => format!("{name} {value}"),
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("The rules were told: {}.", told.join(", ")))
 }
 
 /// That it lies elsewhere than the rules had put it, by hand or by a ladder, where the rules of that
@@ -326,8 +393,31 @@ fn climbed_words(conversation: &Conversation) -> Option<String> {
     } else {
         String::new()
     };
-    let steps = if climbed.step == 1 { "1 step" } else { &format!("{} steps", climbed.step) };
+    let steps = match climbed.step {
+        // It has just come from another queue, whose ladder had widened it.
+        0 => return Some(format!("It came here by a ladder{whom}.")),
+        1 => "1 step".to_owned(),
+        steps => format!("{steps} steps"),
+    };
     Some(format!("It took {steps} of its queue's ladder{whom}."))
+}
+
+/// The steps of the ladder that were passed at once, and why.
+fn skipped_words(conversation: &Conversation) -> Vec<String> {
+    let climbed = conversation.climbed.iter();
+    let skips = climbed.flat_map(|climbed| &climbed.skips);
+    skips
+        .map(|skip| {
+            let agents: Vec<&str> = skip.agents.iter().map(AgentId::as_str).collect();
+            let queues: Vec<&str> = skip.queues.iter().map(QueueId::as_str).collect();
+            let whom = match (agents.is_empty(), queues.is_empty()) {
+                (false, _) => format!("of {}", agents.join(", ")),
+                (true, true) => "of its queue".to_owned(),
+                (true, false) => format!("of its queue and {}", queues.join(", ")),
+            };
+            format!("Step {} was skipped: nobody {whom} was online.", skip.step)
+        })
+        .collect()
 }
 
 /// When the next step comes, while it waits.
@@ -342,7 +432,13 @@ fn next_step(conversation: &Conversation, settings: &Settings) -> Option<(usize,
     let timing = settings.timing.queues.get(conversation.queue.as_ref()?)?;
     let taken = conversation.climbed.as_ref().map_or(0, |climbed| usize::from(climbed.step));
     let next = timing.ladder.get(taken)?;
-    Some((taken + 1, since.plus_millis(next.after_ms)))
+    let calendar = timing.calendar.as_ref().filter(|_| next.clock == LadderClock::Calendar);
+    let calendar = calendar.and_then(|id| settings.calendars.iter().find(|one| one.id == *id));
+    let at = match calendar.and_then(|calendar| Calendar::new(calendar).ok()) {
+        Some(calendar) => calendar.open_after(since, next.after_ms)?,
+        None => since.plus_millis(next.after_ms),
+    };
+    Some((taken + 1, at))
 }
 
 fn reason_words(reason: &Reason) -> String {
@@ -357,8 +453,16 @@ fn reason_words(reason: &Reason) -> String {
             chosen_words("the next agent in turn", queue, passed_over)
         }
         Reason::Accepted { by } => format!("It was offered, and {} accepted.", by.name),
-        Reason::TakenOver { from } => {
-            format!("{from} went offline, and it went to who was idle longest.")
+        Reason::TakenOver { from, choose } => {
+            let whom = match choose {
+                AgentChoice::LongestIdle => "who was idle longest",
+                AgentChoice::LeastLoaded => "who had the least to do",
+                AgentChoice::RoundRobin => "who was next in turn",
+            };
+            format!("{from} went offline, and of those who could take it, it went to {whom}.")
+        }
+        Reason::KeptFor { queue } => {
+            format!("Its customer came back, so it waited in {queue} for who had them last.")
         }
         Reason::OwnerOffline { agent } => format!("{agent} went offline, so it went back."),
         Reason::Claimed { by } => format!("{} claimed it.", by.name),

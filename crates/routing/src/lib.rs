@@ -25,10 +25,10 @@ mod step;
 
 pub use calendar::{Calendar, CalendarError};
 pub use called::as_message;
-pub use decide::{Decision, Lookups, Past, aside_key, decide};
+pub use decide::{Decision, Lookups, Past, aside_key, awaited_key, decide};
 pub use due::{DUE_MAX, due};
-pub use explain::{Considered, Explanation, cause_words, explain};
+pub use explain::{Considered, Desk, Explanation, cause_words, explain};
 pub use made::Made;
-pub use rules::{Routed, RuleError, RuleFacts, Rules, UnknownName};
+pub use rules::{Earlier, Routed, RuleError, RuleFacts, Rules, UnknownName};
 pub use state::{Snapshot, SnapshotError, State};
 pub use step::{Step, step, step_due};

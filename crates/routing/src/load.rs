@@ -10,13 +10,14 @@ use postroom_model::limits::PRIORITY_MAX;
 use postroom_model::{
     Action, Actor, Address, AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind,
     ChannelSettings, Command, CommandId, ContactId, Conversation, ConversationId, DeskSettings,
-    Inbound, Input, InputBody, InputId, Message, Party, Position, QueueId, QueueSettings,
-    RuleTrace, SeededRandom, Settings, Status, Timestamp, WorkspaceId,
+    Inbound, Input, InputBody, InputId, LadderStep, Message, Party, Position, QueueId,
+    QueueSettings, QueueTiming, RuleTrace, SeededRandom, Settings, Status, Timestamp, Timing,
+    WorkspaceId,
 };
 use uuid::Uuid;
 
 use crate::state::AgentIx;
-use crate::{Lookups, Routed, State, Step, step};
+use crate::{Lookups, Routed, State, Step, step, step_due};
 
 /// Messages for each conversation that one of them opens.
 const MESSAGES_EACH: u64 = 5;
@@ -27,6 +28,8 @@ const LANGUAGES: [&str; 4] = ["chinese", "english", "french", "german"];
 /// Queues that one agent serves.
 const QUEUES_EACH: usize = 3;
 const CAPACITY: u32 = 100;
+/// When the steps of the ladders come, by the clock of the inputs.
+const LADDER_MS: [i64; 3] = [20_000, 60_000, 120_000];
 /// The clock of the inputs begins here, 2026-01-01, and moves by a millisecond with each.
 const BEGIN_MS: i64 = 1_767_225_600_000;
 
@@ -37,12 +40,14 @@ pub struct LoadShape {
     pub queues: usize,
     /// Conversations that wait while all agents are busy.
     pub waiting: usize,
+    /// Every queue has a ladder, whose steps come while its conversations wait.
+    pub ladders: bool,
     pub seed: u64,
 }
 
 impl Default for LoadShape {
     fn default() -> Self {
-        Self { agents: 1_000, queues: 100, waiting: 100_000, seed: 1 }
+        Self { agents: 1_000, queues: 100, waiting: 100_000, ladders: false, seed: 1 }
     }
 }
 
@@ -79,7 +84,7 @@ impl Load {
             live: Vec::with_capacity(shape.waiting),
             count: 0,
         };
-        let settings = Box::new(load.settings());
+        let settings = Box::new(load.settings(shape.ladders));
         load.run(InputBody::Settings(settings), &Lookups::default());
         while load.state.waiting_count() < shape.waiting {
             // Those that the agents take are replaced in the next round.
@@ -91,6 +96,7 @@ impl Load {
                 load.presence(agent, AgentStatus::Online);
             }
         }
+        load.time(load.now());
         Some(load)
     }
 
@@ -142,7 +148,7 @@ impl Load {
         &self.state
     }
 
-    fn settings(&mut self) -> Settings {
+    fn settings(&mut self, ladders: bool) -> Settings {
         let [chat, mail] = self.channels.clone();
         let channel = |id, kind| ChannelSettings {
             id,
@@ -168,7 +174,7 @@ impl Load {
         let queue = |id: &QueueId| QueueSettings::new(id.clone(), id.to_string());
         Settings {
             workspace: WorkspaceId::main(),
-            timing: postroom_model::Timing::default(),
+            timing: if ladders { self.ladders() } else { Timing::default() },
             channels: vec![channel(chat, ChannelKind::Webhook), channel(mail, ChannelKind::Email)],
             queues: self.queues.iter().map(queue).collect(),
             rules: vec![],
@@ -176,8 +182,26 @@ impl Load {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: DeskSettings::default(),
+            contacts: postroom_model::ContactSettings::default(),
             answers: vec![],
         }
+    }
+
+    /// A ladder for each queue: a skill is relaxed, the next queue sees it, its priority rises.
+    fn ladders(&self) -> Timing {
+        let [first, second, third] = LADDER_MS;
+        let step = |after_ms| LadderStep { after_ms, ..LadderStep::default() };
+        let relax = LANGUAGES.map(|name| (name.to_owned(), 1));
+        let queues = self.queues.iter().zip(self.queues.iter().cycle().skip(1));
+        let timing = queues.map(|(queue, next)| {
+            let ladder = vec![
+                LadderStep { relax: relax.clone().into(), ..step(first) },
+                LadderStep { widen: vec![next.clone()], ..step(second) },
+                LadderStep { priority: Some(PRIORITY_MAX), ..step(third) },
+            ];
+            (queue.clone(), QueueTiming { ladder, ..QueueTiming::default() })
+        });
+        Timing { queues: timing.collect(), ..Timing::default() }
     }
 
     /// A message that opens a conversation.
@@ -242,6 +266,7 @@ impl Load {
             ..Lookups::default()
         };
         let before = clock();
+        self.time(input.at);
         let step = self.step(input, &lookups);
         let took = clock().saturating_sub(before);
         if written.thread.is_none() {
@@ -275,6 +300,7 @@ impl Load {
         let input = self.input(command(actor, action));
         let lookups = Lookups { conversation: Some(&row), ..Lookups::default() };
         let before = clock();
+        self.time(input.at);
         let step = self.step(input, &lookups);
         let took = clock().saturating_sub(before);
         drop(step);
@@ -318,6 +344,7 @@ impl Load {
             message_version: open.message_version,
             route: RuleTrace::default(),
             offer: None,
+            declined: vec![],
             assignment: None,
         })
     }
@@ -333,10 +360,20 @@ impl Load {
 
     fn input(&mut self, body: InputBody) -> Input {
         self.count += 1;
-        Input {
-            id: InputId(Uuid::from_u128(u128::from(self.count))),
-            at: Timestamp::from_millis(BEGIN_MS + i64::try_from(self.count).unwrap_or(0)),
-            body,
+        let id = InputId(Uuid::from_u128(u128::from(self.count)));
+        Input { id, at: self.now(), body }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(BEGIN_MS + i64::try_from(self.count).unwrap_or(0))
+    }
+
+    /// What time has brought by then, such as steps of ladders.
+    fn time(&mut self, now: Timestamp) {
+        while self.state.next_deadline().is_some_and(|at| at <= now) {
+            if step_due(&mut self.state, now, &|_| None).is_none() {
+                break;
+            }
         }
     }
 
@@ -394,7 +431,7 @@ mod tests {
 
     #[test]
     fn load_is_steady_and_the_same_each_time() {
-        let shape = LoadShape { agents: 20, queues: 5, waiting: 300, seed: 7 };
+        let shape = LoadShape { agents: 20, queues: 5, waiting: 300, ladders: false, seed: 7 };
         let run = || {
             let mut load = Load::build(shape).unwrap();
             assert_eq!(load.waiting_count(), 300);
@@ -415,9 +452,20 @@ mod tests {
 
     #[test]
     fn waiting_neither_runs_dry_nor_grows_without_end() {
-        let shape = LoadShape { agents: 20, queues: 5, waiting: 300, seed: 7 };
+        let shape = LoadShape { agents: 20, queues: 5, waiting: 300, ladders: false, seed: 7 };
         let mut load = Load::build(shape).unwrap();
         load.decide(5_000, &mut || 0);
         assert!((100..600).contains(&load.waiting_count()));
+    }
+
+    #[test]
+    fn steps_of_ladders_come_while_decisions_are_taken() {
+        let shape = LoadShape { agents: 20, queues: 5, waiting: 5_000, ladders: true, seed: 7 };
+        let mut load = Load::build(shape).unwrap();
+        let climbed =
+            |load: &Load| load.state().conversations.values().filter(|open| open.step > 0).count();
+        assert_eq!(climbed(&load), 0, "nobody has waited for long");
+        load.decide(30_000, &mut || 0);
+        assert!(climbed(&load) > 100, "{}", climbed(&load));
     }
 }

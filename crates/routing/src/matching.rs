@@ -24,7 +24,10 @@ pub(crate) fn agent_for(state: &State, at: Timestamp, id: ConversationId) -> Opt
     let chosen = Seeker { state, queue, id, open }.next_in_turn(most);
     let first = chosen.first().and_then(|ix| state.agents.get(*ix))?;
     let passed_over = passed_over(state, id, open, queue, &chosen);
-    let reason = reason(queue, passed_over);
+    let reason = match state.desk.keeps.at(&id) {
+        Some(_) => Reason::KeptFor { queue: queue.id.clone() },
+        None => reason(queue, passed_over),
+    };
     Some(match queue.work.hand_out {
         HandOut::Offer => {
             let agents = chosen.iter().filter_map(|ix| state.agents.get(*ix));
@@ -42,6 +45,33 @@ pub(crate) fn agent_for(state: &State, at: Timestamp, id: ConversationId) -> Opt
     })
 }
 
+/// Others are asked in the place of those who are no longer, if fewer are asked than the queue wants.
+pub(crate) fn refilled(state: &State, at: Timestamp, id: ConversationId) -> Option<Event> {
+    let open = state.conversations.get(&id).filter(|open| open.waits() && open.offered)?;
+    let queue = state.queues.get(open.line).filter(|queue| queue.configured)?;
+    let standing = state.desk.standing.get(&id)?;
+    let most = usize::from(queue.work.offer_to).saturating_sub(standing.agents.len());
+    if most == 0 || queue.work.hand_out != HandOut::Offer {
+        return None;
+    }
+    let chosen = Seeker { state, queue, id, open }.next_in_turn(most);
+    if chosen.is_empty() {
+        return None;
+    }
+    let asked = standing.agents.iter().filter_map(|agent| state.agent_ix.get(agent));
+    let all: Vec<AgentIx> = asked.chain(&chosen).copied().collect();
+    let agents = all.iter().filter_map(|ix| state.agents.get(*ix));
+    let made = OfferMade {
+        offer: standing.offer,
+        queue: standing.queue.clone(),
+        agents: agents.map(|agent| agent.id.clone()).collect(),
+        cost: standing.cost,
+        expires_at: at.plus_millis(queue.work.offer_ms),
+        reason: reason(queue, passed_over(state, id, open, queue, &all)),
+    };
+    Some(Event::on(id, EventBody::OfferExtended(Box::new(made))))
+}
+
 fn reason(queue: &Queue, passed_over: Vec<PassedOver>) -> Reason {
     let queue_id = queue.id.clone();
     match queue.work.choose {
@@ -55,7 +85,10 @@ fn reason(queue: &Queue, passed_over: Vec<PassedOver>) -> Reason {
 pub(crate) const fn is_automatic(reason: &Reason) -> bool {
     matches!(
         reason,
-        Reason::LongestIdle { .. } | Reason::LeastLoaded { .. } | Reason::RoundRobin { .. }
+        Reason::LongestIdle { .. }
+            | Reason::LeastLoaded { .. }
+            | Reason::RoundRobin { .. }
+            | Reason::KeptFor { .. }
     )
 }
 
@@ -141,14 +174,14 @@ impl Seeker<'_> {
     fn lines(&self, need: NeedIx) -> impl Iterator<Item = impl Iterator<Item = (Turn, AgentIx)>> {
         let lowest = self.state.class_of(self.open.cost);
         let kind = bit(self.open.kind);
-        let anybody = self.state.desk.declines.is_empty();
+        let anybody = self.state.desk.declines.is_empty() && !self.open.offered;
         let parts = self.queue.available.iter().filter(move |(key, _)| {
             key.class >= lowest
                 && key.kinds & kind != 0
                 && self.state.skills.fits(need, key.profile)
         });
         parts.map(move |(_, agents)| {
-            agents.iter().copied().filter(move |(_, ix)| anybody || !self.declined(*ix))
+            agents.iter().copied().filter(move |(_, ix)| anybody || !self.was_asked(*ix))
         })
     }
 
@@ -163,9 +196,10 @@ impl Seeker<'_> {
         found.into_iter().map(|(_, ix)| ix).collect()
     }
 
-    fn declined(&self, ix: AgentIx) -> bool {
-        let agent = self.state.agents.get(ix);
-        agent.is_some_and(|agent| agent.work.declined.contains(&self.id))
+    /// They declined it not long ago, or have not answered yet.
+    fn was_asked(&self, ix: AgentIx) -> bool {
+        let work = self.state.agents.get(ix).map(|agent| &agent.work);
+        work.is_some_and(|work| work.declined.contains(&self.id) || work.offered.contains(&self.id))
     }
 }
 

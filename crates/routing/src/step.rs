@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use postroom_model::{
-    Body, ConversationId, Event, EventBody, Input, Position, Timestamp, Transition,
+    Body, ConversationId, Event, EventBody, Input, OfferEnd, Position, Timestamp, Transition,
 };
 use uuid::Uuid;
 
@@ -68,15 +68,27 @@ fn settle(state: &mut State, at: Timestamp, events: &mut Vec<Event>) {
         state.apply(at, &event);
         events.push(event);
     }
+    let offers = std::mem::take(&mut touched.offers);
     let mut pairs = touched.pairs(state);
     while let Some(event) = pairs.next(state, at) {
-        state.apply(at, &event);
-        let paused = desk::portioned(state, at, &event);
-        events.push(event);
-        for event in paused {
-            state.apply(at, &event);
-            events.push(event);
+        hand_out(state, at, event, events);
+    }
+    // Whoever waits in a line goes before a second agent for the same.
+    for id in offers {
+        if let Some(event) = matching::refilled(state, at, id) {
+            hand_out(state, at, event, events);
         }
+    }
+}
+
+/// Folds what is given to somebody, or offered, and what follows of it for them.
+fn hand_out(state: &mut State, at: Timestamp, event: Event, events: &mut Vec<Event>) {
+    state.apply(at, &event);
+    let paused = desk::portioned(state, at, &event);
+    events.push(event);
+    for event in paused {
+        state.apply(at, &event);
+        events.push(event);
     }
 }
 
@@ -110,6 +122,8 @@ fn is_message(event: &Event) -> bool {
 struct Touched {
     conversations: Vec<ConversationId>,
     agents: Vec<AgentIx>,
+    /// Offers of which one who was asked is no longer.
+    offers: Vec<ConversationId>,
 }
 
 impl Touched {
@@ -125,6 +139,9 @@ impl Touched {
             | EventBody::CallRecorded(_) => self.conversations.extend(event.conversation),
             EventBody::OfferClosed(closed) => {
                 self.conversations.extend(event.conversation);
+                if matches!(closed.cause, OfferEnd::Declined | OfferEnd::Unavailable) {
+                    self.offers.extend(event.conversation);
+                }
                 for agent in &closed.agents {
                     self.note_agent(state, agent);
                 }

@@ -79,6 +79,7 @@ fn settings(answers: Vec<AnswerSettings>) -> Settings {
             special: vec![],
         }],
         desk: DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers,
     }
 }

@@ -188,6 +188,7 @@ fn settings(when: &str) -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![calendar("Europe/Berlin", &DAYS.map(|day| (day, hours((9, 0), (17, 0)))))],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -210,7 +211,7 @@ fn rule_asks_a_calendar_at_the_time_at_which_the_message_was_accepted() {
     let matched = |at: &str| {
         let at: Timestamp = at.parse().unwrap();
         let (message, channel) = (Message::default(), channel());
-        let routed = rules.route(RuleFacts { message: &message, channel: &channel, at });
+        let routed = rules.route(RuleFacts::new(&message, &channel, at));
         assert_eq!(routed.trace.failed, []);
         routed.trace.matched.is_some()
     };

@@ -60,8 +60,38 @@ fn of_several_who_are_asked_the_first_who_accepts_has_it() {
         claim bob c2             -> offer withdrawn cem ada, claimed by bob
         msg c3 "hello"           -> opened calls, offered to ada cem
         # Who goes away is no longer asked; the other still is.
-        ada away                 -> c3 offer unavailable ada, ada away
-        cem away                 -> c3 offer unavailable cem, cem away, c3 offered to bob
+        ada away                 -> c3 offer unavailable ada, ada away, c3 now offered to cem bob
+        cem away                 -> c3 offer unavailable cem, cem away
+        "#,
+    );
+}
+
+#[test]
+fn others_are_asked_in_the_place_of_those_who_decline() {
+    check(
+        r#"
+        queue calls hand_out=offer offer_to=2 offer_s=30 decline_s=300
+        agent ada queues=calls
+        agent bob queues=calls
+        agent cem queues=calls capacity=20
+        agent dan queues=calls
+        ada online               -> ada online
+        bob online               -> bob online
+        cem online               -> cem online
+        msg c1 "hello"           -> opened calls, offered to ada bob
+        msg c2 "hello"           -> opened calls, offered to cem ada
+        wait 10                  -> nothing
+        # Cem has no room, and Dan is not there: there is nobody to ask.
+        decline ada c1           -> offer declined ada
+        dan online               -> dan online
+        decline bob c1           -> offer declined bob, offered to dan
+        resolve boss c2          -> offer withdrawn cem ada, resolved
+        # Whoever is asked later has the whole time, and so has who was asked before.
+        msg c3 "hello"           -> opened calls, offered to bob ada
+        wait 20                  -> nothing
+        decline bob c3           -> offer declined bob, now offered to ada cem
+        wait 12                  -> c1 offer expired dan, dan not_responding
+        accept cem c3            -> offer accepted ada cem, accepted by cem
         "#,
     );
 }

@@ -67,6 +67,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -330,9 +331,13 @@ fn random_days_are_repeated() {
     }
 }
 
-/// Every other day customers are kept for the agents who had them.
+/// Every other day customers are kept for the agents who had them, every third day rules go by who
+/// writes.
 fn on_day(seed: u64) -> Settings {
     let mut settings = settings();
+    if seed % 3 == 2 {
+        settings.rules.push(rule("contact.known && contact.conversations >= 1", "billing"));
+    }
     if seed % 2 == 1 {
         settings.queues[0].work.sticky_ms = 40_000;
     }

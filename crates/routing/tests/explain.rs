@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed, Conversation,
-    ConversationId, HandOut, Kept, Offered, PassedOver, PassedOverCause, Pause, PauseCause,
-    Presence, QueueSettings, Reason, Rule, RuleTrace, Settings, Status, Timestamp, WorkspaceId,
+    Actor, AgentChoice, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed,
+    Conversation, ConversationId, Declined, HandOut, Kept, Offered, PassedOver, PassedOverCause,
+    Pause, PauseCause, Presence, QueueSettings, Reason, Rule, RuleTrace, Settings, Status,
+    Timestamp, WorkspaceId,
 };
-use postroom_routing::{Explanation, explain};
+use postroom_routing::{Desk, Explanation, explain};
 use uuid::Uuid;
 
 fn rule(when: &str) -> Rule {
@@ -51,6 +52,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -66,6 +68,7 @@ fn presence(id: &str, status: AgentStatus, load: u32) -> Presence {
         reason: None,
         pause: None,
         offers: vec![],
+        over: vec![],
     }
 }
 
@@ -114,16 +117,28 @@ fn conversation() -> Conversation {
             matched: Some(3),
             when: Some("true".to_owned()),
             failed: vec![(1, "No such key: vip".to_owned())],
+            told: BTreeMap::new(),
             config: settings().short_hash(),
         },
         offer: None,
+        declined: vec![],
         assignment: None,
     }
 }
 
+fn told_by(
+    conversation: &Conversation,
+    settings: &Settings,
+    presences: &[Presence],
+    now: Timestamp,
+) -> Explanation {
+    let held = BTreeMap::new();
+    explain(conversation, settings, Desk { presences, held: &held }, now)
+}
+
 fn explained(conversation: &Conversation) -> Explanation {
     let now = Timestamp::from_millis(3_723_000);
-    explain(conversation, &settings(), &presences(), now)
+    told_by(conversation, &settings(), &presences(), now)
 }
 
 #[test]
@@ -148,6 +163,16 @@ fn rules_are_told_as_they_were_tried() {
     assert_eq!(explained(&unmatched).summary[0], words);
     unmatched.route = RuleTrace::default();
     assert_eq!(explained(&unmatched).summary[0], "There were no rules to try. It is in Support.");
+
+    let mut asked = conversation();
+    let told = [("contact.conversations", "4"), ("conversation.queue", "")];
+    asked.route.told = told.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let told = explained(&asked);
+    assert_eq!(
+        told.summary[2],
+        "The rules were told: contact.conversations 4, no conversation.queue."
+    );
+    assert_eq!(told.route.told["contact.conversations"], "4");
 }
 
 #[test]
@@ -167,7 +192,7 @@ fn conversation_of_a_channel_without_a_queue_lies_in_the_first_queue_by_itself()
     let mut row = conversation();
     row.route.config = plain.short_hash();
     let now = Timestamp::from_millis(3_723_000);
-    let told = explain(&row, &plain, &presences(), now);
+    let told = told_by(&row, &plain, &presences(), now);
     assert!(!told.summary.iter().any(|step| step.contains("by hand")), "{:?}", told.summary);
 }
 
@@ -246,6 +271,22 @@ fn why_it_has_its_owner_is_told() {
         (Reason::Assigned { by: by() }, "Boss assigned it."),
         (Reason::FirstReply { by: by() }, "Boss answered first and so has it."),
         (Reason::Released { by: by() }, "Boss gave it back."),
+        (
+            Reason::KeptFor { queue: "support".parse().unwrap() },
+            "Its customer came back, so it waited in support for who had them last.",
+        ),
+        (
+            Reason::TakenOver { from: agent(), choose: AgentChoice::LongestIdle },
+            "ada went offline, and of those who could take it, it went to who was idle longest.",
+        ),
+        (
+            Reason::TakenOver { from: agent(), choose: AgentChoice::LeastLoaded },
+            "ada went offline, and of those who could take it, it went to who had the least to do.",
+        ),
+        (
+            Reason::TakenOver { from: agent(), choose: AgentChoice::RoundRobin },
+            "ada went offline, and of those who could take it, it went to who was next in turn.",
+        ),
         (Reason::Returned, "It came back to the agent who had snoozed it."),
         (Reason::OwnerAway { agent: agent() }, "ada went away and gave it back."),
         (Reason::OwnerGone { agent: agent() }, "ada is no longer configured."),
@@ -289,6 +330,72 @@ fn steps_of_a_ladder_and_the_last_agent_are_told_with_who_is_asked() {
 }
 
 #[test]
+fn steps_that_were_skipped_are_told_with_whom_nobody_of_was_there() {
+    let named = |name: &str| vec![name.parse().unwrap()];
+    let first = Climbed { step: 1, agents: named("bob"), skipped: true, ..Climbed::default() };
+    let second = Climbed { step: 2, skipped: true, ..Climbed::default() };
+    let third = Climbed {
+        step: 3,
+        queues: vec!["sales".parse().unwrap()],
+        skipped: true,
+        ..Climbed::default()
+    };
+    let last = Climbed { step: 4, queues: third.queues.clone(), ..Climbed::default() };
+    let mut climbed = None;
+    for step in [first, second, third, last] {
+        climbed = Some(step.on_row(climbed));
+    }
+    let mut row = conversation();
+    row.climbed = climbed;
+    let told = explained(&row);
+    for words in [
+        "It took 4 steps of its queue's ladder; the agents of sales get it as well.",
+        "Step 1 was skipped: nobody of bob was online.",
+        "Step 2 was skipped: nobody of its queue was online.",
+        "Step 3 was skipped: nobody of its queue and sales was online.",
+    ] {
+        assert!(told.summary.iter().any(|step| step == words), "{words}: {:?}", told.summary);
+    }
+    let skips = serde_json::to_value(&told).unwrap()["climbed"]["skips"].clone();
+    assert_eq!(skips[0], serde_json::json!({"step": 1, "agents": ["bob"]}));
+    assert_eq!(skips.as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn whoever_has_enough_of_a_kind_or_declined_is_told_with_that() {
+    let now = Timestamp::from_millis(3_723_000);
+    let (mut limited, mut there) = (settings(), presences());
+    for presence in &mut there {
+        presence.status = AgentStatus::Online;
+        presence.load = 0;
+    }
+    for agent in &mut limited.agents {
+        agent.limits = [(ChannelKind::Webhook, 2)].into();
+        agent.skills = [("german".to_owned(), 5)].into();
+    }
+    let held = [("ada", 2), ("bob", 1)].map(|(id, count)| (id.parse().unwrap(), count)).into();
+    let mut row = conversation();
+    let again_at = now.plus_millis(30_000);
+    row.declined = vec![
+        Declined { agent: "bob".parse().unwrap(), again_at },
+        Declined { agent: "cem".parse().unwrap(), again_at: now },
+    ];
+    let told = explain(&row, &limited, Desk { presences: &there, held: &held }, now);
+    let cause = |id: &str| {
+        told.agents.iter().find(|one| one.agent.as_str() == id).unwrap().passed_over.clone()
+    };
+    let limit = PassedOverCause::Limit { kind: ChannelKind::Webhook, most: 2 };
+    assert_eq!(cause("ada"), Some(limit));
+    assert_eq!(cause("bob"), Some(PassedOverCause::Declined));
+    assert_eq!(cause("cem"), None, "what was declined long ago can be offered again");
+    let waits_for = told.waits_for.unwrap();
+    assert!(
+        waits_for.contains("1 with as many of its kind as they may have, 1 who declined it"),
+        "{waits_for}"
+    );
+}
+
+#[test]
 fn offer_pull_and_pause_are_told_with_until_when() {
     let at = Timestamp::from_millis(9_999_000);
     let mut row = conversation();
@@ -309,7 +416,7 @@ fn offer_pull_and_pause_are_told_with_until_when() {
     let mut pull = settings();
     pull.queues[0].work.hand_out = HandOut::Pull;
     let now = Timestamp::from_millis(3_723_000);
-    let told = explain(&conversation(), &pull, &presences(), now);
+    let told = told_by(&conversation(), &pull, &presences(), now);
     assert_eq!(told.waits_for.as_deref(), Some("somebody who serves the queue has to claim it"));
 
     let mut paused = presences();
@@ -318,7 +425,7 @@ fn offer_pull_and_pause_are_told_with_until_when() {
         presence.load = 0;
         presence.pause = Some(Pause { until: at, cause: PauseCause::RampIn });
     }
-    let told = explain(&conversation(), &settings(), &paused, now);
+    let told = told_by(&conversation(), &settings(), &paused, now);
     let pausing = |one: &&postroom_routing::Considered| {
         one.passed_over == Some(PassedOverCause::Paused { until: at, pause: PauseCause::RampIn })
     };

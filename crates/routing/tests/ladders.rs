@@ -85,6 +85,80 @@ fn another_queue_takes_over_with_the_time_that_has_passed() {
 }
 
 #[test]
+fn queues_that_were_added_stay_so_where_a_ladder_moves_it() {
+    check(
+        r#"
+        queue support
+        queue sales
+        queue night
+        queue last
+        ladder support after=60 widen=sales priority=3
+        # Those whom it leaves get it still where the step says so.
+        ladder support after=120 queue=night widen=support
+        ladder night after=180 queue=last
+        ladder last after=240 priority=9
+        agent ada queues=support capacity=20
+        agent bob queues=sales capacity=20
+        msg c1 "x"        -> opened support
+        msg c2 "x"        -> opened support
+        msg c3 "x"        -> opened support
+        wait 58           -> c1 step 1 priority 3 with sales
+        wait 60           -> c2 step 1 priority 3 with sales; c3 step 1 priority 3 with sales; c1 step 2 priority 3 with sales with support, c1 moved to night with sales with support (step 2)
+        bob online        -> bob online, c1 assigned bob; c2 step 2 priority 3 with sales with support, c2 moved to night with sales with support (step 2)
+        ada online        -> ada online, c2 assigned ada; c3 step 2 priority 3 with sales with support, c3 moved to night with sales with support (step 2)
+        wait 60           -> c3 step 1 priority 3 with sales with support, c3 moved to last with sales with support (step 1)
+        resolve bob c1    -> resolved freeing bob, c3 assigned bob
+        # By hand it goes to the agents of the queue alone.
+        msg c4 "x"        -> opened support
+        wait 130          -> c4 step 1 priority 3 with sales, c4 step 2 priority 3 with sales with support, c4 moved to night with sales with support (step 2)
+        transfer boss c4 last -> moved to last (by boss)
+        resolve bob c3    -> resolved freeing bob
+        "#,
+    );
+}
+
+#[test]
+fn times_of_a_ladder_count_while_its_queue_works() {
+    check(
+        r#"
+        calendar office zone=Europe/Berlin
+        queue support calendar=office
+        ladder support after=7200 priority=3
+        ladder support after=7260 clock=wall priority=5
+        ladder support after=28800 priority=9
+        agent ada queues=support
+        # A Friday before the clocks go forward, at 16:00 in Berlin, an hour before the office closes.
+        wait 7398000      -> nothing
+        msg c1 "x"        -> opened support
+        wait 3599         -> nothing
+        # On Monday at nine o'clock, an hour earlier by the sun, the second hour begins.
+        wait 226800       -> nothing
+        wait 3599         -> nothing
+        wait 2            -> c1 step 1 priority 3, c1 step 2 priority 5
+        # Eight hours of work are over at four o'clock.
+        wait 21599        -> nothing
+        wait 1            -> c1 step 3 priority 9
+        "#,
+    );
+}
+
+#[test]
+fn step_that_comes_at_once_comes_as_the_queue_begins_to_work() {
+    check(
+        r#"
+        calendar office
+        queue support calendar=office
+        ladder support after=0 priority=3
+        # 2026-01-01 is a Thursday: at nine o'clock it opens.
+        msg c1 "x"        -> opened support
+        wait 32396        -> nothing
+        wait 5            -> c1 step 1 priority 3
+        msg c2 "x"        -> opened support, step 1 priority 3
+        "#,
+    );
+}
+
+#[test]
 fn whoever_has_an_owner_climbs_no_further_and_whoever_waits_anew_begins_anew() {
     check(
         r#"
@@ -110,6 +184,7 @@ fn ladders_by_which_nothing_can_be_decided_are_refused() {
         ("ladder support after=1 queue=support", "the queue support: its ladder leads back to it"),
         ("ladder support after=1 widen=sales", "the queue support: no queue sales"),
         ("ladder support after=1 agents=ada", "the queue support: no agent ada"),
+        ("queue support calendar=office", "the queue support: no calendar office"),
         (
             "ladder support after=2\nladder support after=1",
             "the queue support: the steps are not in the order of time",

@@ -11,11 +11,11 @@ mod support {
 use postroom_model::{
     Action, Actor, AgentChoice, AgentId, AgentSettings, AgentStatus, AnswerOn, AnswerSettings,
     CalendarSettings, ChannelId, ChannelKind, ChannelSettings, Command, CommandId, ContactId,
-    ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare, Inbound,
-    InboundReceipt, Input, InputBody, LadderStep, Message, MessageId, NoteId, OfferId,
-    OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings, QueueTiming,
-    QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule, SendResult,
-    Settings, TargetPolicy, Timing, WorkspaceId,
+    ContactSettings, ConversationId, DeliveryInput, DeskSettings, HandOut, HostId, IdleShare,
+    Inbound, InboundReceipt, Input, InputBody, LadderClock, LadderStep, Message, MessageId, NoteId,
+    OfferId, OfflineAction, OpenHours, OutcomeKind, Party, QueueId, QueueOrder, QueueSettings,
+    QueueTiming, QueueWork, RampIn, Receipt, ReceiptStatus, ReopenRule, ReplyDraft, Role, Rule,
+    SendResult, Settings, TargetPolicy, Timing, WorkspaceId,
 };
 use postroom_routing::State;
 use proptest::collection::vec;
@@ -232,6 +232,7 @@ fn queue_work(work: Work) -> QueueWork {
     let orders = [QueueOrder::Priority, QueueOrder::Newest, QueueOrder::Targets];
     QueueWork {
         sticky_ms: if work.wrap_up { 12_000 } else { 0 },
+        sticky_away_ms: if work.idle { 8_000 } else { 0 },
         hand_out: hand_outs[usize::from(work.hand_out)],
         order: orders[usize::from(work.order)],
         choose: choices[usize::from(work.choose)],
@@ -312,8 +313,10 @@ fn settings(wanted: &Wanted) -> Settings {
                 lasts_ms: 60_000,
             }),
             grace_ms: wanted.grace.then_some(40_000),
-            merge_by: if wanted.grace { vec!["mailto".to_owned()] } else { vec![] },
             ..DeskSettings::default()
+        },
+        contacts: ContactSettings {
+            merge_by: if wanted.grace { vec!["mailto".to_owned()] } else { vec![] },
         },
         answers: vec![AnswerSettings {
             id: id("thanks"),
@@ -338,15 +341,25 @@ fn timing(queues: &[QueueSettings], wanted: &Wanted) -> Timing {
     };
     let wider: Vec<QueueId> = queues.last().map(|queue| queue.id.clone()).into_iter().collect();
     let step = |after_ms: i64| LadderStep { after_ms, ..LadderStep::default() };
-    let ladder = vec![
+    let ladder: Vec<LadderStep> = vec![
         LadderStep { agents: first_agent(wanted), skip_if_nobody_available: true, ..step(5_000) },
         LadderStep { relax: [("german".to_owned(), 1)].into(), ..step(20_000) },
         LadderStep { widen: wider, priority: Some(1), ..step(60_000) },
         LadderStep { relax: [("german".to_owned(), 0)].into(), priority: Some(3), ..step(90_000) },
+        LadderStep {
+            queue: queues.get(1).map(|queue| queue.id.clone()),
+            clock: LadderClock::Wall,
+            ..step(120_000)
+        },
     ];
     let first = queues.first().map(|queue| {
         let targets = Some(id("usual"));
-        (queue.id.clone(), QueueTiming { targets, ladder })
+        let calendar = wanted.grace.then(|| id("always"));
+        (queue.id.clone(), QueueTiming { targets, calendar, ladder })
+    });
+    let second = queues.get(1).map(|queue| {
+        let ladder = vec![LadderStep { priority: Some(4), ..step(150_000) }];
+        (queue.id.clone(), QueueTiming { ladder, ..QueueTiming::default() })
     });
     let within_ms = wanted.rules.then_some(30_000);
     let reopen = ReopenRule { within_ms, keep_owner: wanted.grace };
@@ -355,8 +368,9 @@ fn timing(queues: &[QueueSettings], wanted: &Wanted) -> Timing {
             policy("gold", None, [10, 60, 300]),
             policy("usual", Some("always"), [60, 90, 600]),
         ],
-        queues: first.into_iter().collect(),
+        queues: first.into_iter().chain(second).collect(),
         reopen: [(id("site"), reopen)].into(),
+        join: wanted.rules.then(|| (id("mail"), 40_000)).into_iter().collect(),
     }
 }
 

@@ -5,10 +5,11 @@
 use std::time::{Duration, Instant};
 
 use postroom_model::{
-    Attachment, Automation, AutomationClass, ChannelKind, ChannelSettings, Message, MessageKind,
-    Party, QueueSettings, Rule, Settings, Timestamp, WorkspaceId,
+    Attachment, Automation, AutomationClass, ChannelKind, ChannelSettings, Contact, ContactId,
+    Message, MessageKind, Party, QueueSettings, Rule, Settings, Status, Timestamp, WorkspaceId,
 };
-use postroom_routing::{RuleError, RuleFacts, Rules};
+use postroom_routing::{Earlier, RuleError, RuleFacts, Rules};
+use uuid::Uuid;
 
 fn settings(rules: Vec<Rule>) -> Settings {
     Settings {
@@ -21,6 +22,7 @@ fn settings(rules: Vec<Rule>) -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -38,7 +40,7 @@ fn channel() -> ChannelSettings {
 
 /// A message of this channel, long ago.
 fn facts<'a>(message: &'a Message, channel: &'a ChannelSettings) -> RuleFacts<'a> {
-    RuleFacts { message, channel, at: Timestamp::from_millis(0) }
+    RuleFacts::new(message, channel, Timestamp::from_millis(0))
 }
 
 fn rule(when: &str) -> Rule {
@@ -126,6 +128,85 @@ fn expression_sees_the_message_and_its_channel() {
     }
 }
 
+/// Whether the expression matches for this contact and after this conversation.
+fn told(
+    when: &str,
+    contact: Option<&Contact>,
+    earlier: Option<Earlier<'_>>,
+) -> Result<bool, String> {
+    let rules = compiled(&[when]).map_err(|errors| errors[0].to_string())?;
+    let (message, channel) = (message(), channel());
+    // A Monday, 23:30 in Berlin.
+    let at = Timestamp::from_seconds(1_767_652_200);
+    let open = contact.map_or(0, |_| 2);
+    let facts = RuleFacts { contact, open, earlier, ..RuleFacts::new(&message, &channel, at) };
+    let routed = rules.route(facts);
+    match routed.trace.failed.first() {
+        Some((_, why)) => Err(why.clone()),
+        None => Ok(routed.trace.matched.is_some()),
+    }
+}
+
+#[test]
+fn expression_sees_who_writes_what_went_before_and_the_time() {
+    let contact = Contact {
+        id: ContactId(Uuid::nil()),
+        name: Some("Ann".to_owned()),
+        addresses: ["mailto:ann@example.com", "tel:+1", "tel:+2"]
+            .map(|one| one.parse().unwrap())
+            .into(),
+        dead: vec![],
+        created_at: Timestamp::EPOCH,
+        last_agent: Some("ada".parse().unwrap()),
+        conversations: 4,
+        merged_into: None,
+    };
+    let (queue, tags) = ("support".parse().unwrap(), ["money".to_owned()]);
+    let earlier = Earlier {
+        status: Status::Resolved,
+        queue: Some(&queue),
+        tags: &tags,
+        priority: 5,
+        assignee: None,
+        opened_at: Timestamp::from_seconds(1_767_652_200 - 7_200),
+        last_message_at: Timestamp::from_seconds(1_767_652_200 - 60),
+    };
+    for (when, of_known, of_stranger) in [
+        ("contact.known", true, false),
+        ("contact.name == 'Ann' && contact.last_agent == 'ada'", true, false),
+        ("contact.conversations >= 4 && contact.open == 2", true, false),
+        ("contact.addresses.exists(one, one.endsWith('@example.com'))", true, false),
+        ("'tel' in contact.kinds && size(contact.kinds) == 2", true, false),
+        ("!contact.known && contact.conversations + contact.open == 0", false, true),
+        ("contact.name == '' && contact.addresses == []", false, true),
+        ("conversation.follow_up && conversation.status == 'resolved'", true, false),
+        ("conversation.queue == 'support' && 'money' in conversation.tags", true, false),
+        ("conversation.priority > 0 && conversation.assignee == ''", true, false),
+        ("conversation.age_s == 7200 && conversation.quiet_s == 60", true, false),
+        ("conversation.status == '' && conversation.age_s == 0", false, true),
+        ("now.getHours() == 22 && now.getHours('Europe/Berlin') == 23", true, true),
+        ("now.getDayOfWeek('Europe/Berlin') == 1", true, true),
+        ("now.getDayOfWeek('Asia/Tokyo') == 2", true, true),
+        ("now - timestamp(message.sent_at) > duration('24h')", true, true),
+        ("now > timestamp('2026-01-01T00:00:00Z')", true, true),
+    ] {
+        assert_eq!(told(when, Some(&contact), Some(earlier)), Ok(of_known), "{when}");
+        assert_eq!(told(when, None, None), Ok(of_stranger), "{when}");
+    }
+}
+
+#[test]
+fn what_rules_were_told_is_written_down_as_far_as_they_ask() {
+    let rules = compiled(&["contact.conversations > 3", "now.getHours() > 24"]).unwrap();
+    let (message, channel) = (message(), channel());
+    let routed = rules.route(facts(&message, &channel));
+    let told: Vec<_> = routed.trace.told.into_iter().collect();
+    let told: Vec<_> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(told, [("contact.conversations", "0"), ("now", "1970-01-01T00:00:00.000Z")]);
+    let routed = compiled(&["true"]).unwrap().route(facts(&message, &channel));
+    assert!(routed.trace.told.is_empty());
+}
+
 #[test]
 fn absent_fields_are_empty_and_not_missing() {
     for when in [
@@ -165,7 +246,7 @@ fn what_is_wrong_is_told_with_its_place() {
             Some("message.to.exists(a, a.name == "),
         ),
         ("message.to.exists(a, true) && a.name == ''", "`a` is not known", None),
-        ("contact.name == ''", "`contact` is not known", Some("")),
+        ("contacts.name == ''", "`contacts` is not known", Some("")),
         (loops, "a loop within a loop", None),
         (
             "message.to.map(a, message.cc.filter(b, b == a)).size() > 0",
@@ -247,6 +328,13 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
             "size_bytes",
         ),
         ("channel.name == ''", "name", "channel.", "dialect"),
+        ("contact.knwon", "knwon", "contact.", "known"),
+        ("conversation.quue == 'support'", "quue", "conversation.", "queue"),
+        ("conversatoin.follow_up", "conversatoin", "", "conversation"),
+        ("conversation.status == 'done'", "done", "conversation.status == '", "resolved"),
+        ("conversation.queue == 'suport'", "suport", "conversation.queue == '", "support"),
+        ("now.getHour() > 8", "getHour", "now.", "getHours"),
+        ("now.getHours('Europe/Berln') > 8", "Europe/Berln", "now.getHours('", "Europe/Berlin"),
         ("message.text.contain('x')", "contain", "message.text.", "contains"),
         (
             "message.text.contains('x') || message.text.lower() == ''",
@@ -257,6 +345,22 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
         ("message.to.any(one, true)", "any", "message.to.", "exists"),
         ("sise(message.to) > 0", "sise", "", "size"),
         ("strings.qoute('a') == ''", "strings.qoute", "", "strings.quote"),
+        ("channel.id == 'sitte'", "sitte", "channel.id == '", "site"),
+        ("'emial' == message.kind", "emial", "'", "email"),
+        ("message.kind in ['email', 'teext']", "teext", "message.kind in ['email', '", "text"),
+        (
+            "message.automation.class != 'out_of_ofice'",
+            "out_of_ofice",
+            "message.automation.class != '",
+            "out_of_office",
+        ),
+        ("channel.kind == 'webhok'", "webhok", "channel.kind == '", "webhook"),
+        (
+            "timestamp(message.sent_at).getHours('Europe/Berln') > 8",
+            "Europe/Berln",
+            "timestamp(message.sent_at).getHours('",
+            "Europe/Berlin",
+        ),
     ] {
         let errors = compiled(&[when]).expect_err(when);
         assert_eq!(errors[0].offset, Some(before.len()), "{when}");
@@ -320,16 +424,89 @@ fn what_can_never_be_answered_is_refused_at_its_place() {
         ),
         ("message.text - 1 == 0", "what is reckoned with must be a number", "message"),
         ("message.text == '' ? 1 : 2", "a rule must be true or false", "message.text == '' "),
+        (
+            "contact.conversations == '4'",
+            "a number is compared with a text",
+            "contact.conversations ",
+        ),
+        ("contact.name > 4", "a text is compared with a number", "contact.name "),
+        (
+            "conversation.follow_up == 1",
+            "true or false is compared with a number",
+            "conversation.follow_up ",
+        ),
+        ("now == message.sent_at", "a time is compared with a text", "now "),
+        ("now * 2 == 4", "what is reckoned with must be a number, and this is a time", ""),
+        ("message.text.getHours() == 1", "is asked of a time, such as `now`", "message.text."),
     ] {
-        let errors = compiled(&[when]).expect_err(when);
-        assert!(errors[0].message.contains(why), "{when}: {}", errors[0].message);
-        assert_eq!(errors[0].offset, Some(before.len()), "{when}: {}", errors[0].message);
-        assert_eq!(errors[0].unknown, None, "{when}");
+        assert_refused(when, why, before);
     }
 }
 
-/// Compiling this takes a thousand times as long as asking it of three letters, so a rule that
-/// compiled it for each message could not be that quick.
+#[test]
+fn values_of_two_kinds_and_times_that_are_none_are_refused_at_their_place() {
+    for (when, why, before) in [
+        (
+            "message.text == '' ? 'a' : true",
+            "? gives a text or true or false, and both must be the same",
+            "message.text == '' ",
+        ),
+        ("message.text + 5 == ''", "a text and a number make no sum", "message.text "),
+        (
+            "size(message.to) + message.subject == 2",
+            "a number and a text make no sum",
+            "size(message.to) ",
+        ),
+        ("message.text in [1, 2]", "a text is looked for where each is a number", "message.text "),
+        (
+            "timestamp('2026-13-01T00:00:00Z') < timestamp(message.sent_at)",
+            "this is no time",
+            "timestamp('",
+        ),
+        ("duration('1 hour') > duration('5m')", "this is no duration", "duration('"),
+        (
+            "timestamp(message.sent_at) - 5 == timestamp('2026-01-01T00:00:00Z')",
+            "what is reckoned with must be a number, and this is a time",
+            "timestamp",
+        ),
+        (
+            "timestamp(message.sent_at) > message.text",
+            "a time is compared with a text",
+            "timestamp(message.sent_at) ",
+        ),
+    ] {
+        assert_refused(when, why, before);
+    }
+}
+
+/// The expression, what is said of it, and what stands before the place.
+fn assert_refused(when: &str, why: &str, before: &str) {
+    let Err(errors) = compiled(&[when]) else { panic!("{when} is taken") };
+    assert!(errors[0].message.contains(why), "{when}: {}", errors[0].message);
+    assert_eq!(errors[0].offset, Some(before.len()), "{when}: {}", errors[0].message);
+    assert_eq!(errors[0].unknown, None, "{when}");
+}
+
+#[test]
+fn what_can_be_answered_is_taken_as_it_is() {
+    let mut message = message();
+    message.sent_at = Some(Timestamp::from_millis(1_767_323_045_000));
+    for when in [
+        "message.text + '!' != '' && [message.text] + ['b'] != []",
+        "message.kind == '' || message.kind in ['email', 'text'] || message.kind != 'call'",
+        "(message.subject == '' ? message.text : message.kind) != 'x'",
+        "timestamp(message.sent_at) + duration('1h') > timestamp(message.sent_at)",
+        "timestamp(message.sent_at) - duration('1h') < timestamp(message.sent_at)",
+        "timestamp(message.sent_at) - timestamp('2020-01-01T00:00:00Z') > duration('24h')",
+        "duration('1h') - duration('5m') < duration('1h')",
+        "timestamp(message.sent_at).getHours('+02:00') >= 0",
+        "timestamp(message.sent_at).getDayOfWeek('Asia/Shanghai') >= 0",
+        "size(message.to) + 1 - 1 == size(message.to)",
+    ] {
+        assert_eq!(matches(when, &message), Ok(true), "{when}");
+    }
+}
+
 #[test]
 fn regular_expression_is_compiled_with_the_rules_and_not_for_each_message() {
     let when = r#"message.subject.matches("^(\\p{L}{1,8}|\\p{N}{1,8})$")"#;

@@ -8,7 +8,7 @@ use postroom_model::{
     Actor, AgentId, ConversationId, Event, EventBody, Message, MessageId, Opened, Reason,
     RuleTrace, Timestamp,
 };
-use postroom_routing::staffing::{Goal, QueueNeed, Staffing};
+use postroom_routing::staffing::{Goal, Handling, QueueNeed, Staffing};
 use uuid::Uuid;
 
 const GOAL: Goal = Goal { share: 0.8, within_s: 20.0 };
@@ -71,7 +71,7 @@ fn needs(events: &[(Timestamp, Event)]) -> Vec<QueueNeed> {
     for (at, event) in events {
         staffing.take(*at, event);
     }
-    staffing.needs(GOAL)
+    staffing.needs(GOAL, None)
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn work_is_from_when_an_agent_has_it_until_the_reply_and_hours_are_local() {
     let (billing, support) = (&needs[0], &needs[1]);
     assert_eq!((billing.queue.as_str(), billing.arrivals), ("billing", 1));
     assert_eq!((support.queue.as_str(), support.arrivals), ("support", 2));
-    assert!((support.handling_s - 180.0).abs() < 0.001, "{support:?}");
+    assert!((support.handling_s.unwrap() - 180.0).abs() < 0.001, "{support:?}");
     let hours: Vec<_> = support.hours.iter().map(|one| (one.weekday, one.hour)).collect();
     assert_eq!(hours, [(1, 9)]);
     assert!((support.hours[0].arrivals_per_h - 2.0).abs() < 0.001);
@@ -107,13 +107,13 @@ fn several_at_once_share_the_time_and_a_long_silence_is_no_work() {
         (at(8, 6, 0), replied(2)),
     ]);
     // Six minutes of work for two of them.
-    assert!((shared[0].handling_s - 180.0).abs() < 0.001, "{shared:?}");
+    assert!((shared[0].handling_s.unwrap() - 180.0).abs() < 0.001, "{shared:?}");
     let silent = needs(&[
         (at(8, 0, 0), opened(1, "support")),
         (at(8, 0, 0), assigned(1)),
         (at(20, 0, 0), replied(1)),
     ]);
-    assert!((silent[0].handling_s - 1_800.0).abs() < 0.001, "{silent:?}");
+    assert!((silent[0].handling_s.unwrap() - 1_800.0).abs() < 0.001, "{silent:?}");
 }
 
 #[test]
@@ -130,8 +130,24 @@ fn two_hundred_in_an_hour_of_three_minutes_need_fourteen() {
     }
     let needs = needs(&events);
     let hour = &needs[0].hours[0];
-    assert_eq!(hour.agents, 14, "{hour:?}");
-    assert!((hour.in_time - 0.888).abs() < 0.001, "{hour:?}");
+    assert_eq!(hour.agents, Some(14), "{hour:?}");
+    assert!((hour.in_time.unwrap() - 0.888).abs() < 0.001, "{hour:?}");
+}
+
+#[test]
+fn queue_in_which_nothing_was_answered_has_no_number_unless_somebody_says_how_long_one_takes() {
+    let mut staffing = Staffing::new("UTC", at(0, 0, 0), at(24, 0, 0)).unwrap();
+    for number in 0..200 {
+        staffing.take(at(8, 0, 0), &opened(number, "support"));
+    }
+    let unknown = &staffing.needs(GOAL, None)[0];
+    assert_eq!((unknown.handling, unknown.handling_s), (Handling::Unknown, None));
+    let hour = &unknown.hours[0];
+    assert_eq!((hour.agents, hour.in_time, hour.mean_wait_s), (None, None, None));
+    assert!((hour.arrivals_per_h - 200.0).abs() < 0.001);
+    let assumed = &staffing.needs(GOAL, Some(180.0))[0];
+    assert_eq!((assumed.handling, assumed.handling_s), (Handling::Assumed, Some(180.0)));
+    assert_eq!(assumed.hours[0].agents, Some(14));
 }
 
 #[test]

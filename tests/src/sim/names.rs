@@ -63,6 +63,7 @@ fn first() -> Settings {
             channel_settings("chat", ChannelKind::Webhook, true),
             channel_settings("desk", ChannelKind::External, true),
             channel_settings("calls", ChannelKind::Phone, false),
+            channel_settings("post", ChannelKind::Email, false),
         ],
         queues: QUEUES.iter().map(|name| queue_settings(name)).collect(),
         rules: vec![
@@ -94,6 +95,7 @@ fn first() -> Settings {
             grace_ms: Some(2_000),
             ..DeskSettings::default()
         },
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![AnswerSettings {
             id: AnswerId::new("thanks").expect("a slug"),
             on: AnswerOn::Waiting,
@@ -147,9 +149,10 @@ fn timing() -> Timing {
         LadderStep { priority: Some(3), ..step(15_000) },
         LadderStep { priority: Some(7), ..step(40_000) },
     ];
-    let of_queue = QueueTiming { targets: Some(usual), ladder };
+    let of_queue = QueueTiming { targets: Some(usual), ladder, ..QueueTiming::default() };
     Timing {
         reopen: BTreeMap::new(),
+        join: BTreeMap::new(),
         policies: vec![policy],
         queues: BTreeMap::from([(queue("support"), of_queue)]),
     }

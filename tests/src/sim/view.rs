@@ -86,6 +86,13 @@ impl View {
                 }
                 self.offers.push((id, made.offer, made.agents.clone()));
             }
+            (EventBody::OfferExtended(made), Some(_)) => {
+                for (_, offer, asked) in &mut self.offers {
+                    if *offer == made.offer {
+                        asked.clone_from(&made.agents);
+                    }
+                }
+            }
             (EventBody::ContactCreated { contact }, _) => self.contacts.push(contact.id),
             (EventBody::InputParked { id, .. }, _) => drop(self.parked.insert(*id)),
             (EventBody::InputUnparked { id, .. }, _) => drop(self.parked.remove(id)),

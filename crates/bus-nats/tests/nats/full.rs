@@ -29,7 +29,12 @@ async fn full_streams_refuse_and_lose_nothing() {
     let kept: Vec<Bytes> = (0..stored).map(filled).collect();
     assert_eq!(entries.iter().map(|entry| entry.bytes.clone()).collect::<Vec<_>>(), kept);
 
+    let full = inlet.filling().await.unwrap().unwrap();
+    assert_eq!(full.bytes_max, 100_000);
+    assert!(full.bytes > 90_000 && full.bytes <= full.bytes_max, "{full:?}");
     inlet.trim(2).await.unwrap();
+    let trimmed = inlet.filling().await.unwrap().unwrap();
+    assert!(trimmed.bytes < full.bytes - 20_000, "{trimmed:?}");
     let seq = inlet.publish(filled(200)).await.unwrap();
     assert_eq!(seq, u64::from(stored) + 1, "there is room again, and no sequence was used up");
 
@@ -38,6 +43,8 @@ async fn full_streams_refuse_and_lose_nothing() {
         last += 1;
         assert!(last < 11, "a limit of 100,000 bytes");
     }
+    let full = ledger.filling().await.unwrap().unwrap();
+    assert!(full.bytes > 90_000 && full.bytes <= full.bytes_max, "{full:?}");
     assert_eq!(ledger.tail().await.unwrap().map(|tail| tail.seq), Some(last));
     assert_eq!(ledger.read(0, ALL).await.unwrap().len() as u64, last);
 }

@@ -102,6 +102,31 @@ const CALENDARS: &[Case] = &[
         "overlap",
         "line 5",
     ),
+    // 2026-12-24 is a Thursday.
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\n\
+         friday = ['05:00-12:00']\n[calendars.overrides]\n2026-12-24 = ['22:00-06:00']",
+        (7, 15),
+        "calendars[0].overrides.2026-12-24[0]",
+        "overlap with calendars[0].hours.friday[0], over midnight",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.hours]\n\
+         wednesday = ['22:00-06:00']\n[calendars.overrides]\n2026-12-24 = ['05:00-12:00']",
+        (7, 15),
+        "calendars[0].overrides.2026-12-24[0]",
+        "overlap with calendars[0].hours.wednesday[0], over midnight",
+        "line 5",
+    ),
+    case(
+        "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\n[calendars.overrides]\n\
+         12-31 = ['22:00-06:00']\n01-01 = ['05:00-12:00']",
+        (5, 10),
+        "calendars[0].overrides.12-31[0]",
+        "overlap with calendars[0].overrides.01-01[0], over midnight",
+        "line 6",
+    ),
     case(
         "[[calendars]]\nid = 'office'\ntime_zone = 'UTC'\noverrides = ['12-24']",
         (4, 13),
@@ -477,6 +502,13 @@ const RETURNING: &[Case] = &[
         "`keep`",
     ),
     case(
+        "[[channels]]\nid = 'site'\nkind = 'webhook'\njoin = 'soon'",
+        (4, 8),
+        "channels[0].join",
+        "",
+        "",
+    ),
+    case(
         "[contacts]\nmerge_by = ['mailto', 'Tel:']",
         (2, 23),
         "contacts.merge_by[1]",
@@ -521,6 +553,27 @@ const LADDERS: &[Case] = &[
         "queues[0].ladder[1].after",
         "before the one above",
         "from when the waiting began",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nclock = 'calendar'",
+        (5, 9),
+        "queues[0].ladder[0].clock",
+        "the queue has no calendar",
+        "calendar = ",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nclock = 'wal'",
+        (5, 9),
+        "queues[0].ladder[0].clock",
+        "not one of the words",
+        "`wall`",
+    ),
+    case(
+        "[[queues]]\nid = 'a'\ncalendar = 'ofice'\n[[calendars]]\nid = 'office'\ntime_zone = 'UTC'",
+        (3, 12),
+        "queues[0].calendar",
+        "no calendar",
+        "`office`",
     ),
     case(
         "[[queues]]\nid = 'a'\n[[queues.ladder]]\nafter = '5m'\nagents = ['ada']",
@@ -603,7 +656,7 @@ fn holidays_of_a_file_are_days_of_the_calendar_and_its_mistakes_have_their_line(
     let diagnostics = desk.load().unwrap_err();
     let [item] = diagnostics.items() else { panic!("{diagnostics}") };
     assert_eq!(item.key, "calendars[0].holiday_files[0]");
-    assert_eq!(item.message, "line 6 of days.ics: there is no such day");
+    assert_eq!(item.message, "days.ics:6:20: there is no such day");
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn outcome(input: InputId, kind: OutcomeKind, code: &str) -> Outcome {
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     }
 }
 
@@ -300,6 +301,7 @@ fn new_settings_let_a_refused_owner_ask_at_once_and_refusals_come_ever_slower() 
         costs: BTreeMap::new(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     };
     let settings = Box::new(settings);

@@ -26,6 +26,7 @@ fn presence(name: &str) -> (Key, Row) {
         reason: None,
         pause: None,
         offers: vec![],
+        over: vec![],
     };
     (Key::Presence(agent), Row::Presence(presence))
 }

@@ -9,13 +9,13 @@ use postroom_model::{Action, Contact, ContactId};
 use postroom_records::{Key, Row};
 use serde::Deserialize;
 
-use super::outcomes::{CommandStatus, carried_out};
+use super::outcomes::{CommandStatus, allowed, asked};
 use crate::auth::Caller;
 use crate::body::{Check, Payload, Segments};
 use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
 use crate::reach;
-use crate::submit::{command_id, key_reused, repeated, submit};
+use crate::submit::{command_id, key_reused};
 
 /// One contact. If it was merged, the one that has its addresses now, whose `id` is another.
 #[utoipa::path(
@@ -65,11 +65,7 @@ pub(crate) async fn merge(
     let contact = id.parse().map_err(|_| not_found())?;
     let id = command_id(&app, &caller, &headers)?;
     let action = Action::MergeContact { contact, into };
-    let settled = match repeated(&app, id, &action).await? {
-        Some(settled) => settled,
-        None => submit(&app, &caller, id.0, action).await?,
-    };
-    match carried_out(id.0, settled)? {
+    match asked(&app, &caller, id, action, allowed()).await? {
         Err(response) => Ok(response),
         Ok(_) => {
             let contact = load(&app, contact).await?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use postroom_model::{ChannelId, Conversation, QueueId, Role};
-use postroom_records::{ConversationQuery, View};
+use postroom_records::{ConversationQuery, View, held_of_kind};
 use serde::Deserialize;
 
 use super::PageOf;
@@ -166,5 +166,7 @@ pub(crate) async fn explanation(
     let presences = app.records.presences().await?;
     let now = app.clock.now();
     let settings = app.settings_now();
-    Ok(Json((app.explain)(ExplainInput { conversation, settings, presences, now })))
+    let records = app.records.as_ref();
+    let held = held_of_kind(records, &conversation, &settings, &presences).await?;
+    Ok(Json((app.explain)(ExplainInput { conversation, settings, presences, held, now })))
 }

@@ -2,19 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use postroom_model::{Action, AgentId, Conversation, ConversationId, InputId, Offer, OfferId};
+use postroom_model::{
+    Action, AgentId, Conversation, ConversationId, InputId, Offer, OfferId, Presence,
+};
 use postroom_records::{Key, Row};
 
 use super::PageOf;
-use super::outcomes::{CommandStatus, Nothing, carried_out};
+use super::outcomes::{CommandStatus, Nothing, allowed, as_it_is, asked};
 use crate::auth::Caller;
 use crate::body::{Payload, Segments};
 use crate::gateway::App;
 use crate::problem::Problem;
 use crate::reach;
-use crate::submit::{command_id, repeated, seen, submit};
+use crate::submit::{command_id, seen};
 
 /// The offers that stand: an agent's own, and for those who act as no agent all.
 #[utoipa::path(
@@ -28,7 +30,10 @@ pub(crate) async fn list(
     caller.staff()?;
     app.settle_records().await;
     let mut items = match &caller.principal.agent {
-        Some(agent) => of_agent(&app, agent).await?,
+        Some(agent) => {
+            let presence = presence_of(&app, agent).await?;
+            presence.map(|presence| presence.offers).unwrap_or_default()
+        }
         None => {
             let all = app.records.presences().await?;
             all.into_iter().flat_map(|presence| presence.offers).collect()
@@ -38,10 +43,10 @@ pub(crate) async fn list(
     Ok(Json(PageOf { items, next_cursor: None }))
 }
 
-async fn of_agent(app: &App, agent: &AgentId) -> Result<Vec<Offer>, Problem> {
+async fn presence_of(app: &App, agent: &AgentId) -> Result<Option<Presence>, Problem> {
     Ok(match reach::load_row(app, Key::Presence(agent.clone())).await? {
-        Some(Row::Presence(presence)) => presence.offers,
-        _ => vec![],
+        Some(Row::Presence(presence)) => Some(presence),
+        _ => None,
     })
 }
 
@@ -90,32 +95,44 @@ async fn answer(
     action: impl FnOnce(ConversationId, OfferId) -> Action,
 ) -> Result<Response, Problem> {
     let agent = caller.agent()?;
-    let offer: OfferId = offer.parse().map_err(|_| over())?;
+    let offer: OfferId = offer.parse().map_err(|_| over(None))?;
     let id = command_id(app, caller, headers)?;
     app.settle_records().await;
-    let standing = of_agent(app, &agent).await?.into_iter().find(|one| one.id == offer);
+    let presence = presence_of(app, &agent).await?;
+    let standing = presence.iter().flat_map(|one| &one.offers).find(|one| one.id == offer);
     // What was answered already is answered as it was.
     let before = match standing {
         None if id.1 => seen(app, InputId(id.0.0)).await?,
         _ => None,
     };
     let answered = before.and_then(|outcome| outcome.conversation);
-    let about = standing.map(|one| one.conversation).or(answered).ok_or_else(over)?;
-    let action = action(about, offer);
-    let settled = match repeated(app, id, &action).await? {
-        Some(settled) => settled,
-        None => submit(app, caller, id.0, action).await?,
+    let Some(about) = standing.map(|one| one.conversation).or(answered) else {
+        let late = presence.iter().flat_map(|one| &one.over).find(|one| one.id == offer);
+        let owner = match late {
+            Some(late) => owner_of(app, late.conversation).await?,
+            None => None,
+        };
+        return Err(over(owner.as_deref()));
     };
-    Ok(match carried_out(id.0, settled)? {
-        Err(response) => response,
-        Ok(_) => {
-            let now = reach::load(app, about).await?.ok_or_else(Problem::conversation_not_found)?;
-            Json::<Conversation>(*now).into_response()
-        }
-    })
+    match asked(app, caller, id, action(about, offer), allowed()).await? {
+        Err(response) => Ok(response),
+        Ok(_) => as_it_is(app, about).await,
+    }
 }
 
-fn over() -> Problem {
-    let detail = "the offer is over, or was made to somebody else";
+/// The name of whoever has the conversation now.
+async fn owner_of(app: &App, id: ConversationId) -> Result<Option<String>, Problem> {
+    let settings = app.settings_now();
+    let row = reach::load(app, id).await?;
+    let owner = row.and_then(|row| row.assignee).and_then(|owner| settings.agent(&owner).cloned());
+    Ok(owner.map(|owner| owner.name))
+}
+
+/// In the words of the core, which says it of what is accepted in the same moment.
+fn over(owner: Option<&str>) -> Problem {
+    let detail = match owner {
+        Some(name) => format!("the offer is over: {name} has the conversation"),
+        None => "the offer is over, or was made to somebody else".to_owned(),
+    };
     Problem::new(StatusCode::CONFLICT, "offer_over", detail)
 }

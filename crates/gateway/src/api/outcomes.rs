@@ -54,10 +54,7 @@ impl CommandStatus {
 }
 
 /// Carried out: go on. Refused: a problem. Not decided or set aside: 202, with the id to ask by.
-pub(crate) fn carried_out(
-    id: CommandId,
-    settled: Settled,
-) -> Result<Result<Outcome, Response>, Problem> {
+fn carried_out(id: CommandId, settled: Settled) -> Result<Result<Outcome, Response>, Problem> {
     match settled {
         Settled::Done(outcome) => match outcome.kind {
             OutcomeKind::Routed | OutcomeKind::Duplicate => Ok(Ok(outcome)),
@@ -87,27 +84,51 @@ pub(crate) async fn change(
     let id = command_id(app, caller, headers)?;
     let about = conversation_id(conversation)?;
     let action = action(about, id.0);
+    let mut named = vec![about];
+    if let Action::Merge { into, .. } = &action {
+        named.push(*into);
+    }
     // What was done already is answered as it was, even if it moved the conversation out of reach.
+    let allowed = async {
+        for conversation in named {
+            reach::for_changing(app, &caller.principal, conversation).await?;
+        }
+        Ok(())
+    };
+    match asked(app, caller, id, action, allowed).await? {
+        Err(response) => Ok(response),
+        Ok(_) => as_it_is(app, about).await,
+    }
+}
+
+/// Asks for a change, if it was not asked for before and is `allowed`, and gives its outcome, or the
+/// answer that there is none yet.
+pub(crate) async fn asked(
+    app: &App,
+    caller: &Caller,
+    id: (CommandId, bool),
+    action: Action,
+    allowed: impl Future<Output = Result<(), Problem>>,
+) -> Result<Result<Outcome, Response>, Problem> {
     let settled = match repeated(app, id, &action).await? {
         Some(settled) => settled,
         None => {
-            let mut named = vec![about];
-            if let Action::Merge { into, .. } = &action {
-                named.push(*into);
-            }
-            for conversation in named {
-                reach::for_changing(app, &caller.principal, conversation).await?;
-            }
+            allowed.await?;
             submit(app, caller, id.0, action).await?
         }
     };
-    match carried_out(id.0, settled)? {
-        Err(response) => Ok(response),
-        Ok(_) => {
-            let now = reach::load(app, about).await?.ok_or_else(Problem::conversation_not_found)?;
-            Ok(Json(*now).into_response())
-        }
-    }
+    carried_out(id.0, settled)
+}
+
+/// Of changes that need nothing beside a caller who may ask for them.
+pub(crate) async fn allowed() -> Result<(), Problem> {
+    Ok(())
+}
+
+/// The conversation as it is now, after a change.
+pub(crate) async fn as_it_is(app: &App, id: ConversationId) -> Result<Response, Problem> {
+    let now = reach::load(app, id).await?.ok_or_else(Problem::conversation_not_found)?;
+    Ok(Json(*now).into_response())
 }
 
 /// A body without fields.

@@ -9,13 +9,13 @@ use postroom_records::{Key, Parked, Row};
 use serde::Deserialize;
 
 use super::PageOf;
-use super::outcomes::{CommandStatus, Nothing, carried_out};
+use super::outcomes::{CommandStatus, Nothing, allowed, asked};
 use crate::auth::Caller;
 use crate::body::{Params, Payload, Segments, page_limit};
 use crate::gateway::App;
 use crate::problem::Problem;
 use crate::reach;
-use crate::submit::{Settled, command_id, repeated, submit};
+use crate::submit::{Settled, command_id};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -115,11 +115,7 @@ async fn settle(
     action: Action,
 ) -> Result<Response, Problem> {
     let id = command_id(app, caller, headers)?;
-    let settled = match repeated(app, id, &action).await? {
-        Some(settled) => settled,
-        None => submit(app, caller, id.0, action).await?,
-    };
-    Ok(match carried_out(id.0, settled)? {
+    Ok(match asked(app, caller, id, action, allowed()).await? {
         Err(response) => response,
         Ok(outcome) => Json(CommandStatus::of(id.0, Settled::Done(outcome))).into_response(),
     })

@@ -12,13 +12,13 @@ use postroom_model::limits::ATTACHMENTS_MAX;
 use postroom_model::{Action, Address, Attachment, DeliveryState, MessageId, Outcome, ReplyDraft};
 use serde::{Deserialize, Serialize};
 
-use super::outcomes::{Nothing, carried_out, check_length, check_words, conversation_id};
+use super::outcomes::{Nothing, asked, check_length, check_words, conversation_id};
 use crate::auth::Caller;
 use crate::body::{Check, Payload, Segments};
 use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
 use crate::reach;
-use crate::submit::{command_id, repeated, submit};
+use crate::submit::command_id;
 
 /// Characters in the name of a file.
 const NAME_CHARS_MAX: usize = 255;
@@ -130,18 +130,15 @@ pub(crate) async fn reply(
     let draft = ReplyDraft { text: body.text, html: body.html, attachments, attributes };
     let if_version = body.if_version;
     let action = Action::Reply { conversation, message, draft, if_version };
-    let settled = match repeated(&app, command, &action).await? {
-        Some(settled) => settled,
-        None => {
-            reach::for_changing(&app, &caller.principal, conversation).await?;
-            // Files are durable before the inlet names them.
-            for content in contents {
-                app.blobs.put(content).await?;
-            }
-            submit(&app, &caller, command.0, action).await?
+    let allowed = async {
+        reach::for_changing(&app, &caller.principal, conversation).await?;
+        // Files are durable before the inlet names them.
+        for content in contents {
+            app.blobs.put(content).await?;
         }
+        Ok(())
     };
-    Ok(match carried_out(command.0, settled)? {
+    Ok(match asked(&app, &caller, command, action, allowed).await? {
         Err(response) => response,
         Ok(outcome) => queued(&outcome, message),
     })
@@ -207,14 +204,11 @@ pub(crate) async fn resend(
     let command = command_id(&app, &caller, &headers)?;
     let conversation = conversation_id(&id)?;
     let action = Action::Resend { conversation, message };
-    let settled = match repeated(&app, command, &action).await? {
-        Some(settled) => settled,
-        None => {
-            reach::for_changing(&app, &caller.principal, conversation).await?;
-            submit(&app, &caller, command.0, action).await?
-        }
+    let allowed = async {
+        reach::for_changing(&app, &caller.principal, conversation).await?;
+        Ok(())
     };
-    Ok(match carried_out(command.0, settled)? {
+    Ok(match asked(&app, &caller, command, action, allowed).await? {
         Err(response) => response,
         Ok(_) => {
             let taken = ReplyTaken { id: message, state: DeliveryState::Queued };

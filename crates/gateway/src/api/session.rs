@@ -12,14 +12,14 @@ use postroom_records::{Key, Row};
 use serde::{Deserialize, Serialize};
 
 use super::agents::AgentItem;
-use super::outcomes::carried_out;
+use super::outcomes::{allowed, asked};
 use super::pages;
 use crate::auth::{Caller, SESSION_COOKIE, only_looks};
 use crate::body::{Check, Params, Payload};
 use crate::gateway::App;
 use crate::problem::{FieldError, Problem};
 use crate::reach;
-use crate::submit::{command_id, repeated, submit};
+use crate::submit::command_id;
 
 /// Who asks.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -109,11 +109,7 @@ pub(crate) async fn set_status(
     let id = command_id(&app, &caller, &headers)?;
     let (status, reason) = meant(&app.settings_now(), &status)?;
     let action = Action::SetStatus { agent, status, reason };
-    let settled = match repeated(&app, id, &action).await? {
-        Some(settled) => settled,
-        None => submit(&app, &caller, id.0, action).await?,
-    };
-    Ok(match carried_out(id.0, settled)? {
+    Ok(match asked(&app, &caller, id, action, allowed()).await? {
         Err(response) => response,
         Ok(_) => Json(describe(&app, &caller).await?).into_response(),
     })

@@ -31,6 +31,7 @@ async fn house_with_contacts() -> House {
             dead: vec![],
             created_at: now(),
             last_agent: None,
+            conversations: 0,
             merged_into: None,
         };
         (Key::Contact(id), Row::Contact(row))

@@ -107,6 +107,7 @@ async fn decide(
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     };
     let at = input.at;
     let events = if row(backends, Key::Seen(input.id)).await.is_some() {
@@ -197,7 +198,16 @@ async fn carry_out(
         };
         let (name, addresses) = (row.name, row.addresses);
         let last_agent = None;
-        let merged = EventBody::ContactMerged { contact, into, name, addresses, last_agent, by };
+        let conversations = row.conversations;
+        let merged = EventBody::ContactMerged {
+            contact,
+            into,
+            name,
+            addresses,
+            last_agent,
+            conversations,
+            by,
+        };
         return vec![Event::global(merged)];
     }
     let Some(id) = command.action.conversation() else { return Vec::new() };
@@ -249,7 +259,8 @@ fn changed(
             EventBody::NoteAdded { id: note, by }
         }
         Action::Transfer { queue, .. } => {
-            EventBody::ConversationTransferred { queue, reason: Reason::Transferred { by } }
+            let reason = Reason::Transferred { by };
+            EventBody::ConversationTransferred { queue, reached: vec![], reason }
         }
         Action::Prioritise { priority, .. } => EventBody::ConversationPrioritised { priority, by },
         Action::Snooze { until, .. } => {

@@ -108,6 +108,7 @@ impl Day {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: postroom_model::DeskSettings::default(),
+            contacts: postroom_model::ContactSettings::default(),
             answers: vec![],
         }
     }

@@ -28,22 +28,27 @@ use indicatif::ProgressBar;
 use tempfile::TempDir;
 
 use self::drive::Pace;
-use self::report::{Cpu, Decide, DryRun, Flow, Growth, Memory, Ratio, Raw, Report, RuleCost, Run};
+use self::report::{Cpu, Flow, Memory, Ratio, Raw, Report, Run};
 use self::rounds::{Round, Times};
 use self::stats::{Stopwatch, float, median, rounded};
 use crate::cli::{Bench, Form, Shared};
 use crate::failure::Failure;
 use crate::output;
 
-/// The desks at which decisions are measured, by conversations that wait.
-const WAITING: [usize; 3] = [1_000, 100_000, 1_000_000];
-/// The one that is reported as `decide`.
-const DESK: usize = 100_000;
 const MIB: f64 = 1024.0 * 1024.0;
 /// Steps of the progress bar after the rounds.
 const STEPS: u64 = 5;
 
 pub(crate) async fn run(shared: &Shared, wanted: &Bench) -> Result<ExitCode, Failure> {
+    if wanted.core {
+        let core = core::measure(wanted.payload_bytes as usize)?;
+        if shared.json {
+            output::json(&core);
+        } else {
+            core.print();
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let folder = workplace(shared.data.as_deref())?;
     let bar = output::progress("measuring");
     bar.set_length(u64::from(wanted.rounds) * rounds::STEPS + STEPS);
@@ -98,9 +103,7 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
     step(bar, "rebuilding");
     let rebuild = later::rebuild(&house).await?;
     step(bar, "deciding");
-    let (decide, decide_growth) = decide()?;
-    let dry_run = rounded(dry_run::per_s(dry_run::MESSAGES)?);
-    let ns_per_rule = rounded(core::ns_per_rule(wanted.payload_bytes as usize)?);
+    let core = core::measure(wanted.payload_bytes as usize)?;
 
     let of = |figure: fn(&Round) -> f64| median_of(&all, figure);
     let raw = Raw {
@@ -144,14 +147,11 @@ async fn measure(folder: &Path, wanted: &Bench, bar: &ProgressBar) -> Result<Rep
         },
         start_empty_seconds: of(|round| round.product.start_seconds),
         messages_per_envelope: of(|round| round.product.messages_per_envelope),
-        rules: RuleCost { ns_per_rule },
-        dry_run: DryRun { per_s: dry_run },
         raw,
         ingest,
         routed,
         seen_by_agent,
-        decide,
-        decide_growth,
+        core,
         start,
         rebuild,
     })
@@ -167,20 +167,4 @@ fn flow(rounds: &[Round], times: fn(&Round) -> Times) -> Flow {
         p50_ms: median_of(rounds, |round| times(round).p50_ms),
         p99_ms: median_of(rounds, |round| times(round).p99_ms),
     }
-}
-
-fn decide() -> Result<(Decide, Vec<Growth>), Failure> {
-    let mut desk = None;
-    let mut growth = Vec::new();
-    for waiting in WAITING {
-        let load = core::decide(waiting)?;
-        let decide =
-            Decide { per_s: rounded(load.per_s), ns_p50: load.ns_p50, ns_p99: load.ns_p99 };
-        if waiting == DESK {
-            desk = Some(decide);
-        }
-        growth.push(Growth { waiting, decide });
-    }
-    let desk = desk.ok_or_else(|| Failure::failed("the desk was not measured"))?;
-    Ok((desk, growth))
 }

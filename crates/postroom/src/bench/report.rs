@@ -14,11 +14,8 @@ pub(super) struct Report {
     pub(super) ingest: Flow,
     pub(super) routed: Flow,
     pub(super) seen_by_agent: Seen,
-    pub(super) decide: Decide,
-    /// The same at desks with fewer and more waiting conversations.
-    pub(super) decide_growth: Vec<Growth>,
-    pub(super) rules: RuleCost,
-    pub(super) dry_run: DryRun,
+    #[serde(flatten)]
+    pub(super) core: CoreReport,
     pub(super) memory: Memory,
     pub(super) start: Start,
     pub(super) start_empty_seconds: f64,
@@ -26,6 +23,19 @@ pub(super) struct Report {
     pub(super) cpu: Cpu,
     pub(super) messages_per_envelope: f64,
     pub(super) ratio: Ratio,
+}
+
+/// Of the core by itself.
+#[derive(Debug, Serialize)]
+pub(super) struct CoreReport {
+    pub(super) decide: Decide,
+    /// The same at smaller and larger desks.
+    pub(super) decide_growth: Vec<Growth>,
+    /// The same desk as `decide`, where every queue has a ladder whose steps come meanwhile.
+    pub(super) decide_with_ladders: Decide,
+    pub(super) come_online: Online,
+    pub(super) rules: RuleCost,
+    pub(super) dry_run: DryRun,
 }
 
 /// What was asked for.
@@ -72,6 +82,7 @@ pub(super) struct Decide {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Growth {
+    pub(super) agents: usize,
     pub(super) waiting: usize,
     #[serde(flatten)]
     pub(super) decide: Decide,
@@ -81,6 +92,19 @@ pub(super) struct Growth {
 pub(super) struct RuleCost {
     /// One rule tried on one message.
     pub(super) ns_per_rule: f64,
+    /// Ten of every kind, and a thousand, tried on one message.
+    pub(super) us_for_ten: f64,
+    pub(super) ms_for_thousand: f64,
+}
+
+/// An agent comes online and gets what they can take.
+#[derive(Debug, Serialize)]
+pub(super) struct Online {
+    pub(super) agents: usize,
+    pub(super) waiting: usize,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) max_ms: f64,
 }
 
 /// Recorded messages that are played under two configurations with ten rules each, a second.
@@ -149,8 +173,6 @@ impl Report {
                     Some(ratio.routed_of_records),
                 ),
                 row("synced appends of 4 KiB", Some(raw.fsync_per_s), None, None),
-                row("decisions of the core", None, Some(self.decide.per_s), None),
-                row("messages of a dry run", None, Some(self.dry_run.per_s), None),
                 row("events rebuilt", None, Some(self.rebuild.events_per_s), None),
             ],
         );
@@ -173,6 +195,8 @@ impl Report {
             output::say(&format!("Redis holds {} bytes for each conversation", shown(bytes)));
         }
         output::say("");
+        self.core.print();
+        output::say("");
         let (memory, start, cpu) = (&self.memory, &self.start, &self.cpu);
         output::table(
             &["", ""],
@@ -192,10 +216,39 @@ impl Report {
                 ),
                 pair("start of an empty server", &format!("{} s", shown(self.start_empty_seconds))),
                 pair("processor time for a message", &format!("{} µs", shown(cpu.product_us))),
+            ],
+        );
+    }
+}
+
+impl CoreReport {
+    pub(super) fn print(&self) {
+        let desk = |what: String, decide: &Decide| {
+            vec![what, shown(decide.per_s), decide.ns_p50.to_string(), decide.ns_p99.to_string()]
+        };
+        let mut desks: Vec<_> = self
+            .decide_growth
+            .iter()
+            .map(|one| {
+                let (agents, waiting) = (one.agents, one.waiting);
+                desk(format!("{agents} agents, {waiting} waiting"), &one.decide)
+            })
+            .collect();
+        desks.push(desk("with ladders, as `decide`".to_owned(), &self.decide_with_ladders));
+        output::table(&["decisions of the core", "a second", "ns, median", "99 of 100"], desks);
+        output::say("");
+        let (online, rules) = (&self.come_online, &self.rules);
+        output::table(
+            &["", ""],
+            vec![
                 pair(
-                    "one rule tried on one message",
-                    &format!("{} ns", shown(self.rules.ns_per_rule)),
+                    &format!("an agent comes online while {} wait", online.waiting),
+                    &format!("{} ms, at most {} ms", shown(online.p50_ms), shown(online.max_ms)),
                 ),
+                pair("one rule tried on one message", &format!("{} ns", shown(rules.ns_per_rule))),
+                pair("ten rules of every kind", &format!("{} µs", shown(rules.us_for_ten))),
+                pair("a thousand rules", &format!("{} ms", shown(rules.ms_for_thousand))),
+                pair("messages of a dry run a second", &shown(self.dry_run.per_s)),
             ],
         );
     }

@@ -23,8 +23,9 @@ pub(crate) fn run(shared: &Shared) -> Result<ExitCode, Failure> {
         }));
         return Ok(ExitCode::SUCCESS);
     }
-    for note in config.notes() {
-        output::say(&format!("note: {}", note.message));
+    let notes = config.diagnostics(config.notes().to_vec());
+    if !notes.is_empty() {
+        output::say(notes.render(output::is_colored()).trim_end());
     }
     for note in &missing {
         let line = note.line.map(|line| format!(":{line}")).unwrap_or_default();

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use postroom_model::{Clock as _, ConversationId, PassedOverCause, SystemClock};
-use postroom_records::{Key, Row};
-use postroom_routing::{Considered, cause_words, explain};
+use postroom_records::{Key, Row, held_of_kind};
+use postroom_routing::{Considered, Desk, cause_words, explain};
 
 use crate::cli::{self, Shared};
 use crate::failure::Failure;
@@ -23,7 +23,10 @@ pub(crate) async fn run(shared: &Shared, wanted: &cli::Explain) -> Result<ExitCo
         return Err(Failure::coded("conversation_not_found", "there is no such conversation"));
     };
     let presences = store.records.presences().await?;
-    let explanation = explain(&conversation, &settings, &presences, SystemClock.now());
+    let records = store.records.as_ref();
+    let held = held_of_kind(records, &conversation, &settings, &presences).await?;
+    let desk = Desk { presences: &presences, held: &held };
+    let explanation = explain(&conversation, &settings, desk, SystemClock.now());
     if shared.json {
         output::json(&explanation);
         return Ok(ExitCode::SUCCESS);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use postroom_bus::{Ledger, ReadLimits};
 use postroom_model::{Clock as _, Envelope, SystemClock};
-use postroom_routing::staffing::{Goal, QueueNeed, Staffing};
+use postroom_routing::staffing::{Goal, Handling, QueueNeed, Staffing};
 
 use crate::cli::{self, Shared};
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ pub(crate) async fn run(shared: &Shared, wanted: &cli::Staffing) -> Result<ExitC
     read(store.ledger.as_ref(), &mut staffing).await?;
     let share = f64::from(wanted.percent) / 100.0;
     let goal = Goal { share, within_s: f64::from(wanted.within_s) };
-    let mut needs = staffing.needs(goal);
+    let mut needs = staffing.needs(goal, wanted.handling_s.map(f64::from));
     needs.retain(|need| wanted.queue.as_ref().is_none_or(|queue| need.queue.as_str() == *queue));
     if shared.json {
         output::json(&needs);
@@ -65,15 +65,28 @@ async fn read(ledger: &dyn Ledger, staffing: &mut Staffing) -> Result<(), Failur
 
 /// A row for each hour of the day, a column for each day of the week.
 fn show(need: &QueueNeed, wanted: &cli::Staffing) {
+    let came = format!("{}: {} conversations in {} days", need.queue, need.arrivals, wanted.days);
+    let Some(handling_s) = need.handling_s else {
+        output::say(&format!(
+            "{came}, and nothing was answered, so nobody knows how long one takes. \
+             Say it with --handling-s 180."
+        ));
+        return;
+    };
+    let from = match need.handling {
+        Handling::Measured => "of work each",
+        Handling::Assumed | Handling::Unknown => "each by what you say, since nothing was answered",
+    };
     output::say(&format!(
-        "{}: {} conversations in {} days, {:.0} s of work each. Agents for {} % within {} s:",
-        need.queue, need.arrivals, wanted.days, need.handling_s, wanted.percent, wanted.within_s
+        "{came}, {handling_s:.0} s {from}. Agents for {} % within {} s:",
+        wanted.percent, wanted.within_s
     ));
     let hours: BTreeSet<i8> = need.hours.iter().map(|one| one.hour).collect();
     let rows = hours.into_iter().map(|hour| {
         let of_day = (1..=7).map(|day| {
             let found = need.hours.iter().find(|one| one.hour == hour && one.weekday == day);
-            found.map_or_else(|| "-".to_owned(), |one| one.agents.to_string())
+            let agents = found.and_then(|one| one.agents);
+            agents.map_or_else(|| "-".to_owned(), |agents| agents.to_string())
         });
         std::iter::once(format!("{hour:02}:00")).chain(of_day).collect()
     });

@@ -256,8 +256,9 @@ fn public_url(config: &Config, listener: &TcpListener) -> Result<url::Url, Failu
 }
 
 fn explained(input: ExplainInput) -> serde_json::Value {
-    let ExplainInput { conversation, settings, presences, now } = input;
-    let explanation = postroom_routing::explain(&conversation, &settings, &presences, now);
+    let ExplainInput { conversation, settings, presences, held, now } = input;
+    let desk = postroom_routing::Desk { presences: &presences, held: &held };
+    let explanation = postroom_routing::explain(&conversation, &settings, desk, now);
     serde_json::to_value(explanation).unwrap_or_default()
 }
 

@@ -147,6 +147,7 @@ impl Maker {
             conversation: None,
             message: None,
             version: None,
+            prints: vec![],
         };
         Transition {
             outcome: self.random.chance(90).then_some(outcome),
@@ -197,9 +198,11 @@ impl Maker {
     }
 
     /// Some of them are mails, some of which want no answer.
-    fn mail(&self, number: u64) -> Option<ReceivedMail> {
+    fn mail(&mut self, number: u64) -> Option<ReceivedMail> {
         let (channel, quiet) = (channel("mail"), self.random.chance(30));
-        self.random.chance(40).then(|| ReceivedMail { channel, key: number.to_string(), quiet })
+        let awaits = (0..self.below(3)).map(|more| format!("awaited-{}", number + more)).collect();
+        let mail = ReceivedMail { channel, key: number.to_string(), quiet, awaits };
+        self.random.chance(40).then_some(mail)
     }
 
     fn words(&mut self) -> EventBody {
@@ -258,7 +261,11 @@ impl Maker {
         match self.below(5) {
             0 => EventBody::ConversationReopened { opened: Box::new(self.opened()), reason },
             1 => EventBody::ConversationReleased { agent, cost: 20, reason },
-            2 => EventBody::ConversationTransferred { queue: queue("billing"), reason },
+            2 => EventBody::ConversationTransferred {
+                queue: queue("billing"),
+                reached: self.random.chance(30).then(|| queue("support")).into_iter().collect(),
+                reason,
+            },
             _ => EventBody::ConversationAssigned { agent, cost: 20, reason },
         }
     }
@@ -367,6 +374,7 @@ impl Maker {
                     dead: vec![],
                     created_at: now,
                     last_agent: None,
+                    conversations: 0,
                     merged_into: None,
                 },
             },
@@ -381,6 +389,7 @@ impl Maker {
                 name: self.random.chance(50).then(|| "Grace".to_owned()),
                 addresses: vec![address],
                 last_agent: None,
+                conversations: 0,
                 by: Actor::operator(),
             },
             4 => EventBody::AgentStatusChanged {

@@ -78,6 +78,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         message_version: 2,
         route: RuleTrace::default(),
         offer: None,
+        declined: Vec::new(),
         assignment: None,
     }
 }
@@ -163,6 +164,7 @@ pub(super) fn seen(n: u64, at: Timestamp) -> (Key, Row) {
         conversation: Some(id(n)),
         message: Some(MessageId(uuid(n))),
         version: Some(7),
+        prints: vec![],
     };
     (Key::Seen(input), Row::Seen(Box::new(Seen { at, outcome })))
 }
@@ -194,6 +196,7 @@ pub(super) fn presence(name: &str) -> (Key, Row) {
         reason: None,
         pause: None,
         offers: vec![],
+        over: vec![],
     };
     (Key::Presence(presence.agent.clone()), Row::Presence(presence))
 }
@@ -216,6 +219,7 @@ pub(super) fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -236,6 +240,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         dead: vec![],
         created_at: moment(5),
         last_agent: None,
+        conversations: 0,
         merged_into: None,
     };
     let totals =

@@ -47,6 +47,7 @@ fn settings() -> Settings {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     }
 }
@@ -80,8 +81,10 @@ fn of_conversations() -> Vec<EventBody> {
             cost: 20,
             reason: Reason::Released { by: ada() },
         },
+        EventBody::ConversationJoined { channel: site(), thread: Some("t".to_owned()) },
         EventBody::ConversationTransferred {
             queue: queue("billing"),
+            reached: vec![queue("sales")],
             reason: Reason::Transferred { by: ada() },
         },
         EventBody::ConversationSnoozed {
@@ -102,6 +105,7 @@ fn of_conversations() -> Vec<EventBody> {
             queues: vec![queue("billing")],
             notified: vec![agent("ada")],
             skipped: true,
+            skips: vec![],
         })),
         EventBody::TargetsChanged { targets: vec![target()] },
         EventBody::TargetWarned { kind: TargetKind::FirstResponse, due_at: target().due_at },
@@ -119,6 +123,14 @@ fn of_conversations() -> Vec<EventBody> {
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
         EventBody::OfferMade(Box::new(OfferMade {
+            offer: OfferId(uuid(20)),
+            queue: queue("support"),
+            agents: vec![agent("ada"), agent("bob")],
+            cost: 20,
+            expires_at: at(8_000),
+            reason: Reason::RoundRobin { queue: queue("support"), passed_over: vec![] },
+        })),
+        EventBody::OfferExtended(Box::new(OfferMade {
             offer: OfferId(uuid(20)),
             queue: queue("support"),
             agents: vec![agent("ada"), agent("bob")],
@@ -203,6 +215,7 @@ fn of_the_workspace() -> Vec<EventBody> {
                 dead: vec![],
                 created_at: at(0),
                 last_agent: None,
+                conversations: 0,
                 merged_into: None,
             },
         },
@@ -218,9 +231,11 @@ fn of_the_workspace() -> Vec<EventBody> {
             name: Some("Grace".to_owned()),
             addresses: vec![address()],
             last_agent: None,
+            conversations: 0,
             by: ada(),
         },
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },
+        EventBody::DeliveryPresent { host: HostId(uuid(9)), asks: true },
         EventBody::AgentStatusChanged {
             agent: agent("ada"),
             status: AgentStatus::AwayAndReassign,

@@ -109,6 +109,7 @@ fn conversation_follows_its_events() {
         (
             vec![EventBody::ConversationTransferred {
                 queue: queue("billing"),
+                reached: vec![],
                 reason: Reason::Transferred { by: ada() },
             }],
             "Open billing - - 1 1 2/0",
@@ -233,6 +234,7 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
             dead: vec![],
             created_at: at(0),
             last_agent: None,
+            conversations: 0,
             merged_into: None,
         };
         Event::global(EventBody::ContactCreated { contact })
@@ -243,6 +245,7 @@ fn merged_contact_gives_all_that_it_has_to_the_other() {
         name: Some("Ada".to_owned()),
         addresses: vec![address("tel:+1")],
         last_agent: None,
+        conversations: 0,
         by: ada(),
     };
     let events = vec![created(1, "tel:+1"), created(2, "tel:+2"), Event::global(merged.clone())];
@@ -268,6 +271,7 @@ fn contact_gathers_names_and_addresses() {
         dead: vec![],
         created_at: at(0),
         last_agent: None,
+        conversations: 0,
         merged_into: None,
     };
     let updated = |name: Option<&str>, addresses| EventBody::ContactUpdated {
@@ -341,6 +345,7 @@ fn settings_and_parked_inputs_are_held() {
         costs: Settings::default_costs(),
         calendars: vec![],
         desk: postroom_model::DeskSettings::default(),
+        contacts: postroom_model::ContactSettings::default(),
         answers: vec![],
     };
     let input = Input {

@@ -296,7 +296,8 @@ impl Desk<'_> {
         }
         let reason = Reason::Transferred { by: self.actor.clone() };
         let mut events: Vec<EventBody> = self.released(reason.clone()).into_iter().collect();
-        events.insert(0, EventBody::ConversationTransferred { queue, reason });
+        let moved = EventBody::ConversationTransferred { queue, reached: vec![], reason };
+        events.insert(0, moved);
         self.routed(events)
     }
 

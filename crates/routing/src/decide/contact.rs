@@ -50,6 +50,7 @@ fn merged(row: &Contact, survivor: &Contact, actor: &Actor) -> EventBody {
         name: row.name.clone().filter(|_| survivor.name.is_none()),
         addresses: row.addresses.clone(),
         last_agent: row.last_agent.clone().filter(|_| survivor.last_agent.is_none()),
+        conversations: row.conversations,
         by: actor.clone(),
     }
 }
@@ -62,7 +63,7 @@ pub(super) fn found_to_be(
     known: ContactId,
     lookups: &Lookups<'_>,
 ) -> Vec<Event> {
-    let Some(merge_by) = state.settings().map(|settings| &settings.desk.merge_by) else {
+    let Some(merge_by) = state.settings().map(|settings| &settings.contacts.merge_by) else {
         return vec![];
     };
     let Some(survivor) = lookups.contact.filter(|row| row.id == known) else {

@@ -23,6 +23,9 @@ pub(crate) fn follow(state: &State, at: Timestamp, events: &mut Vec<Event>) {
     }
     let wraps: Vec<Event> = events.iter().filter_map(|event| wrap_up(state, at, event)).collect();
     events.extend(wraps);
+    let unkept: Vec<Event> =
+        events.iter().flat_map(|event| sticky::left_waiting(state, event)).collect();
+    events.extend(unkept);
     let served: Vec<Event> =
         events.iter().filter_map(|event| sticky::served(state, event)).collect();
     events.extend(served);
@@ -70,7 +73,7 @@ pub(crate) fn portioned(state: &State, at: Timestamp, event: &Event) -> Vec<Even
         EventBody::ConversationAssigned { agent, reason, .. } if matching::is_automatic(reason) => {
             std::slice::from_ref(agent)
         }
-        EventBody::OfferMade(made) => made.agents.as_slice(),
+        EventBody::OfferMade(made) | EventBody::OfferExtended(made) => made.agents.as_slice(),
         _ => &[],
     };
     let portioned = |agent: &&crate::state::Agent| {

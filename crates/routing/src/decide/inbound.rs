@@ -1,6 +1,6 @@
 //! A message from a customer: whose it is, which conversation it belongs to, where that goes.
 
-use postroom_model::limits::CONTACT_ADDRESSES_MAX;
+use postroom_model::limits::{CONTACT_ADDRESSES_MAX, JOINED_MAX};
 use postroom_model::{
     Body, ChannelId, Contact, ContactId, Conversation, ConversationId, Event, EventBody, Inbound,
     Input, InputBody, InputId, MessageId, Opened, OutcomeKind, Reason, ReceivedMail, Status,
@@ -23,7 +23,8 @@ pub(super) fn decide(
         let input = Input { id, at, body: InputBody::Inbound(Box::new(inbound)) };
         return park(input, code.to_owned(), detail, made);
     }
-    accept(state, MessageId(id.0), at, inbound, lookups, made)
+    let prints = mail::prints(state, &inbound);
+    Decision { prints, ..accept(state, MessageId(id.0), at, inbound, lookups, made) }
 }
 
 /// Why what came in cannot be decided: its channel is not configured.
@@ -66,7 +67,9 @@ pub(super) fn accept(
     let channel = inbound.channel;
     let mut message = inbound.message;
     let body = Body::take_from(&mut message);
-    let mail = mail.map(|mail| ReceivedMail { channel, key: mail.key, quiet });
+    let received =
+        |mail: mail::Standing| ReceivedMail { channel, key: mail.key, quiet, awaits: mail.awaits };
+    let mail = mail.map(received);
     events.push(Event::on(
         conversation,
         EventBody::MessageReceived { id, contact, message: Box::new(message), mail },
@@ -105,6 +108,7 @@ pub(super) fn contact_of(
             dead: vec![],
             created_at: at,
             last_agent: None,
+            conversations: 0,
             merged_into: None,
         };
         let id = contact.id;
@@ -141,10 +145,34 @@ fn place(
         }
         let linked = row.map(|row| row.id);
         let opened = Opened { linked, ..opened(state, inbound, contact, lookups) };
-        return open(opened, made, events);
+        return joined(state, &opened, made.at(), events)
+            .unwrap_or_else(|| open(opened, made, events));
     }
     let opened = opened(state, inbound, contact, lookups);
-    open(opened, made, events)
+    joined(state, &opened, made.at(), events).unwrap_or_else(|| open(opened, made, events))
+}
+
+/// The conversation in which a message goes on that would open this one, where its channel wants that:
+/// the newest of the same contact, channel and queue that is not done, if somebody wrote there not long
+/// ago.
+pub(super) fn joined(
+    state: &State,
+    opened: &Opened,
+    at: Timestamp,
+    events: &mut Vec<Event>,
+) -> Option<ConversationId> {
+    let within_ms = *state.settings()?.timing.join.get(&opened.channel)?;
+    let queue = *state.queue_ix.get(&opened.queue)?;
+    let id = state.talks.newest(opened.contact?, |id, talk| {
+        talk.channel == opened.channel
+            && talk.joined < JOINED_MAX
+            && at.since(talk.last_at) < within_ms
+            && state.conversations.get(&id).is_some_and(|open| open.queue == queue)
+    })?;
+    taken_up(state, at, (id, None), events);
+    let (channel, thread) = (opened.channel.clone(), opened.thread.clone());
+    events.push(Event::on(id, EventBody::ConversationJoined { channel, thread }));
+    Some(id)
 }
 
 /// Opens a conversation.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use postroom_model::{Climbed, ConversationId, Event, EventBody, QueueId, Reason, Timestamp};
+use postroom_model::{
+    Climbed, ConversationId, Event, EventBody, LadderClock, LadderStep, QueueId, Reason, Timestamp,
+};
 
 use crate::State;
 use crate::state::{Agent, Open, Queue, QueueIx, Reach};
@@ -21,7 +23,7 @@ pub(crate) fn climb(state: &State, id: ConversationId, now: Timestamp) -> Vec<Ev
     let mut skills = state.skills.needed(open.need).cloned().unwrap_or_default();
     let (mut taken, mut priority, mut skipped) = (open.step, open.priority, false);
     while let Some(step) = queue.ladder.get(usize::from(taken)) {
-        let after = open.waiting_since.map(|since| since.plus_millis(step.after_ms));
+        let after = open.waiting_since.and_then(|since| comes_at(queue, step, since));
         if !skipped && after.is_none_or(|at| at > now) {
             break;
         }
@@ -29,7 +31,7 @@ pub(crate) fn climb(state: &State, id: ConversationId, now: Timestamp) -> Vec<Ev
         priority = step.priority.map_or(priority, |least| least.max(priority));
         relax(&mut skills, &step.relax);
         reach.agents.clone_from(&step.agents);
-        widen(&mut reach.queues, &queue.id, &step.widen);
+        widen(&mut reach.queues, step.queue.as_ref().unwrap_or(&queue.id), &step.widen);
         skipped = step.skip_if_nobody_available && !is_anybody_there(state, open.queue, &reach);
         let climbed = Climbed {
             step: taken,
@@ -39,11 +41,15 @@ pub(crate) fn climb(state: &State, id: ConversationId, now: Timestamp) -> Vec<Ev
             queues: reach.queues.clone(),
             notified: step.notify.clone(),
             skipped,
+            skips: vec![],
         };
         events.push(Event::on(id, EventBody::LadderClimbed(Box::new(climbed))));
         if let Some(to) = &step.queue {
             let reason = Reason::Escalated { step: taken };
-            let moved = EventBody::ConversationTransferred { queue: to.clone(), reason };
+            // What was widened stays so: whoever got it before gets it still.
+            let reached = reach.queues.iter().filter(|queue| *queue != to).cloned().collect();
+            let queue = to.clone();
+            let moved = EventBody::ConversationTransferred { queue, reached, reason };
             events.push(Event::on(id, moved));
             break;
         }
@@ -54,7 +60,16 @@ pub(crate) fn climb(state: &State, id: ConversationId, now: Timestamp) -> Vec<Ev
 /// When the next step comes, while it waits.
 pub(crate) fn next_at(queue: &Queue, open: &Open) -> Option<Timestamp> {
     let step = queue.ladder.get(usize::from(open.step))?;
-    Some(open.waiting_since?.plus_millis(step.after_ms))
+    comes_at(queue, step, open.waiting_since?)
+}
+
+/// When a step comes for who has waited since then: after so much time in which the queue works, or
+/// after so much by the clock on the wall. None if the queue never works so long.
+fn comes_at(queue: &Queue, step: &LadderStep, since: Timestamp) -> Option<Timestamp> {
+    match queue.calendar.as_ref().filter(|_| step.clock == LadderClock::Calendar) {
+        Some(calendar) => calendar.open_after(since, step.after_ms),
+        None => Some(since.plus_millis(step.after_ms)),
+    }
 }
 
 /// Skills only ever become less.

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentId, AgentStatus, ConversationId, Event, EventBody, HandOut, OfflineAction, Reason,
-    Role, StatusId,
+    Actor, AgentChoice, AgentId, AgentStatus, ConversationId, Event, EventBody, HandOut,
+    OfflineAction, Reason, Role, StatusId,
 };
 
 use super::Decision;
-use crate::state::{Agent, AgentIx, Open, Queue};
+use crate::state::{Agent, AgentIx, Open, Queue, Turns};
 use crate::{State, codes, matching};
 
 pub(super) fn set(
@@ -126,14 +126,16 @@ fn left(state: &State, agent: &Agent) -> Vec<Event> {
         events.push(Event::on(*id, released));
         // What waits for the customer goes with its new owner, not into a line.
         if let Some(taker) = taker.filter(|_| queue.work.hand_out == HandOut::Push) {
-            let reason = Reason::TakenOver { from: agent.id.clone() };
+            let (from, choose) = (agent.id.clone(), queue.work.choose);
+            let reason = Reason::TakenOver { from, choose };
             events.push(matching::assigned(*id, open, taker, reason));
         }
     }
     events
 }
 
-/// The longest idle of those who could take it beside what they were given just now.
+/// Whose turn it is, of those who could take it beside what they were given just now. Who was given
+/// something just now comes after the others, as if it had been a decision before.
 fn taker<'a>(
     state: &'a State,
     queue: &Queue,
@@ -154,8 +156,16 @@ fn taker<'a>(
         })
     };
     let could = queue.members.iter().filter(could);
-    let since = |ix: &&AgentIx| state.agents.get(**ix).map(|agent| (agent.idle_since, **ix));
-    let ix = *could.min_by_key(since)?;
+    let turn = |ix: &&AgentIx| {
+        let just = given.get(*ix).copied();
+        let turns = state.agents.get(**ix).map(|agent| Turns::beside(agent, just.unwrap_or(0)));
+        let turn = turns.map(|turns| turns.of(queue.work.choose));
+        match queue.work.choose {
+            AgentChoice::LeastLoaded => (false, turn, **ix),
+            AgentChoice::LongestIdle | AgentChoice::RoundRobin => (just.is_some(), turn, **ix),
+        }
+    };
+    let ix = *could.min_by_key(turn)?;
     *given.entry(ix).or_insert(0) += u32::from(open.cost);
     state.agents.get(ix)
 }

@@ -1,8 +1,8 @@
 //! Customers who come back: whether what is done is opened again, and for whom it is kept for a while.
 
 use postroom_model::{
-    AgentId, ContactId, Conversation, ConversationId, Event, EventBody, HandOut, Kept, Opened,
-    Reason, ReopenRule, Timestamp,
+    AgentId, AgentStatus, ContactId, Conversation, ConversationId, Event, EventBody, HandOut, Kept,
+    Opened, Reason, ReopenRule, Timestamp,
 };
 
 use super::Lookups;
@@ -40,8 +40,8 @@ fn suits(state: &State, agent: &Agent, opened: &Opened) -> bool {
         && needed.all(|(skill, level)| settings.skills.get(skill) >= Some(level))
 }
 
-/// What has just been opened waits for the agent who had the customer last, where the queue wants that
-/// and the agent is at work.
+/// What has just been opened waits for the agent who had the customer last, where the queue wants that:
+/// for one who is online and busy, or for one who is away where it wants that, too.
 pub(super) fn kept(
     state: &State,
     at: Timestamp,
@@ -58,16 +58,21 @@ pub(super) fn kept(
     let (opened, row) = opened?;
     let taken = of_it().any(|event| matches!(event.body, EventBody::ConversationAssigned { .. }));
     let work = &state.settings()?.queue(&opened.queue)?.work;
-    if taken || work.sticky_ms == 0 || work.hand_out == HandOut::Pull {
+    if taken || !work.is_sticky() || work.hand_out == HandOut::Pull {
         return None;
     }
     let row = row.filter(|row| row.id == id);
     let before = row.and_then(|row| row.assignee.as_ref());
     let agent = state.agent(before.or_else(|| last_agent(state, contact?, lookups))?)?;
-    if !agent.is_signed_on() || !suits(state, agent, opened) {
+    let wait_ms = match (agent.is_online(), agent.is_signed_on()) {
+        (true, _) => work.sticky_ms,
+        (false, true) => work.sticky_away_ms,
+        (false, false) => 0,
+    };
+    if wait_ms == 0 || !suits(state, agent, opened) {
         return None;
     }
-    let kept = Kept { agent: agent.id.clone(), until: at.plus_millis(work.sticky_ms) };
+    let kept = Kept { agent: agent.id.clone(), until: at.plus_millis(wait_ms) };
     Some(Event::on(id, EventBody::ConversationKept(kept)))
 }
 
@@ -91,6 +96,25 @@ pub(super) fn served(state: &State, event: &Event) -> Option<Event> {
     let contact = state.talks.contact_of(event.conversation?)?;
     let agent = freed.agent.clone();
     Some(Event::global(EventBody::ContactServed { contact, agent }))
+}
+
+/// Whoever waits for an agent who goes away need not wait for them any more, unless the queue waits for
+/// those who are away.
+pub(super) fn left_waiting(state: &State, event: &Event) -> Vec<Event> {
+    let EventBody::AgentStatusChanged { agent, status, .. } = &event.body else {
+        return vec![];
+    };
+    if *status == AgentStatus::Online {
+        return vec![];
+    }
+    let waits = |id: &&ConversationId| {
+        let Some(open) = state.conversations.get(*id) else { return false };
+        let Some(queue) = state.queues.get(open.line) else { return false };
+        let theirs = queue.reach.as_ref().is_some_and(|reach| reach.agents.contains(agent));
+        theirs && (*status == AgentStatus::Offline || queue.work.sticky_away_ms == 0)
+    };
+    let left = state.desk.keeps.keys().filter(waits);
+    left.map(|id| Event::on(*id, EventBody::ConversationUnkept)).collect()
 }
 
 /// Nobody else was asked for long enough.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use postroom_model::limits::LADDER_STEPS_MAX;
-use postroom_model::{LadderStep, PolicyId, QueueId, Settings};
+use postroom_model::{CalendarId, LadderStep, PolicyId, QueueId, Settings};
 
 /// The first mistake. The configuration's own checks find more, and say where.
 pub(super) fn mistake(wanted: &Settings) -> Option<String> {
@@ -25,6 +25,10 @@ fn wrong_queue(wanted: &Settings) -> Option<String> {
     wanted.timing.queues.iter().find_map(|(queue, timing)| {
         if wanted.queue(queue).is_none() {
             return Some(format!("no queue {queue}"));
+        }
+        let known = |id: &&CalendarId| wanted.calendars.iter().any(|one| one.id == **id);
+        if let Some(calendar) = timing.calendar.as_ref().filter(|id| !known(id)) {
+            return Some(format!("the queue {queue}: no calendar {calendar}"));
         }
         unknown(wanted, timing.targets.as_ref()).map(|what| format!("the queue {queue}: {what}"))
     })

@@ -5,6 +5,7 @@
 //! is decided anew by the same core that decides live. Nothing is written, and nothing is drawn at random
 //! but from the seed: the same record and seed give the same report.
 
+mod known;
 mod play;
 mod recording;
 mod report;
@@ -64,6 +65,8 @@ impl Sided {
 fn played(settings: &Settings) -> Settings {
     let mut played = settings.clone();
     played.desk.grace_ms = None;
+    // What went on in another conversation does so again.
+    played.timing.join.clear();
     for queue in &mut played.queues {
         if queue.work.hand_out == HandOut::Pull {
             queue.work.hand_out = HandOut::Push;

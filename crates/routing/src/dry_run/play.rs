@@ -290,6 +290,7 @@ impl<'r> Stage<'r> {
             created_at: self.recording.since,
             merged_into: None,
             last_agent: self.served.get(&id).cloned(),
+            conversations: 0,
         }
     }
 
@@ -493,6 +494,7 @@ impl<'r> Stage<'r> {
             message_version: open.map_or(opened.message_version, |open| open.message_version),
             route: opened.route.clone(),
             offer: None,
+            declined: vec![],
             assignment: None,
         })
     }

@@ -8,6 +8,7 @@ use postroom_model::{
     Event, EventBody, Message, MessageId, Opened, QueueId, Reason, Settings, StatusId, Timestamp,
 };
 
+use super::known::Known;
 use super::{DryRunError, Side, Sides};
 use crate::called::message_of;
 use crate::{Routed, RuleFacts, State};
@@ -87,6 +88,7 @@ pub struct Recording {
     pub(super) calls: u64,
     /// Who had each customer last by then.
     pub(super) served: BTreeMap<ContactId, AgentId>,
+    known: Known,
     begun: bool,
     /// Conversations that are not done and have not occurred yet, as they were opened.
     open: BTreeMap<ConversationId, Box<Opened>>,
@@ -97,10 +99,13 @@ impl Recording {
     /// To be fed with every event of the ledger from its first; what came before `since` only says how
     /// things stood by then.
     pub fn new(since: Timestamp, now: &Settings, new: &Settings) -> Result<Self, DryRunError> {
+        let sides = Sides::new(now, new)?;
+        let asks = [Side::Now, Side::New].iter().any(|side| sides.get(*side).rules.ask_of_people());
         Ok(Self {
             since,
             until: since,
-            sides: Sides::new(now, new)?,
+            sides,
+            known: Known::new(asks),
             state: State::new(),
             talks: Vec::new(),
             happenings: Vec::new(),
@@ -124,6 +129,7 @@ impl Recording {
 
     /// Takes the next event, of a transition at `at`.
     pub fn note(&mut self, at: Timestamp, event: &Event, bodies: &Bodies) {
+        self.known.note(at, event);
         if at < self.since && !self.begun {
             return self.before(at, event);
         }
@@ -219,7 +225,7 @@ impl Recording {
             EventBody::ConversationSnoozed { until, reason: Reason::Asked { .. }, .. } => {
                 self.act(ix, at, Doing::Snooze(until.since(at)));
             }
-            EventBody::ConversationTransferred { queue, reason } => {
+            EventBody::ConversationTransferred { queue, reason, .. } => {
                 let by_hand = matches!(reason, Reason::Transferred { .. });
                 self.moved(ix, at, queue, by_hand);
             }
@@ -277,10 +283,16 @@ impl Recording {
     fn route(&mut self, ix: usize, at: Timestamp, message: &Message) {
         let Some(talk) = self.talks.get_mut(ix) else { return };
         let sides = self.sides.clone();
+        let asked = self.known.asked(talk.id);
         let routed = |side| {
             let sided = sides.get(side);
             let channel = sided.settings.channel(&talk.opened.channel)?;
-            Some(Box::new(sided.rules.route(RuleFacts { message, channel, at })))
+            Some(Box::new(sided.rules.route(RuleFacts {
+                contact: asked.contact.as_ref(),
+                open: asked.open,
+                earlier: asked.earlier(),
+                ..RuleFacts::new(message, channel, at)
+            })))
         };
         talk.routed = [routed(Side::Now), routed(Side::New)];
     }

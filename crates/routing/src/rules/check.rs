@@ -3,6 +3,7 @@
 //! attributes) is left open.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use cel::common::ast::operators as op;
 use cel::common::ast::{
@@ -13,9 +14,10 @@ use postroom_model::Rule;
 
 use super::opening::Calendars;
 use super::patterns::Patterns;
+use super::trial::Trial;
 use super::vocabulary::{
-    Base, CALENDAR_OPEN, FUNCTIONS, Function, MACROS, MATCHES, REPLACE, ROOTS, Record, Shape,
-    Target,
+    Base, CALENDAR_OPEN, DURATION, FUNCTIONS, Function, MACROS, MATCHES, REPLACE, ROOTS, Record,
+    Shape, TIMESTAMP, Target, Words,
 };
 use super::{UnknownName, Wrong};
 
@@ -28,11 +30,19 @@ const NODES_MAX: usize = 1_000;
 /// Sums within a loop, each of which may make a text longer; some of them are the loop's own.
 const LOOP_SUMS_MAX: usize = 16;
 
+/// What a rule can ask about that stands elsewhere in the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) calendars: &'a Calendars,
+    pub(super) channels: &'a [&'a str],
+    pub(super) queues: &'a [&'a str],
+}
+
 /// Compiles one rule and the regular expressions in it, or says what is wrong.
 pub(super) fn compile(
-    env: &Env,
+    env: &Arc<Env>,
     rule: &Rule,
-    calendars: &Calendars,
+    asked: Asked<'_>,
     patterns: &mut Patterns,
 ) -> Result<Program, Wrong> {
     let text = rule.when.as_str();
@@ -44,15 +54,15 @@ pub(super) fn compile(
         let message = first.map_or_else(|| "not an expression".to_owned(), |e| e.msg.clone());
         wrong(first.and_then(|error| offset_of(text, error.pos)), message)
     })?;
-    let bound = ROOTS.iter().map(|(name, record)| (*name, Shape::one(Base::Record(*record))));
     let mut walk = Walk {
         text,
         source: program.source_info(),
-        calendars,
+        trial: Trial::new(env),
+        asked,
         patterns,
         nodes: 0,
         loop_sums: 0,
-        bound: bound.collect(),
+        bound: ROOTS.to_vec(),
     };
     let whole = program.expression();
     let shape = walk.shape(whole, 0)?;
@@ -60,7 +70,7 @@ pub(super) fn compile(
     Ok(program)
 }
 
-const fn wrong(offset: Option<usize>, message: String) -> Wrong {
+pub(super) const fn wrong(offset: Option<usize>, message: String) -> Wrong {
     Wrong { offset, message, unknown: None }
 }
 
@@ -82,7 +92,8 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
 struct Walk<'a> {
     text: &'a str,
     source: &'a SourceInfo,
-    calendars: &'a Calendars,
+    trial: Trial,
+    asked: Asked<'a>,
     patterns: &'a mut Patterns,
     nodes: usize,
     loop_sums: usize,
@@ -183,6 +194,11 @@ impl<'a> Walk<'a> {
             }
             (op::CONDITIONAL, [asked, ..], [first, then, other]) => {
                 self.must_be(Base::Truth, *first, asked, "what stands before ?")?;
+                if !then.meets(*other) {
+                    let (then, other) = (then.describe(), other.describe());
+                    let message = format!("? gives {then} or {other}, and both must be the same");
+                    return Err(self.wrong(id, &message));
+                }
                 then.or(*other)
             }
             (
@@ -192,10 +208,14 @@ impl<'a> Walk<'a> {
                 | op::LESS_EQUALS
                 | op::GREATER
                 | op::GREATER_EQUALS,
-                _,
+                [one, other],
                 [left, right],
-            ) => self.comparison(id, *left, *right)?,
-            (op::IN, _, [_, held]) => self.held(id, *held)?,
+            ) => {
+                self.word(*left, other)?;
+                self.word(*right, one)?;
+                self.comparison(id, *left, *right)?
+            }
+            (op::IN, [_, list], [one, held]) => self.held(id, *one, *held, list)?,
             (op::INDEX, [_, index], [held, _]) => self.index(*held, index)?,
             (op::OPT_SELECT | op::OPT_INDEX, [_, index], [held, _]) => {
                 self.index(*held, index)?;
@@ -207,15 +227,15 @@ impl<'a> Walk<'a> {
                     let message = format!("more than {LOOP_SUMS_MAX} sums within a loop");
                     return Err(self.wrong(id, &message));
                 }
-                left.or(*right)
+                self.sum(id, *left, *right)?
             }
+            (op::SUBSTRACT, args, [left, right]) => self.difference(args, *left, *right)?,
             (op::NOT_STRICTLY_FALSE, ..) => Shape::TRUTH,
-            (op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO | op::NEGATE, args, given) => {
+            (op::MULTIPLY | op::DIVIDE | op::MODULO | op::NEGATE, args, given) => {
                 for (node, shape) in args.iter().zip(given) {
                     self.must_be(Base::Number, *shape, node, "what is reckoned with")?;
                 }
-                // Times can be taken from each other.
-                if given.iter().any(|shape| shape.is_open()) { Shape::FREE } else { Shape::NUMBER }
+                Shape::NUMBER
             }
             _ => return Ok(None),
         };
@@ -230,13 +250,74 @@ impl<'a> Walk<'a> {
         Err(self.wrong(id, &format!("{left} is compared with {right}")))
     }
 
-    fn held(&self, id: u64, held: Shape) -> Checked<Shape> {
-        if held.element().is_some() {
-            return Ok(Shape::TRUTH);
+    fn held(&self, id: u64, one: Shape, held: Shape, list: &IdedExpr) -> Checked<Shape> {
+        let Some(element) = held.element() else {
+            let what = held.describe();
+            let message = format!("`in` asks a list, and this is {what}; a text has contains(…)");
+            return Err(self.wrong(id, &message));
+        };
+        if !one.meets(element) {
+            let (one, element) = (one.describe(), element.describe());
+            let message = format!("{one} is looked for where each is {element}");
+            return Err(self.wrong(id, &message));
         }
-        let what = held.describe();
-        Err(self
-            .wrong(id, &format!("`in` asks a list, and this is {what}; a text has contains(…)")))
+        if let Expr::List(list) = &list.expr {
+            for node in &list.elements {
+                self.word(one, node)?;
+            }
+        }
+        Ok(Shape::TRUTH)
+    }
+
+    /// What a word of a closed set is compared with is one of them.
+    fn word(&self, shape: Shape, with: &IdedExpr) -> Checked<()> {
+        let (Base::Word(words), Some(text)) = (shape.base, literal_text(with)) else {
+            return Ok(());
+        };
+        let known = match words {
+            Words::Channels => self.asked.channels,
+            Words::Queues => self.asked.queues,
+            _ => words.fixed(),
+        };
+        // A field that is absent is an empty text.
+        if shape.is_list() || text.is_empty() || known.contains(&text) {
+            return Ok(());
+        }
+        Err(unknown(self.after(with.id, text), text, words.what(), known))
+    }
+
+    fn sum(&self, id: u64, left: Shape, right: Shape) -> Checked<Shape> {
+        let is = |one: Base, other: Base| left.is(one) && right.is(other);
+        match (left, right) {
+            _ if left.is_open() || right.is_open() => Ok(Shape::FREE),
+            _ if left.is_list() && right.is_list() => Ok(left.or(right)),
+            _ if is(Base::Text, Base::Text) => Ok(Shape::TEXT),
+            _ if is(Base::Number, Base::Number) => Ok(Shape::NUMBER),
+            _ if is(Base::Span, Base::Span) => Ok(Shape::SPAN),
+            _ if is(Base::Time, Base::Span) || is(Base::Span, Base::Time) => Ok(Shape::TIME),
+            _ => {
+                let (left, right) = (left.describe(), right.describe());
+                Err(self.wrong(id, &format!("{left} and {right} make no sum; see string(…)")))
+            }
+        }
+    }
+
+    fn difference(&self, nodes: &[IdedExpr], left: Shape, right: Shape) -> Checked<Shape> {
+        let is = |one: Base, other: Base| left.is(one) && right.is(other);
+        match (left, right) {
+            _ if left.is_open() && right.is_open() => Ok(Shape::FREE),
+            _ if is(Base::Number, Base::Number) => Ok(Shape::NUMBER),
+            // What is open is a time here, or a duration.
+            _ if left.is_open() => Ok(Shape::FREE),
+            _ if is(Base::Time, Base::Span) => Ok(Shape::TIME),
+            _ if is(Base::Time, Base::Time) || is(Base::Span, Base::Span) => Ok(Shape::SPAN),
+            _ => {
+                for (node, shape) in nodes.iter().zip([left, right]) {
+                    self.must_be(Base::Number, shape, node, "what is reckoned with")?;
+                }
+                Ok(Shape::NUMBER)
+            }
+        }
     }
 
     fn index(&self, held: Shape, index: &IdedExpr) -> Checked<Shape> {
@@ -278,6 +359,9 @@ impl<'a> Walk<'a> {
             MATCHES => self.pattern(call)?,
             CALENDAR_OPEN => self.calendar(call)?,
             REPLACE => self.replacement(call)?,
+            TIMESTAMP => self.tried(call, Trial::timestamp)?,
+            DURATION => self.tried(call, Trial::duration)?,
+            _ if way.target == Target::Time => self.tried(call, Trial::zone)?,
             _ => {}
         }
         Ok(way.gives)
@@ -334,6 +418,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What is given in quotes is tried now, for it would fail for every message.
+    fn tried(&self, call: &CallExpr, trial: fn(&Trial, &str) -> Result<(), Wrong>) -> Checked<()> {
+        let Some(node) = call.args.last() else { return Ok(()) };
+        let Some(text) = literal_text(node) else { return Ok(()) };
+        trial(&self.trial, text)
+            .map_err(|wrong| Wrong { offset: self.after(node.id, text), ..wrong })
+    }
+
     /// Only calendars that there are can be asked.
     fn calendar(&self, call: &CallExpr) -> Checked<()> {
         let Some(node) = call.args.last() else { return Ok(()) };
@@ -341,7 +433,7 @@ impl<'a> Walk<'a> {
             let message = "the id of the calendar must be written out in quotes";
             return Err(self.wrong(node.id, message));
         };
-        let known: Vec<&str> = self.calendars.names().collect();
+        let known: Vec<&str> = self.asked.calendars.names().collect();
         if known.contains(&name.inner()) {
             return Ok(());
         }
@@ -380,10 +472,10 @@ impl<'a> Walk<'a> {
     }
 
     fn must_be(&self, base: Base, shape: Shape, node: &IdedExpr, what: &str) -> Checked<()> {
-        let wanted = Shape::one(base);
-        if shape.is_open() || shape == wanted {
+        if shape.is(base) {
             return Ok(());
         }
+        let wanted = Shape::one(base);
         let (wanted, given) = (wanted.describe(), shape.describe());
         Err(self.wrong(node.id, &format!("{what} must be {wanted}, and this is {given}")))
     }
@@ -410,6 +502,13 @@ impl<'a> Walk<'a> {
     fn before(&self, id: u64, name: &str) -> Option<usize> {
         let at = self.start(id)?;
         Some(self.text.get(..at).and_then(|text| text.rfind(name)).unwrap_or(at))
+    }
+}
+
+fn literal_text(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
     }
 }
 
@@ -455,7 +554,12 @@ fn unknown_function(at: Option<usize>, name: &str, has_target: bool) -> Wrong {
     unknown(at, name, "functions", &known)
 }
 
-fn unknown(offset: Option<usize>, word: &str, what: &'static str, known: &[&str]) -> Wrong {
+pub(super) fn unknown(
+    offset: Option<usize>,
+    word: &str,
+    what: &'static str,
+    known: &[&str],
+) -> Wrong {
     let known = known.iter().map(|&name| name.to_owned()).collect();
     let unknown = UnknownName { word: word.to_owned(), what, known };
     Wrong { offset, message: format!("`{word}` is not known"), unknown: Some(unknown) }

@@ -1,9 +1,12 @@
-//! What an expression sees of a message and its channel.
+//! What an expression sees of a message and its channel, of whoever writes, and of the conversation
+//! that the message follows.
 
 use std::collections::BTreeMap;
 
-use postroom_model::{ChannelSettings, Message};
+use postroom_model::{ChannelSettings, Contact, Message, Status, Timestamp};
 use serde::Serialize;
+
+use super::Earlier;
 
 /// Bytes of a text that an expression sees.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -67,6 +70,84 @@ impl<'a> ChannelFacts<'a> {
             kind: channel.kind,
             dialect: channel.dialect.as_deref().unwrap_or(""),
         }
+    }
+}
+
+/// Whoever writes. Of a stranger, texts and lists are empty and numbers 0.
+#[derive(Debug, Serialize)]
+pub(super) struct ContactFacts<'a> {
+    known: bool,
+    name: &'a str,
+    addresses: Vec<&'a str>,
+    /// The kinds of those addresses, each once.
+    kinds: Vec<&'a str>,
+    /// Conversations that were opened with them, and those of them that are not done.
+    conversations: u64,
+    open: usize,
+    last_agent: &'a str,
+}
+
+impl<'a> ContactFacts<'a> {
+    pub(super) fn of(contact: Option<&'a Contact>, open: usize) -> Self {
+        let addresses = contact.map_or(&[][..], |contact| contact.addresses.as_slice());
+        let mut kinds: Vec<&str> = addresses.iter().map(|address| address.scheme()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        Self {
+            known: contact.is_some(),
+            name: contact.and_then(|contact| contact.name.as_deref()).unwrap_or(""),
+            addresses: addresses.iter().map(|address| address.as_str()).collect(),
+            kinds,
+            conversations: contact.map_or(0, |contact| contact.conversations),
+            open,
+            last_agent: contact
+                .and_then(|contact| contact.last_agent.as_ref())
+                .map_or("", |agent| agent.as_str()),
+        }
+    }
+}
+
+/// The conversation that the message follows. Where there is none, texts and lists are empty and
+/// numbers 0.
+#[derive(Debug, Serialize)]
+pub(super) struct ConversationFacts<'a> {
+    follow_up: bool,
+    status: &'static str,
+    queue: &'a str,
+    tags: &'a [String],
+    priority: u8,
+    assignee: &'a str,
+    age_s: i64,
+    quiet_s: i64,
+}
+
+impl<'a> ConversationFacts<'a> {
+    pub(super) fn of(earlier: Option<Earlier<'a>>, at: Timestamp) -> Self {
+        let since = |moment: fn(&Earlier<'a>) -> Timestamp| {
+            earlier.as_ref().map_or(0, |earlier| at.since(moment(earlier)).max(0) / 1_000)
+        };
+        Self {
+            follow_up: earlier.is_some(),
+            status: earlier.map_or("", |earlier| status_word(earlier.status)),
+            queue: earlier.and_then(|earlier| earlier.queue).map_or("", |queue| queue.as_str()),
+            tags: earlier.map_or(&[], |earlier| earlier.tags),
+            priority: earlier.map_or(0, |earlier| earlier.priority),
+            assignee: earlier
+                .and_then(|earlier| earlier.assignee)
+                .map_or("", |agent| agent.as_str()),
+            age_s: since(|earlier| earlier.opened_at),
+            quiet_s: since(|earlier| earlier.last_message_at),
+        }
+    }
+}
+
+/// As the API writes it.
+const fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Open => "open",
+        Status::Pending => "pending",
+        Status::Snoozed => "snoozed",
+        Status::Resolved => "resolved",
     }
 }
 

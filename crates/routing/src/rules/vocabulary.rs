@@ -17,9 +17,28 @@ pub(super) enum Base {
     /// It depends on the message.
     Free,
     Text,
+    /// A text that is one of a closed set of words.
+    Word(Words),
     Number,
     Truth,
+    /// What `timestamp` gives, and `now`.
+    Time,
+    /// What `duration` gives.
+    Span,
     Record(Record),
+}
+
+/// A closed set of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    MessageKinds,
+    AutomationClasses,
+    ChannelKinds,
+    Statuses,
+    /// The ids of the channels in the configuration.
+    Channels,
+    /// Those of the queues.
+    Queues,
 }
 
 /// What has fields of its own.
@@ -27,6 +46,8 @@ pub(super) enum Base {
 pub(super) enum Record {
     Message,
     Channel,
+    Contact,
+    Conversation,
     Party,
     Attachment,
     Automation,
@@ -37,6 +58,12 @@ impl Shape {
     pub(super) const TEXT: Self = Self::one(Base::Text);
     pub(super) const NUMBER: Self = Self::one(Base::Number);
     pub(super) const TRUTH: Self = Self::one(Base::Truth);
+    pub(super) const TIME: Self = Self::one(Base::Time);
+    pub(super) const SPAN: Self = Self::one(Base::Span);
+
+    const fn word(words: Words) -> Self {
+        Self::one(Base::Word(words))
+    }
 
     pub(super) const fn one(base: Base) -> Self {
         Self { base, lists: 0 }
@@ -65,8 +92,16 @@ impl Shape {
             (Some(lists), base) => Some(Self { base, lists }),
             (None, Base::Free | Base::Nothing) => Some(Self::FREE),
             (None, Base::Record(_)) => Some(Self::TEXT),
-            (None, Base::Text | Base::Number | Base::Truth) => None,
+            (
+                None,
+                Base::Text | Base::Word(_) | Base::Number | Base::Truth | Base::Time | Base::Span,
+            ) => None,
         }
+    }
+
+    /// Whether it is what is asked for; what depends on the message may be.
+    pub(super) fn is(self, base: Base) -> bool {
+        self.is_open() || !self.is_list() && self.base.plain() == base
     }
 
     /// What is either of the two.
@@ -75,6 +110,9 @@ impl Shape {
             _ if self == other => self,
             (Base::Nothing, _) if self.lists <= other.lists => other,
             (_, Base::Nothing) if other.lists <= self.lists => self,
+            (one, another) if self.lists == other.lists && one.plain() == another.plain() => {
+                Self { base: one.plain(), lists: self.lists }
+            }
             _ => Self::FREE,
         }
     }
@@ -83,14 +121,17 @@ impl Shape {
     pub(super) fn meets(self, other: Self) -> bool {
         self.is_open()
             || other.is_open()
-            || self.is_list() == other.is_list() && (self.is_list() || self.base == other.base)
+            || self.is_list() == other.is_list()
+                && (self.is_list() || self.base.plain() == other.base.plain())
     }
 
     pub(super) const fn describe(self) -> &'static str {
         match self.base {
             _ if self.is_list() => "a list",
             Base::Nothing | Base::Free => "a value",
-            Base::Text => "a text",
+            Base::Text | Base::Word(_) => "a text",
+            Base::Time => "a time",
+            Base::Span => "a duration",
             Base::Number => "a number",
             Base::Truth => "true or false",
             Base::Record(_) => "a group of fields",
@@ -98,12 +139,72 @@ impl Shape {
     }
 }
 
+impl Base {
+    /// Without what is known of it besides its type.
+    const fn plain(self) -> Self {
+        match self {
+            Self::Word(_) => Self::Text,
+            other => other,
+        }
+    }
+}
+
+impl Words {
+    /// As in "no channels of this name".
+    pub(super) const fn what(self) -> &'static str {
+        match self {
+            Self::MessageKinds => "kinds of messages",
+            Self::AutomationClasses => "classes of automatic mail",
+            Self::ChannelKinds => "kinds of channels",
+            Self::Statuses => "statuses",
+            Self::Channels => "channels",
+            Self::Queues => "queues",
+        }
+    }
+
+    /// Empty for those that stand in the configuration.
+    pub(super) const fn fixed(self) -> &'static [&'static str] {
+        match self {
+            Self::MessageKinds => &[
+                "email", "text", "image", "audio", "video", "file", "location", "contact",
+                "sticker", "reaction", "button", "call", "system",
+            ],
+            Self::AutomationClasses => &[
+                "none",
+                "auto_reply",
+                "out_of_office",
+                "bounce",
+                "delivery_report",
+                "feedback_report",
+                "read_receipt",
+                "list",
+                "bulk",
+            ],
+            Self::ChannelKinds => &["email", "imap", "webhook", "phone", "external"],
+            Self::Statuses => &["open", "pending", "snoozed", "resolved"],
+            Self::Channels | Self::Queues => &[],
+        }
+    }
+}
+
 /// What an expression begins with.
-pub(super) const ROOTS: &[(&str, Record)] =
-    &[("message", Record::Message), ("channel", Record::Channel)];
+pub(super) const ROOTS: &[(&str, Shape)] = &[
+    ("message", Shape::one(Base::Record(Record::Message))),
+    ("channel", Shape::one(Base::Record(Record::Channel))),
+    (CONTACT_ROOT, Shape::one(Base::Record(Record::Contact))),
+    (CONVERSATION_ROOT, Shape::one(Base::Record(Record::Conversation))),
+    (NOW_ROOT, Shape::TIME),
+];
+
+/// Whoever writes, as far as they were known before.
+pub(super) const CONTACT_ROOT: &str = "contact";
+/// The conversation that the message follows, as it was before.
+pub(super) const CONVERSATION_ROOT: &str = "conversation";
+/// When the message was accepted.
+pub(super) const NOW_ROOT: &str = "now";
 
 const MESSAGE: &[(&str, Shape)] = &[
-    ("kind", Shape::TEXT),
+    ("kind", Shape::word(Words::MessageKinds)),
     ("external_id", Shape::TEXT),
     ("thread", Shape::TEXT),
     ("from", Shape::one(Base::Record(Record::Party))),
@@ -122,8 +223,32 @@ const MESSAGE: &[(&str, Shape)] = &[
     ("attributes", Shape::FREE),
 ];
 
-const CHANNEL: &[(&str, Shape)] =
-    &[("id", Shape::TEXT), ("kind", Shape::TEXT), ("dialect", Shape::TEXT)];
+const CHANNEL: &[(&str, Shape)] = &[
+    ("id", Shape::word(Words::Channels)),
+    ("kind", Shape::word(Words::ChannelKinds)),
+    ("dialect", Shape::TEXT),
+];
+
+const CONTACT: &[(&str, Shape)] = &[
+    ("known", Shape::TRUTH),
+    ("name", Shape::TEXT),
+    ("addresses", Shape::many(Base::Text)),
+    ("kinds", Shape::many(Base::Text)),
+    ("conversations", Shape::NUMBER),
+    ("open", Shape::NUMBER),
+    ("last_agent", Shape::TEXT),
+];
+
+const CONVERSATION: &[(&str, Shape)] = &[
+    ("follow_up", Shape::TRUTH),
+    ("status", Shape::word(Words::Statuses)),
+    ("queue", Shape::word(Words::Queues)),
+    ("tags", Shape::many(Base::Text)),
+    ("priority", Shape::NUMBER),
+    ("assignee", Shape::TEXT),
+    ("age_s", Shape::NUMBER),
+    ("quiet_s", Shape::NUMBER),
+];
 
 const PARTY: &[(&str, Shape)] =
     &[("address", Shape::TEXT), ("name", Shape::TEXT), ("username", Shape::TEXT)];
@@ -131,13 +256,16 @@ const PARTY: &[(&str, Shape)] =
 const ATTACHMENT: &[(&str, Shape)] =
     &[("name", Shape::TEXT), ("media_type", Shape::TEXT), ("size_bytes", Shape::NUMBER)];
 
-const AUTOMATION: &[(&str, Shape)] = &[("class", Shape::TEXT), ("may_answer", Shape::TRUTH)];
+const AUTOMATION: &[(&str, Shape)] =
+    &[("class", Shape::word(Words::AutomationClasses)), ("may_answer", Shape::TRUTH)];
 
 impl Record {
     pub(super) const fn fields(self) -> &'static [(&'static str, Shape)] {
         match self {
             Self::Message => MESSAGE,
             Self::Channel => CHANNEL,
+            Self::Contact => CONTACT,
+            Self::Conversation => CONVERSATION,
             Self::Party => PARTY,
             Self::Attachment => ATTACHMENT,
             Self::Automation => AUTOMATION,
@@ -156,7 +284,7 @@ pub(super) enum Target {
     Sized,
     /// What `.?` gives.
     Optional,
-    /// What `timestamp` and `duration` give.
+    /// `now`, and what `timestamp` and `duration` give.
     Time,
 }
 
@@ -164,10 +292,14 @@ impl Target {
     pub(super) const fn takes(self, shape: Shape) -> bool {
         match self {
             _ if shape.is_open() => true,
-            Self::Alone | Self::Optional | Self::Time => false,
-            Self::Text => !shape.is_list() && matches!(shape.base, Base::Text),
+            Self::Alone | Self::Optional => false,
+            Self::Time => !shape.is_list() && matches!(shape.base, Base::Time | Base::Span),
+            Self::Text => !shape.is_list() && matches!(shape.base, Base::Text | Base::Word(_)),
             Self::List => shape.is_list(),
-            Self::Sized => shape.is_list() || matches!(shape.base, Base::Text | Base::Record(_)),
+            Self::Sized => {
+                shape.is_list()
+                    || matches!(shape.base, Base::Text | Base::Word(_) | Base::Record(_))
+            }
         }
     }
 
@@ -178,7 +310,7 @@ impl Target {
             Self::List => "a list",
             Self::Sized => "a text or a list",
             Self::Optional => "what `.?` gives",
-            Self::Time => "what `timestamp` gives",
+            Self::Time => "a time, such as `now`",
         }
     }
 }
@@ -209,6 +341,9 @@ pub(super) const MATCHES: &str = "matches";
 pub(super) const CALENDAR_OPEN: &str = "calendar.open";
 /// The only one that could make a text many times longer.
 pub(super) const REPLACE: &str = "replace";
+/// What reads a text that may be none of a time.
+pub(super) const TIMESTAMP: &str = "timestamp";
+pub(super) const DURATION: &str = "duration";
 
 pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Text, "contains", &[Base::Text], 1, Shape::TRUTH),
@@ -247,8 +382,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Alone, "bytes", &[Base::Free], 1, Shape::FREE),
     on(Target::Alone, "dyn", &[Base::Free], 1, Shape::FREE),
     on(Target::Alone, "type", &[Base::Free], 1, Shape::FREE),
-    on(Target::Alone, "timestamp", &[Base::Free], 1, Shape::FREE),
-    on(Target::Alone, "duration", &[Base::Free], 1, Shape::FREE),
+    on(Target::Alone, TIMESTAMP, &[Base::Free], 1, Shape::TIME),
+    on(Target::Alone, DURATION, &[Base::Free], 1, Shape::SPAN),
     on(Target::Time, "getFullYear", &[Base::Text], 0, Shape::NUMBER),
     on(Target::Time, "getMonth", &[Base::Text], 0, Shape::NUMBER),
     on(Target::Time, "getDate", &[Base::Text], 0, Shape::NUMBER),
@@ -276,11 +411,15 @@ pub(super) const MACROS: &[(&str, &str)] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use postroom_model::{ChannelKind, ChannelSettings, Message, Party};
+    use postroom_model::{
+        AutomationClass, ChannelKind, ChannelSettings, Contact, ContactId, Message, MessageKind,
+        Party, Status, Timestamp,
+    };
     use serde_json::Value;
 
-    use super::{Base, CALENDAR_OPEN, FUNCTIONS, MATCHES, Record, Shape};
-    use crate::rules::facts::{ChannelFacts, Facts};
+    use super::{Base, CALENDAR_OPEN, FUNCTIONS, MATCHES, Record, Shape, Words};
+    use crate::rules::Earlier;
+    use crate::rules::facts::{ChannelFacts, ContactFacts, ConversationFacts, Facts};
 
     /// What an expression sees, with one of everything that can be many.
     fn facts() -> (Value, Value) {
@@ -321,10 +460,17 @@ mod tests {
         }
         match shape.base {
             Base::Text => assert!(value.is_string(), "{name}"),
+            Base::Word(Words::Channels) => assert_eq!(value, "site", "{name}"),
+            Base::Word(Words::Queues) => assert_eq!(value, "", "{name}"),
+            Base::Word(words) => {
+                assert!(words.fixed().iter().any(|word| value == word), "{name}: {value}");
+            }
             Base::Number => assert!(value.is_number(), "{name}"),
             Base::Truth => assert!(value.is_boolean(), "{name}"),
             Base::Record(record) => assert_fields(record, value),
-            Base::Free | Base::Nothing => assert!(value.is_object(), "{name}"),
+            Base::Free | Base::Nothing | Base::Time | Base::Span => {
+                assert!(value.is_object(), "{name}");
+            }
         }
     }
 
@@ -333,6 +479,67 @@ mod tests {
         let (message, channel) = facts();
         assert_fields(Record::Message, &message);
         assert_fields(Record::Channel, &channel);
+        let at = Timestamp::from_millis(5_000);
+        let contact = Contact {
+            id: ContactId(uuid::Uuid::nil()),
+            name: None,
+            addresses: vec!["tel:+1".parse().unwrap()],
+            dead: vec![],
+            created_at: at,
+            last_agent: None,
+            conversations: 2,
+            merged_into: None,
+        };
+        let tags = ["late".to_owned()];
+        let earlier = Earlier {
+            status: Status::Resolved,
+            queue: None,
+            tags: &tags,
+            priority: 3,
+            assignee: None,
+            opened_at: Timestamp::EPOCH,
+            last_message_at: at,
+        };
+        let contact = serde_json::to_value(ContactFacts::of(Some(&contact), 1)).unwrap();
+        assert_fields(Record::Contact, &contact);
+        let earlier = serde_json::to_value(ConversationFacts::of(Some(earlier), at)).unwrap();
+        assert_fields(Record::Conversation, &earlier);
+        assert_eq!((&earlier["age_s"], &earlier["quiet_s"]), (&5.into(), &0.into()));
+    }
+
+    /// The words of an enum, as its schema lists them.
+    fn words_of<T: schemars::JsonSchema>() -> BTreeSet<String> {
+        let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
+        let mut found = BTreeSet::new();
+        let mut look = vec![&schema];
+        while let Some(value) = look.pop() {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("const").and_then(Value::as_str).map(str::to_owned));
+                    let listed = fields.get("enum").and_then(Value::as_array);
+                    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+                    found.extend(listed.map(str::to_owned));
+                    look.extend(fields.values());
+                }
+                Value::Array(all) => look.extend(all),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn words_are_those_of_the_vocabulary() {
+        for (words, said) in [
+            (Words::MessageKinds, words_of::<MessageKind>()),
+            (Words::AutomationClasses, words_of::<AutomationClass>()),
+            (Words::ChannelKinds, words_of::<ChannelKind>()),
+            (Words::Statuses, words_of::<Status>()),
+        ] {
+            let listed: BTreeSet<String> =
+                words.fixed().iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(listed, said, "{words:?}");
+        }
     }
 
     #[test]

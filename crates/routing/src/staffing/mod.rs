@@ -4,7 +4,8 @@
 //! An arrival is a conversation that is opened or opened again. Handling time is the time in which an
 //! agent has a conversation whose customer waits; who has several shares it between them, and a
 //! stretch in which nothing happens counts for half an hour at most, since somebody who goes home does
-//! not work. An answered call takes as long as was talked.
+//! not work. An answered call takes as long as was talked. Where nothing was answered there is no handling
+//! time, and no number of agents can be said, unless somebody says how long one takes.
 
 mod erlang;
 
@@ -63,10 +64,24 @@ pub struct Staffing {
 pub struct QueueNeed {
     pub queue: QueueId,
     pub arrivals: u64,
-    /// Mean over all of them.
-    pub handling_s: f64,
+    /// Mean over all of them, or what was said for queues in which nothing was answered; none if neither is
+    /// known.
+    pub handling_s: Option<f64>,
+    pub handling: Handling,
     /// Hours in which anything came, from Monday on.
     pub hours: Vec<HourNeed>,
+}
+
+/// From where it is known how long one takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Handling {
+    /// From what was answered.
+    Measured,
+    /// Nothing was answered, and somebody said it.
+    Assumed,
+    /// Nothing was answered.
+    Unknown,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,10 +90,11 @@ pub struct HourNeed {
     pub weekday: i8,
     pub hour: i8,
     pub arrivals_per_h: f64,
-    pub agents: u32,
+    /// None of these is known where it is not known how long one takes.
+    pub agents: Option<u32>,
     /// Share that is answered within the time by so many.
-    pub in_time: f64,
-    pub mean_wait_s: f64,
+    pub in_time: Option<f64>,
+    pub mean_wait_s: Option<f64>,
 }
 
 impl Staffing {
@@ -188,11 +204,12 @@ impl Staffing {
         }
     }
 
-    /// What each queue needs to keep the goal, in the order of their ids.
-    pub fn needs(&self, goal: Goal) -> Vec<QueueNeed> {
+    /// What each queue needs to keep the goal, in the order of their ids. `assumed_s` is how long one
+    /// takes in queues in which nothing was answered.
+    pub fn needs(&self, goal: Goal, assumed_s: Option<f64>) -> Vec<QueueNeed> {
         let hours = self.hours();
         let known = self.queues.iter().filter(|(_, tally)| tally.total > 0);
-        known.map(|(queue, tally)| need(queue, tally, &hours, goal)).collect()
+        known.map(|(queue, tally)| need(queue, tally, &hours, (goal, assumed_s))).collect()
     }
 
     /// How often each hour of the week was within the time.
@@ -209,25 +226,36 @@ impl Staffing {
     }
 }
 
-fn need(queue: &QueueId, tally: &Tally, hours: &BTreeMap<Slot, u64>, goal: Goal) -> QueueNeed {
-    let handling_s =
-        ratio(tally.handled_ms, i64::try_from(tally.total).unwrap_or(i64::MAX)) / 1_000.0;
+fn need(
+    queue: &QueueId,
+    tally: &Tally,
+    hours: &BTreeMap<Slot, u64>,
+    (goal, assumed_s): (Goal, Option<f64>),
+) -> QueueNeed {
+    let total = i64::try_from(tally.total).unwrap_or(i64::MAX);
+    let measured = Some(ratio(tally.handled_ms, total) / 1_000.0).filter(|time| *time > 0.0);
+    let (handling_s, handling) = match (measured, assumed_s) {
+        (Some(_), _) => (measured, Handling::Measured),
+        (None, Some(_)) => (assumed_s, Handling::Assumed),
+        (None, None) => (None, Handling::Unknown),
+    };
     let of_hour = |(slot, count): (&Slot, &u64)| {
         let times = hours.get(slot).copied().unwrap_or(1).max(1);
         let count = i64::try_from(*count).unwrap_or(i64::MAX);
         let arrivals_per_h = ratio(count, i64::try_from(times).unwrap_or(i64::MAX));
-        let found = agents_needed(Load { arrivals_per_h, handling_s }, goal);
+        let load = handling_s.map(|handling_s| Load { arrivals_per_h, handling_s });
+        let found = load.map(|load| agents_needed(load, goal));
         HourNeed {
             weekday: slot.0 + 1,
             hour: slot.1,
             arrivals_per_h,
-            agents: found.agents,
-            in_time: found.in_time,
-            mean_wait_s: found.mean_wait_s,
+            agents: found.map(|found| found.agents),
+            in_time: found.map(|found| found.in_time),
+            mean_wait_s: found.map(|found| found.mean_wait_s),
         }
     };
     let hours = tally.arrivals.iter().map(of_hour).collect();
-    QueueNeed { queue: queue.clone(), arrivals: tally.total, handling_s, hours }
+    QueueNeed { queue: queue.clone(), arrivals: tally.total, handling_s, handling, hours }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds of a few years")]

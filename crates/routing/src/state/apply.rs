@@ -111,10 +111,10 @@ impl State {
                 self.change(id, |open| open.owner = None);
                 self.free(at, id, agent, *cost);
             }
-            EventBody::ConversationTransferred { queue, .. } => {
+            EventBody::ConversationTransferred { queue, reached, .. } => {
                 self.desk.keeps.clear(&id);
                 self.desk.silence.clear(&id);
-                self.transfer(id, queue);
+                self.transfer(id, queue, reached);
             }
             EventBody::ConversationWoken { .. } => self.wake(at, id),
             EventBody::ConversationSnoozed { until, freed, .. } => {
@@ -124,6 +124,10 @@ impl State {
             }
             EventBody::ConversationResolved { freed, .. }
             | EventBody::ConversationMerged { freed, .. } => self.close(at, id, freed.as_ref()),
+            EventBody::ConversationJoined { .. } => {
+                self.talks.take_in(id);
+                self.change(id, |_| {});
+            }
             EventBody::ConversationPrioritised { priority, .. } => {
                 self.change(id, |open| open.priority = *priority);
             }
@@ -131,6 +135,7 @@ impl State {
                 self.change(id, |open| open.message_version = open.version);
             }
             EventBody::MessageReceived { .. } => {
+                self.talks.go_on(at, id);
                 self.watch_silence(id, None);
                 self.change(id, |open| wait(open, at));
             }
@@ -184,6 +189,7 @@ impl State {
             }
         });
         self.unkeep(id);
+        self.talks.go_on(at, id);
         self.watch_silence(id, Some(at));
         self.send(at, id, (message, channel));
     }
@@ -216,6 +222,7 @@ impl State {
             }
             EventBody::LadderClimbed(climbed) => self.climb(id, climbed),
             EventBody::OfferMade(made) => self.offer(at, id, made),
+            EventBody::OfferExtended(made) => self.extend_offer(at, id, made),
             EventBody::OfferClosed(closed) => self.close_offer(id, closed),
             EventBody::OfferForgotten { agent } => {
                 self.forget_decline(id, agent);
@@ -249,11 +256,15 @@ impl State {
         self.targets.close(id);
     }
 
-    fn transfer(&mut self, id: ConversationId, queue: &QueueId) {
+    /// It begins at the foot of the other queue's ladder, and is still found where it was before.
+    fn transfer(&mut self, id: ConversationId, queue: &QueueId, reached: &[QueueId]) {
         let place = self.queue_place(queue);
+        let reach = Reach { agents: vec![], queues: reached.to_vec() };
+        let line = self.line_for(place, reach);
         self.change(id, |open| {
             open.queue = place;
             at_the_foot(open);
+            open.line = line;
         });
     }
 
@@ -370,7 +381,7 @@ impl State {
 
     fn open(&mut self, at: Timestamp, id: ConversationId, opened: &Opened) {
         self.remove(id);
-        self.talks.open(id, opened.contact);
+        self.talks.open(at, id, opened);
         self.targets.open(id, opened.policy.clone());
         let queue = self.queue_place(&opened.queue);
         let need = self.skills.need(&opened.skills);
@@ -399,6 +410,7 @@ impl State {
                 version: opened.version + 1,
                 message_version: opened.message_version,
                 step: 0,
+                climbs_at: None,
                 due_at: None,
             },
         );

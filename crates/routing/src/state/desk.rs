@@ -36,6 +36,10 @@ impl<K: Ord + Clone> Timers<K> {
         self.at.get(key).copied()
     }
 
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.at.keys()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.at.is_empty()
     }

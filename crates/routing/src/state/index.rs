@@ -16,6 +16,7 @@ use postroom_model::{
 
 use super::lines::Reach;
 use super::{Agent, AgentIx, NeedIx, Open, ProfileIx, QueueIx, State};
+use crate::Calendar;
 use crate::decide::ladder::next_at;
 
 /// Conversations that need the same.
@@ -104,6 +105,8 @@ pub(crate) struct Queue {
     pub members: Vec<AgentIx>,
     pub work: QueueWork,
     pub ladder: Vec<LadderStep>,
+    /// By which the times of the ladder are counted; none if every hour counts.
+    pub calendar: Option<Calendar>,
     /// Who is found in it, if it is the line of a step and no queue that people see.
     pub reach: Option<Reach>,
 }
@@ -118,6 +121,7 @@ impl Queue {
             members: Vec::new(),
             work,
             ladder: Vec::new(),
+            calendar: None,
             reach: None,
         }
     }
@@ -155,6 +159,12 @@ struct Places {
     orphan: bool,
 }
 
+/// What decides when the next step of a ladder comes. To reckon that can mean to go through a calendar,
+/// so it is done only where this is another.
+fn waits_for_step(open: &Open) -> Option<(QueueIx, u16, Option<Timestamp>)> {
+    open.waits().then_some((open.queue, open.step, open.waiting_since))
+}
+
 /// What decides whether a conversation is an orphan.
 #[derive(Clone, Copy)]
 struct Configured<'a> {
@@ -188,7 +198,7 @@ impl Configured<'_> {
                 (open.line, Bucket::of(open), line_key(order, id, open))
             }),
             deadline: open.snoozed_until.filter(|_| open.status == Status::Snoozed),
-            climb: self.climbs_at(open),
+            climb: open.climbs_at,
             orphan: self.left_behind(open),
         }
     }
@@ -203,10 +213,14 @@ impl State {
         let (in_force, queues, agents) = (self.settings.is_some(), &self.queues, &self.agents);
         let configured = Configured { in_force, queues, agents };
         let before = configured.places(id, open);
+        let stood = waits_for_step(open);
         open.version += 1;
         edit(open);
         if !open.holds_capacity() {
             open.idle = 0;
+        }
+        if waits_for_step(open) != stood {
+            open.climbs_at = configured.climbs_at(open);
         }
         let after = configured.places(id, open);
         self.index(id, before, after);
@@ -224,7 +238,8 @@ impl State {
         self.conversations.insert(id, open);
     }
 
-    pub(super) fn insert(&mut self, id: ConversationId, open: Open) {
+    pub(super) fn insert(&mut self, id: ConversationId, mut open: Open) {
+        open.climbs_at = self.configured().climbs_at(&open);
         self.index(id, Places::default(), self.places(id, &open));
         self.conversations.insert(id, open);
     }
@@ -236,8 +251,12 @@ impl State {
     }
 
     fn places(&self, id: ConversationId, open: &Open) -> Places {
+        self.configured().places(id, open)
+    }
+
+    fn configured(&self) -> Configured<'_> {
         let (in_force, queues, agents) = (self.settings.is_some(), &self.queues, &self.agents);
-        Configured { in_force, queues, agents }.places(id, open)
+        Configured { in_force, queues, agents }
     }
 
     fn index(&mut self, id: ConversationId, before: Places, after: Places) {
@@ -365,7 +384,13 @@ pub(crate) struct Turns {
 
 impl Turns {
     pub(crate) fn by(agent: &Agent) -> Self {
-        let taken = u64::from(agent.load.saturating_add(agent.work.reserved));
+        Self::beside(agent, 0)
+    }
+
+    /// With so much more taken of their capacity.
+    pub(crate) fn beside(agent: &Agent, more: u32) -> Self {
+        let taken = agent.load.saturating_add(agent.work.reserved).saturating_add(more);
+        let taken = u64::from(taken);
         let share = (taken * LOAD_PARTS).checked_div(u64::from(agent.capacity)).unwrap_or(0);
         Self {
             idle_since: agent.idle_since,

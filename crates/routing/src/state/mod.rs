@@ -20,14 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use postroom_model::{
-    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings, ConversationId,
-    DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
+    AgentId, AgentSettings, AgentStatus, ChannelId, ChannelKind, ChannelSettings, ContactId,
+    ConversationId, DeliveryState, HostId, MessageId, QueueId, Settings, Status, Timestamp,
 };
 
 pub(crate) use self::answers::key_of as answer_key;
 pub(crate) use self::calls::{Known, ended_by_time, first};
 pub(crate) use self::desk::{DeskDue, Standing};
-pub(crate) use self::index::{LineKey, Queue, Turn, WaitKey, line_key};
+pub(crate) use self::index::{LineKey, Queue, Turn, Turns, WaitKey, line_key};
 pub(crate) use self::lines::Reach;
 pub(crate) use self::skills::NeedIx;
 use self::skills::ProfileIx;
@@ -100,6 +100,8 @@ pub(crate) struct Open {
     pub message_version: u64,
     /// Steps of the queue's ladder that were taken.
     pub step: u16,
+    /// When the next step comes, while it waits.
+    pub climbs_at: Option<Timestamp>,
     /// When the first of what was promised for it is due.
     pub due_at: Option<Timestamp>,
 }
@@ -209,6 +211,11 @@ impl State {
 
     pub fn is_open(&self, conversation: ConversationId) -> bool {
         self.conversations.contains_key(&conversation)
+    }
+
+    /// Conversations of the contact that are not done, as far as the settings in force ask for them.
+    pub fn open_of(&self, contact: ContactId) -> usize {
+        self.talks.count(contact)
     }
 
     /// The next moment at which time alone changes something.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postroom_model::{AgentStatus, QueueId, QueueWork, Settings, Timestamp};
 
 use super::{Agent, AgentIx, Queue, QueueIx, Reach, State, Work};
+use crate::Calendar;
 
 impl State {
     /// Queues and agents that the new settings do not name are kept as long as conversations hold
@@ -51,6 +52,9 @@ impl State {
             let ix = self.queue_ix.get(id).copied();
             if let Some(queue) = ix.and_then(|ix| self.queues.get_mut(ix)) {
                 queue.ladder.clone_from(&timing.ladder);
+                let calendar = settings.calendars.iter();
+                let mut calendar = calendar.filter(|one| timing.calendar.as_ref() == Some(&one.id));
+                queue.calendar = calendar.next().and_then(|one| Calendar::new(one).ok());
             }
         }
     }

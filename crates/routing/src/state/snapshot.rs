@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ContactId, ConversationId, MessageId,
-    Pause, QueueId, Settings, Status, StatusId, Timestamp,
+    AgentId, AgentStatus, CallId, ChannelId, ChannelKind, ConversationId, MessageId, Pause,
+    QueueId, Settings, Status, StatusId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,14 @@ use super::answers::Given;
 use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
 use super::talked::TalkedPart;
+use super::talks::Talk;
 use super::targets::Promised;
 use super::work::{Portion, Work};
 use super::{Agent, Delivery, Open, Owner, Queue, Reach, State};
 use crate::state::skills::SkillSet;
 
 /// Grows when the form changes; a snapshot of another form is passed over.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// All that a state is built from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub struct Snapshot {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     talked: Vec<TalkedPart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    talks: Vec<(ContactId, ConversationId)>,
+    talks: Vec<(ConversationId, Talk)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<(ConversationId, Promised)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -389,6 +390,7 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         version: 0,
         message_version: 0,
         step: 0,
+        climbs_at: None,
         due_at: None,
     }
 }

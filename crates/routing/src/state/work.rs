@@ -97,20 +97,7 @@ impl Agent {
 impl State {
     pub(super) fn offer(&mut self, at: Timestamp, id: ConversationId, made: &OfferMade) {
         self.change(id, |open| open.offered = true);
-        let Some(kind) = self.conversations.get(&id).map(|open| open.kind) else {
-            return;
-        };
-        for agent in &made.agents {
-            self.change_named(agent, |agent| {
-                agent.work.reserved = agent.work.reserved.saturating_add(u32::from(made.cost));
-                agent.work.take_on(kind);
-                agent.work.offered.insert(id);
-                // Being asked is a turn, whatever the answer.
-                agent.idle_since = at;
-                agent.work.given_at = at;
-            });
-            self.count_portion(at, agent);
-        }
+        self.ask(at, id, (&made.agents, made.cost));
         self.desk.offers.set(id, made.expires_at);
         let standing = Standing {
             offer: made.offer,
@@ -119,6 +106,36 @@ impl State {
             cost: made.cost,
         };
         self.desk.standing.insert(id, standing);
+    }
+
+    /// Names all who are asked now; some of them were before.
+    pub(super) fn extend_offer(&mut self, at: Timestamp, id: ConversationId, made: &OfferMade) {
+        self.change(id, |_| {});
+        let Some(standing) = self.desk.standing.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut standing.agents, made.agents.clone());
+        let new: Vec<AgentId> =
+            made.agents.iter().filter(|agent| !before.contains(agent)).cloned().collect();
+        self.ask(at, id, (&new, made.cost));
+        self.desk.offers.set(id, made.expires_at);
+    }
+
+    fn ask(&mut self, at: Timestamp, id: ConversationId, (agents, cost): (&[AgentId], u16)) {
+        let Some(kind) = self.conversations.get(&id).map(|open| open.kind) else {
+            return;
+        };
+        for agent in agents {
+            self.change_named(agent, |agent| {
+                agent.work.reserved = agent.work.reserved.saturating_add(u32::from(cost));
+                agent.work.take_on(kind);
+                agent.work.offered.insert(id);
+                // Being asked is a turn, whatever the answer.
+                agent.idle_since = at;
+                agent.work.given_at = at;
+            });
+            self.count_portion(at, agent);
+        }
     }
 
     pub(super) fn close_offer(&mut self, id: ConversationId, closed: &OfferClosed) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, CallState, ChannelId, ChannelKind, Contact, ContactId,
+    Address, AgentId, AgentStatus, CallState, ChannelId, ChannelKind, Climbed, Contact, ContactId,
     Conversation, ConversationId, DeliveryState, Disposition, Event, EventBody, Freed, Input,
     InputId, Message, MessageId, OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind,
     ParkedId, Reason, ReceiptStatus, SendResult, Settings, Status, TargetState, Timestamp,
@@ -124,9 +124,18 @@ impl Model {
                 let row = self.contacts.get_mut(contact).expect("a contact that is known");
                 row.last_agent = Some(agent.clone());
             }
-            EventBody::ContactMerged { contact, into, name, addresses, last_agent, .. } => {
+            EventBody::ContactMerged {
+                contact,
+                into,
+                name,
+                addresses,
+                last_agent,
+                conversations,
+                ..
+            } => {
                 let row = self.contacts.get_mut(contact).expect("a contact that is known");
                 assert_eq!((row.merged_into, &row.addresses), (None, addresses), "all that it has");
+                assert_eq!(std::mem::take(&mut row.conversations), *conversations);
                 row.merged_into = Some(*into);
                 row.addresses.clear();
                 for address in addresses {
@@ -137,6 +146,7 @@ impl Model {
                 row.addresses.extend(addresses.iter().cloned());
                 row.name = row.name.take().or_else(|| name.clone());
                 row.last_agent = row.last_agent.take().or_else(|| last_agent.clone());
+                row.conversations += conversations;
             }
             EventBody::InputParked { id, input, .. } => {
                 self.parked.insert(*id, (**input).clone());
@@ -154,6 +164,11 @@ impl Model {
         | EventBody::ConversationReopened { opened, .. } = body
         {
             self.open(at, id, opened);
+            let new = matches!(body, EventBody::ConversationOpened(_));
+            if let Some(contact) = opened.contact.filter(|_| new) {
+                let row = self.contacts.get_mut(&contact).expect("a contact that is known");
+                row.conversations += 1;
+            }
             return;
         }
         self.fold_freed(at, id, body);
@@ -172,9 +187,15 @@ impl Model {
                 assert_eq!(row.offer, None, "whose {id} is nobody is asked any more");
             }
             EventBody::ConversationReleased { .. } => row.assignee = None,
-            EventBody::ConversationTransferred { queue, .. } => {
+            EventBody::ConversationTransferred { queue, reached, reason } => {
+                let ladder =
+                    row.climbed.take().filter(|_| matches!(reason, Reason::Escalated { .. }));
+                let before = ladder.map(|climbed| climbed.queues).unwrap_or_default();
+                for one in before.iter().filter(|one| *one != queue) {
+                    assert!(reached.contains(one), "a ladder is monotone: {one} is lost");
+                }
                 row.queue = Some(queue.clone());
-                row.climbed = None;
+                row.climbed = Climbed::at_the_foot(row, reached);
                 row.kept = None;
             }
             EventBody::ConversationWoken { .. } => {
@@ -230,6 +251,8 @@ impl Model {
             EventBody::LadderClimbed(climbed) => {
                 assert!(climbed.step > row.climbed.as_ref().map_or(0, |before| before.step));
                 assert!(climbed.priority >= row.priority, "a ladder is monotone");
+                let before = row.climbed.iter().flat_map(|before| &before.queues);
+                before.for_each(|queue| assert!(climbed.queues.contains(queue), "as are queues"));
                 for (skill, level) in &climbed.skills {
                     assert!(row.skills.get(skill).is_some_and(|needed| needed >= level));
                 }
@@ -241,8 +264,14 @@ impl Model {
                     }
                 }
                 row.skills.clone_from(&climbed.skills);
-                row.climbed = Some((**climbed).clone());
+                row.climbed = Some(climbed.on_row(row.climbed.take()));
                 row.kept = None;
+            }
+            EventBody::ConversationJoined { channel, thread } => {
+                assert_ne!(row.status, Status::Resolved, "{id} is done");
+                if let Some(thread) = thread {
+                    self.threads.insert((channel.clone(), thread.clone()), id);
+                }
             }
             EventBody::ConversationKept(kept) => row.kept = Some(kept.clone()),
             EventBody::ConversationUnkept => assert!(row.kept.take().is_some()),
@@ -333,6 +362,22 @@ impl Model {
                     agents: made.agents.clone(),
                     expires_at: made.expires_at,
                 });
+            }
+            EventBody::OfferExtended(made) => {
+                let offer = row.offer.as_mut().expect("an offer");
+                assert_eq!((offer.offer, row.cost), (made.offer, made.cost));
+                assert!(
+                    offer.agents.iter().all(|agent| made.agents.contains(agent)),
+                    "all of them"
+                );
+                for agent in made.agents.iter().filter(|agent| !offer.agents.contains(agent)) {
+                    let agent = self.agents.entry(agent.clone()).or_default();
+                    agent.asked.insert(id, made.cost);
+                    agent.idle_since = Some(at);
+                    agent.given_at = Some(at);
+                }
+                offer.agents.clone_from(&made.agents);
+                offer.expires_at = made.expires_at;
             }
             EventBody::OfferClosed(closed) => {
                 let offer = row.offer.as_mut().expect("an offer");
@@ -482,6 +527,7 @@ impl Model {
                 message_version: opened.message_version,
                 route: opened.route.clone(),
                 offer: None,
+                declined: vec![],
                 assignment: None,
             },
         );

@@ -138,6 +138,7 @@ impl Line {
             decline_ms: ms("decline_s", plain.decline_ms),
             wrap_up_ms: ms("wrap_up_s", 0),
             sticky_ms: ms("sticky_s", 0),
+            sticky_away_ms: ms("sticky_away_s", 0),
             idle: word("idle").map(|text| {
                 let (after, frees) = text.split_once(':').expect("seconds:percent");
                 IdleShare {
@@ -162,7 +163,6 @@ impl Line {
     fn desk(&self) -> DeskSettings {
         DeskSettings {
             grace_ms: self.option::<i64>("grace_s").map(|seconds| seconds * 1_000),
-            merge_by: self.list("merge_by"),
             ramp_in: self.options.get("ramp").map(|text| {
                 let numbers: Vec<i64> =
                     text.split(':').map(|one| one.parse().expect("a number")).collect();
@@ -221,6 +221,7 @@ impl Script {
             costs: Settings::default_costs(),
             calendars: vec![],
             desk: postroom_model::DeskSettings::default(),
+            contacts: postroom_model::ContactSettings::default(),
             answers: vec![],
         };
         let mut script = Self {
@@ -321,10 +322,16 @@ impl Script {
                     }),
                 }
                 if let Some(targets) = line.option("targets") {
-                    settings.timing.queues.entry(id).or_default().targets = Some(targets);
+                    settings.timing.queues.entry(id.clone()).or_default().targets = Some(targets);
+                }
+                if let Some(calendar) = line.option("calendar") {
+                    settings.timing.queues.entry(id).or_default().calendar = Some(calendar);
                 }
             }
-            "desk" => settings.desk = line.desk(),
+            "desk" => {
+                settings.desk = line.desk();
+                settings.contacts.merge_by = line.list("merge_by");
+            }
             "rule" => settings.rules.push(Rule {
                 when: line.option("when").unwrap_or_default(),
                 queue: line.option("queue"),
@@ -370,6 +377,11 @@ impl Script {
                 let rule = ReopenRule { within_ms: within, keep_owner };
                 settings.timing.reopen.insert(line.id(1), rule);
             }
+            // Whether what would open a conversation goes on in another: `joins site within=60`.
+            "joins" => {
+                let within: i64 = line.option("within").expect("seconds");
+                settings.timing.join.insert(line.id(1), within * 1_000);
+            }
             // A step of a queue's ladder: `ladder support after=60 widen=sales`.
             "ladder" => {
                 let relax = line.list("relax").into_iter().map(|one| {
@@ -379,6 +391,7 @@ impl Script {
                 let ids = |key: &str| line.list(key);
                 let step = LadderStep {
                     after_ms: line.option::<i64>("after").unwrap_or(0) * 1_000,
+                    clock: line.options.get("clock").map(|one| named(one)).unwrap_or_default(),
                     agents: ids("agents").iter().map(|id| id.parse().expect("id")).collect(),
                     relax: relax.collect(),
                     widen: ids("widen").iter().map(|id| id.parse().expect("id")).collect(),

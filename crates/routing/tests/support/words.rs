@@ -94,13 +94,14 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             Reason::Returned => format!("returned to {agent}"),
             Reason::FirstReply { .. } => format!("first reply of {agent}"),
             Reason::Claimed { .. } => format!("claimed by {agent}"),
+            Reason::KeptFor { .. } => format!("assigned {agent}"),
             other => format!("assigned {agent} ({})", why(other)),
         },
         EventBody::ConversationReleased { agent, reason, .. } => {
             format!("released {agent} ({})", why(reason))
         }
-        EventBody::ConversationTransferred { queue, reason } => {
-            format!("moved to {queue} ({})", why(reason))
+        EventBody::ConversationTransferred { queue, reached, reason } => {
+            format!("moved to {queue}{} ({})", each(" with ", reached), why(reason))
         }
         EventBody::ConversationSnoozed { freed: owner, .. } => {
             format!("snoozed{}", freed(owner.as_ref()))
@@ -113,6 +114,7 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
             let removed = each(" -", removed);
             format!("tagged{added}{removed}")
         }
+        EventBody::ConversationJoined { .. } => "goes on here".to_owned(),
         EventBody::ConversationKept(kept) => format!("kept for {}", kept.agent),
         EventBody::ConversationUnkept => "for all".to_owned(),
         EventBody::LadderClimbed(climbed) => {
@@ -144,6 +146,9 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::DeliveryOwned { channel, epoch, .. } => {
             format!("{channel} owned, epoch {epoch}")
         }
+        EventBody::DeliveryPresent { asks, .. } => {
+            if *asks { "who is there?" } else { "here" }.to_owned()
+        }
         EventBody::DeliveryAttempted { attempt, .. } => format!("attempt {attempt}"),
         EventBody::DeliverySettled { result, .. } => match result {
             SendResult::Sent { .. } => "sent".to_owned(),
@@ -168,6 +173,7 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
 fn desk_words(body: &EventBody) -> Option<String> {
     Some(match body {
         EventBody::OfferMade(made) => format!("offered to{}", each(" ", &made.agents)),
+        EventBody::OfferExtended(made) => format!("now offered to{}", each(" ", &made.agents)),
         EventBody::OfferClosed(closed) => {
             let cause = serde_json::json!(closed.cause);
             format!("offer {}{}", cause.as_str().unwrap_or(""), each(" ", &closed.agents))
@@ -250,7 +256,8 @@ fn why(reason: &Reason) -> String {
         Reason::LeastLoaded { .. } => "least loaded".to_owned(),
         Reason::RoundRobin { .. } => "in turn".to_owned(),
         Reason::Accepted { by } => format!("accepted by {}", by.name),
-        Reason::TakenOver { from } => format!("taken over from {from}"),
+        Reason::TakenOver { from, .. } => format!("taken over from {from}"),
+        Reason::KeptFor { .. } => "kept for them".to_owned(),
         Reason::OwnerOffline { .. } => "offline".to_owned(),
         Reason::Claimed { by } => format!("claimed by {}", by.name),
         Reason::Returned => "returned".to_owned(),

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use postroom_model::{
     Action, Address, AgentChoice, AgentId, AgentSettings, AgentStatus, Bodies, ChannelKind,
-    Contact, ContactId, Conversation, ConversationId, DeliveryInput, Event, EventBody, HandOut,
-    Input, InputBody, InputId, Message, MessageId, Position, QueueId, QueueOrder, QueueWork,
-    Reason, Settings, Status, Target, TargetState, Timestamp, Transition,
+    ChannelSettings, Contact, ContactId, Conversation, ConversationId, DeliveryInput, Event,
+    EventBody, HandOut, Input, InputBody, InputId, Message, MessageId, Position, QueueId,
+    QueueOrder, QueueWork, Reason, Settings, Status, Target, TargetState, Timestamp, Transition,
 };
-use postroom_routing::{Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due};
+use postroom_routing::{
+    Earlier, Lookups, RuleFacts, Rules, State, Step, as_message, step, step_due,
+};
 use uuid::Uuid;
 
 use super::model::Model;
@@ -108,13 +110,19 @@ impl World {
             EventBody::ConversationAssigned { agent, reason, .. } => match reason {
                 Reason::LongestIdle { .. }
                 | Reason::LeastLoaded { .. }
-                | Reason::RoundRobin { .. } => (vec![agent], false),
+                | Reason::RoundRobin { .. }
+                | Reason::KeptFor { .. } => (vec![agent], false),
                 Reason::Returned | Reason::TakenOver { .. } | Reason::OwnerKept => {
                     (vec![agent], true)
                 }
                 _ => return,
             },
             EventBody::OfferMade(made) => (made.agents.iter().collect(), false),
+            EventBody::OfferExtended(made) => {
+                let row = &self.model.conversations[&event.conversation.expect("a conversation")];
+                let before = &row.offer.as_ref().expect("an offer").agents;
+                (made.agents.iter().filter(|agent| !before.contains(agent)).collect(), true)
+            }
             _ => return,
         };
         let row = &self.model.conversations[&event.conversation.expect("a conversation")];
@@ -397,7 +405,14 @@ fn step_with(state: &mut State, model: &Model, position: Position, input: Input)
             lookups.conversation = row;
             let into = row.and_then(|row| row.merged_into);
             lookups.into = into.and_then(|id| model.conversations.get(&id));
-            routed = route(model.settings.as_ref(), inbound, input.at);
+            let contact = lookups.contact;
+            let facts = |message, channel| RuleFacts {
+                contact,
+                open: contact.map_or(0, |contact| state.open_of(contact.id)),
+                earlier: lookups.conversation.map(Earlier::from),
+                ..RuleFacts::new(message, channel, input.at)
+            };
+            routed = route(model.settings.as_ref(), inbound, facts);
         }
         InputBody::Command(command) => {
             let row = command.action.conversation();
@@ -439,13 +454,13 @@ fn addresses_of(message: &Message) -> impl Iterator<Item = Address> {
     first.into_iter().chain(more)
 }
 
-fn route(
-    settings: Option<&Settings>,
-    inbound: &postroom_model::Inbound,
-    at: Timestamp,
+fn route<'a>(
+    settings: Option<&'a Settings>,
+    inbound: &'a postroom_model::Inbound,
+    facts: impl FnOnce(&'a Message, &'a ChannelSettings) -> RuleFacts<'a>,
 ) -> Option<postroom_routing::Routed> {
     let settings = settings?;
     let channel = settings.channel(&inbound.channel)?;
     let rules = Rules::compile(settings).expect("settings in force have good rules");
-    Some(rules.route(RuleFacts { message: &inbound.message, channel, at }))
+    Some(rules.route(facts(&inbound.message, channel)))
 }

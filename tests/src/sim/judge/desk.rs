@@ -111,6 +111,7 @@ impl Desk {
                 self.check_assignment(id, agent, reason, complaints);
             }
             EventBody::OfferMade(made) => self.check_offer(id, made, complaints),
+            EventBody::OfferExtended(made) => self.check_further_offer(id, made, complaints),
             _ => {}
         }
         let Some(row) = self.conversations.get_mut(&id) else { return };
@@ -121,7 +122,9 @@ impl Desk {
                 complaints.unless(row.asked.is_empty(), || format!("P6: {id} is still offered"));
                 row.owner = Some(agent.clone());
             }
-            EventBody::OfferMade(made) => row.asked.extend(made.agents.iter().cloned()),
+            EventBody::OfferMade(made) | EventBody::OfferExtended(made) => {
+                row.asked.extend(made.agents.iter().cloned());
+            }
             EventBody::OfferClosed(closed) => {
                 for agent in &closed.agents {
                     let asked = row.asked.remove(agent);
@@ -192,6 +195,7 @@ impl Desk {
             Reason::LongestIdle { .. }
                 | Reason::LeastLoaded { .. }
                 | Reason::RoundRobin { .. }
+                | Reason::KeptFor { .. }
                 | Reason::TakenOver { .. }
                 | Reason::Returned
         );
@@ -211,6 +215,26 @@ impl Desk {
         let free = row.owner.is_none() && row.asked.is_empty() && row.status == Status::Open;
         complaints.unless(free, || format!("P6: {id} is offered and not free"));
         for agent in &made.agents {
+            complaints.unless(self.can_take(agent, row), || {
+                format!("P6: {agent} is offered {id} and cannot take it")
+            });
+        }
+    }
+
+    /// Some are asked already, and whoever is asked beside them has room for it.
+    fn check_further_offer(
+        &self,
+        id: ConversationId,
+        made: &OfferMade,
+        complaints: &mut Complaints,
+    ) {
+        let Some(row) = self.conversations.get(&id) else {
+            complaints.add(format!("P6: {id} is offered and not open"));
+            return;
+        };
+        let stands = row.owner.is_none() && row.asked.iter().all(|one| made.agents.contains(one));
+        complaints.unless(stands && !row.asked.is_empty(), || format!("P6: {id} is not offered"));
+        for agent in made.agents.iter().filter(|agent| !row.asked.contains(*agent)) {
             complaints.unless(self.can_take(agent, row), || {
                 format!("P6: {agent} is offered {id} and cannot take it")
             });
