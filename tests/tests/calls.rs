@@ -400,7 +400,7 @@ async fn calls_count_in_the_order_in_which_they_happened() {
     }
     // What is fetched again waits since then.
     let since = before.to_string();
-    house.ok(&["backfill", "pbx", "--since", &since[..10], "--json"]).await;
+    house.ok(&["backfill", "pbx", "--since", since.get(..10).unwrap(), "--json"]).await;
     let (_, told) = stream.next_of("call.recorded").await;
     assert_eq!(told["call"]["call_id"], "past.1");
     let path = format!("/v1/conversations/{}", told["conversation"].as_str().unwrap());

@@ -97,8 +97,9 @@ mod tests {
             (&["from a (a [192.0.2.1]) by evil.test with ESMTP id 2"], None),
             (&["nonsense ((("], None),
         ] {
-            let head: String =
+            let head: Vec<String> =
                 fields.iter().map(|field| format!("Received: {field}; {DATE}\r\n")).collect();
+            let head = head.concat();
             let body = "Received: from a ([192.0.2.9]) by mx.example.com";
             let mail = format!("{head}From: ada@example.net\r\n\r\n{body}\r\n");
             let found = client(mail.as_bytes(), "mx.example.com");

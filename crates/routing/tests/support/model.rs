@@ -71,6 +71,7 @@ impl Model {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each of what there is")]
     fn fold_global(&mut self, body: &EventBody) {
         match body {
             EventBody::ConfigInstalled { settings } => {

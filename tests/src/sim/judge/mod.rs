@@ -76,8 +76,8 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     words::judge(&case, &mut complaints);
     people::judge(&case, &mut complaints);
     calls::judge(&case, &mut complaints);
-    waits::judge(&case, &mut complaints);
     mails::judge(&case, &mut complaints);
+    waits::judge(&case, &mut complaints);
     desk::judge(&case, &mut complaints);
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
