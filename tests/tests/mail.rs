@@ -141,6 +141,68 @@ async fn customer_and_agent_write_to_each_other_through_a_mail_server() {
 }
 
 #[tokio::test]
+async fn mail_that_was_answered_before_it_came_joins_the_answer() {
+    let (postfix, house, server) = estate(&["ada", "eve"]).await;
+    let (client, admin) = (server.client(), house.token("admin", None).await);
+    let (ada, eve) = ("Ada <ada@customer.test>", "Eve <eve@customer.test>");
+    let mut places = Vec::new();
+    // Written as 1, 2, 3, each of which answers the one before; what Eve sends as 2 is no part of it.
+    for (from, id, more) in [
+        (
+            ada,
+            "3@customer.test",
+            "In-Reply-To: <2@customer.test>\nReferences: <1@customer.test> <2@customer.test>\n",
+        ),
+        (eve, "2@customer.test", ""),
+        (ada, "1@customer.test", ""),
+        (ada, "4@customer.test", "In-Reply-To: <1@customer.test>\n"),
+    ] {
+        let sender = if from == ada { "ada@customer.test" } else { "eve@customer.test" };
+        submit(postfix.address, sender, SUPPORT, &mail(from, id, more)).await;
+        places.push(conversation_of(&client, &admin, id).await);
+    }
+    let [third, of_eve, first, fourth] = places.as_slice() else { panic!("{places:?}") };
+    assert_eq!([&first["id"], &fourth["id"]], [&third["id"]; 2]);
+    assert_ne!(of_eve["id"], third["id"]);
+    assert_eq!(of_eve["linked"], Value::Null);
+    server.stop().await;
+    house.verify().await;
+}
+
+/// Whoever sends first under the id of a mail that is yet to come does not make that mail disappear.
+#[tokio::test]
+async fn mail_under_the_id_of_another_is_set_aside_and_taken_when_it_is_retried() {
+    let (postfix, house, server) = estate(&["ada", "eve"]).await;
+    let (client, admin) = (server.client(), house.token("admin", None).await);
+    let id = "1@customer.test";
+    let eve = mail("Eve <eve@customer.test>", id, "\nNothing of importance.\n");
+    let ada = mail("Ada <ada@customer.test>", id, "\nMy house is on fire.\n");
+    submit(postfix.address, "eve@customer.test", SUPPORT, &eve).await;
+    let first = conversation_of(&client, &admin, id).await;
+    // Twice, as a server does that did not hear our answer; and the one that came first once more.
+    for (sender, mail) in [("ada", &ada), ("ada", &ada), ("eve", &eve)] {
+        submit(postfix.address, &format!("{sender}@customer.test"), SUPPORT, mail).await;
+    }
+    let parked = client
+        .until("/v1/parked", &admin, |page| page["items"].as_array().is_some_and(|all| !all.is_empty()))
+        .await;
+    assert_eq!(parked["items"][0]["code"], "message_id_reused", "{parked:#}");
+    let number = parked["items"][0]["id"].as_str().unwrap();
+    house.ok(&["parked", "retry", number]).await;
+    let path = "/v1/conversations?view=all&limit=200";
+    let two = |page: &Value| page["items"].as_array().is_some_and(|all| all.len() == 2);
+    let all = client.until(path, &admin, two).await;
+    let mut items = all["items"].as_array().unwrap().iter();
+    let own = items.find(|row| row["id"] != first["id"]).unwrap();
+    assert_ne!(own["contact"], first["contact"]);
+    let left = house.ok(&["parked", "list", "--json"]).await;
+    let left: Value = serde_json::from_str(&left).unwrap();
+    assert_eq!(left["items"], json!([]), "{left:#}");
+    server.stop().await;
+    house.verify().await;
+}
+
+#[tokio::test]
 async fn answer_that_comes_back_is_shown_as_failed_and_the_conversation_waits_again() {
     let (postfix, house, server) = estate(&["ada"]).await;
     let client = server.client();

@@ -36,7 +36,12 @@ pub(crate) fn of(message: &Message<'_>, raw: &[u8]) -> Body {
             .map(|part| words(part, raw))
             .filter(|text| !text.trim().is_empty())
             .collect();
-        (!texts.is_empty()).then(|| texts.join(between))
+        match texts.len() {
+            0 => None,
+            // Nearly always, and then nothing has to be put together.
+            1 => texts.into_iter().next().map(Cow::into_owned),
+            _ => Some(texts.join(between)),
+        }
     };
     let mut body = assemble(join(&plain, "\n").as_deref(), join(&rich, "\n"));
     body.parts = plain.into_iter().chain(rich).collect();

@@ -150,17 +150,20 @@ fn utf_8_lossy(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 fn guessed(bytes: &[u8]) -> Cow<'_, str> {
+    // Damaged UTF-8 is still mostly UTF-8.
+    let utf_8 = utf_8_lossy(bytes);
+    let lost = utf_8.matches('\u{fffd}').count();
+    let kept = utf_8.chars().filter(|c| !c.is_ascii() && *c != '\u{fffd}').count();
+    if kept > lost * 2 {
+        return utf_8;
+    }
     let mut detector = EncodingDetector::new();
     let head = bytes.get(..GUESSED_BYTES_MAX).unwrap_or(bytes);
     detector.feed(head, head.len() == bytes.len());
     let encoding = detector.guess(None, false);
     let encoding = if encoding == encoding_rs::GBK { GB18030 } else { encoding };
     let (text, broken) = encoding.decode_without_bom_handling(bytes);
-    let utf_8 = utf_8_lossy(bytes);
-    // Damaged UTF-8 is still mostly UTF-8.
-    let lost = utf_8.matches('\u{fffd}').count();
-    let kept = utf_8.chars().filter(|c| !c.is_ascii() && *c != '\u{fffd}').count();
-    if kept > lost * 2 || broken && kept >= lost { utf_8 } else { text }
+    if broken && kept >= lost { utf_8 } else { text }
 }
 
 /// HZ (RFC 1843): `~{` begins GB 2312 in seven bits, `~}` ends it.

@@ -39,8 +39,14 @@ impl<'a> Fields<'a> {
 
     /// The first that holds anything, else the first.
     pub(crate) fn raw(self, name: &'a str) -> Option<&'a [u8]> {
-        let filled = self.all(name).find(|raw| !raw.trim_ascii().is_empty());
-        filled.or_else(|| self.all(name).next())
+        let mut first = None;
+        for raw in self.all(name) {
+            if !raw.trim_ascii().is_empty() {
+                return Some(raw);
+            }
+            first.get_or_insert(raw);
+        }
+        first
     }
 
     pub(crate) fn has(self, name: &'a str) -> bool {

@@ -5,6 +5,7 @@
 //! nothing and refute nothing.
 
 mod names;
+mod received;
 mod results;
 
 use std::net::{IpAddr, SocketAddr};
@@ -43,6 +44,8 @@ pub(crate) struct Way {
 pub(crate) struct Prover {
     servers: Vec<SocketAddr>,
     limit: Duration,
+    /// The server whose `Received` field tells the client, where nobody else does.
+    received_by: Option<String>,
     /// Made at the first question: where the system has no name servers, there is none.
     asker: OnceLock<Option<MessageAuthenticator>>,
 }
@@ -55,17 +58,18 @@ impl std::fmt::Debug for Prover {
 
 impl Prover {
     pub(crate) fn new(options: &ProofOptions) -> Self {
-        let ProofOptions { servers, limit } = options.clone();
-        Self { servers, limit, asker: OnceLock::new() }
+        let ProofOptions { servers, limit, received_by } = options.clone();
+        Self { servers, limit, received_by, asker: OnceLock::new() }
     }
 
     /// What the DNS says of this mail.
     pub(crate) async fn results(&self, mail: &Bytes, way: Way) -> String {
         let Some(asker) = self.asker() else { return TOO_LATE.to_owned() };
-        let (mail, limit) = (mail.clone(), self.limit);
+        let (mail, limit, named) = (mail.clone(), self.limit, self.received_by.clone());
         let runtime = tokio::runtime::Handle::current();
         // Hashing a large mail keeps a processor for a while, and whatever breaks there breaks alone.
         let finding = tokio::task::spawn_blocking(move || {
+            let way = told(&mail, way, named.as_deref());
             runtime
                 .block_on(async { tokio::time::timeout(limit, found(&asker, &mail, &way)).await })
         });
@@ -95,6 +99,16 @@ impl Prover {
         };
         self.asker.get_or_init(made).clone()
     }
+}
+
+/// The way, with the client that the named server met.
+fn told(mail: &[u8], mut way: Way, server: Option<&str>) -> Way {
+    let is_open = way.client.is_none() && has_small_header(mail);
+    let server = server.filter(|_| is_open);
+    if let Some((client, hello)) = server.and_then(|server| received::client(mail, server)) {
+        (way.client, way.hello) = (Some(client), hello);
+    }
+    way
 }
 
 async fn found(asker: &MessageAuthenticator, mail: &[u8], way: &Way) -> String {

@@ -29,6 +29,12 @@ pub(crate) fn check(raw: &[u8]) -> Result<bool, MailError> {
     Count::default().read(raw, 0)
 }
 
+/// Where the line ends that goes on here.
+fn behind_line(raw: &[u8], at: usize) -> usize {
+    let rest = raw.get(at..).unwrap_or_default();
+    memchr::memchr(b'\n', rest).map_or(raw.len(), |length| at + length + 1)
+}
+
 /// The lines of a mail, with their ends.
 fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut ends, mut from) = (memchr::memchr_iter(b'\n', raw), 0);
@@ -84,8 +90,16 @@ impl Count {
         let mut block = Block::default();
         let mut missing: BTreeSet<Vec<u8>> = BTreeSet::new();
         let (mut unnamed, mut at) = (0, 0);
-        for line in lines(raw) {
-            let next = at + line.len();
+        while let Some(first) = raw.get(at) {
+            // Most lines are words or files, which is told by their first letter.
+            if matches!(first, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'/')
+                && !matches!(first, b'c' | b'C')
+            {
+                at = behind_line(raw, at);
+                continue;
+            }
+            let next = behind_line(raw, at);
+            let line = raw.get(at..next).unwrap_or_default();
             match line.iter().find(|byte| !byte.is_ascii_whitespace()) {
                 None => {
                     let block = std::mem::take(&mut block);
@@ -112,33 +126,26 @@ impl Count {
     /// of a multipart, empty where it cannot be told.
     fn field(&mut self, rest: &[u8], block: &mut Block) -> Result<Option<Vec<u8>>, MailError> {
         let head = rest.get(..NAME_BYTES_MAX).unwrap_or(rest);
-        let Some(colon) = head.iter().position(|byte| *byte == b':') else { return Ok(None) };
-        let name = squeezed(head.get(..colon).unwrap_or_default());
-        if name != b"content-type" && name != b"content-transfer-encoding" {
-            return Ok(None);
-        }
-        let value = unfolded(rest.get(colon + 1..).unwrap_or_default());
-        let squeezed = squeezed(value);
-        match name.as_slice() {
-            b"content-transfer-encoding" => {
-                block.base64 |= squeezed.starts_with(b"base64");
-                block.quoted |= squeezed.starts_with(b"quoted");
+        let Some(colon) = memchr::memchr(b':', head) else { return Ok(None) };
+        let name = head.get(..colon).unwrap_or_default();
+        let value = || unfolded(rest.get(colon + 1..).unwrap_or_default());
+        if squeezed(name).eq(*b"content-transfer-encoding") {
+            let value = value();
+            block.base64 |= starts(value, b"base64");
+            block.quoted |= starts(value, b"quoted");
+        } else if squeezed(name).eq(*b"content-type") {
+            let value = value();
+            if [&b"message"[..], b"multipart/digest", b"("].iter().any(|kind| starts(value, kind)) {
+                block.encloses = true;
+                self.enclosed += 1;
             }
-            b"content-type" => {
-                let encloses = [&b"message"[..], b"multipart/digest", b"("];
-                if encloses.iter().any(|start| squeezed.starts_with(start)) {
-                    block.encloses = true;
-                    self.enclosed += 1;
+            if starts(value, b"multipart") || starts(value, b"(") {
+                self.multiparts += 1;
+                if self.multiparts > MULTIPARTS_MAX {
+                    return Err(MailError::TooDeep);
                 }
-                if squeezed.starts_with(b"multipart") || squeezed.starts_with(b"(") {
-                    self.multiparts += 1;
-                    if self.multiparts > MULTIPARTS_MAX {
-                        return Err(MailError::TooDeep);
-                    }
-                    return Ok(Some(boundary(value).unwrap_or_default()));
-                }
+                return Ok(Some(boundary(value).unwrap_or_default()));
             }
-            _ => {}
         }
         if self.enclosed > ENCLOSED_MAX { Err(MailError::TooDeep) } else { Ok(None) }
     }
@@ -173,9 +180,14 @@ fn is_boundary(line: &[u8], boundary: &[u8]) -> bool {
 }
 
 /// In lower case and without white space; no more of it than is needed to know a field.
-fn squeezed(bytes: &[u8]) -> Vec<u8> {
+fn squeezed(bytes: &[u8]) -> impl Iterator<Item = u8> {
     let bytes = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
-    bytes.take(NAME_BYTES_MAX).map(u8::to_ascii_lowercase).collect()
+    bytes.take(NAME_BYTES_MAX).map(u8::to_ascii_lowercase)
+}
+
+/// Whether it begins so, white space and case apart. `start` is in lower case.
+fn starts(bytes: &[u8], start: &[u8]) -> bool {
+    squeezed(bytes).take(start.len()).eq(start.iter().copied())
 }
 
 /// The value of a field: up to the first line that does not begin with white space.
@@ -196,11 +208,11 @@ pub(crate) fn multipart(raw: &[u8]) -> Option<(Range<usize>, usize)> {
         }
         let colon = line.iter().take(NAME_BYTES_MAX).position(|byte| *byte == b':');
         if let Some(colon) = colon
-            && squeezed(line.get(..colon).unwrap_or_default()) == b"content-type"
+            && squeezed(line.get(..colon).unwrap_or_default()).eq(*b"content-type")
         {
             let from = at + colon + 1;
             let value = unfolded(raw.get(from..).unwrap_or_default());
-            if squeezed(value).starts_with(b"multipart") {
+            if starts(value, b"multipart") {
                 found = Some(from..from + value.len());
             }
         }

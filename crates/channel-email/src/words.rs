@@ -15,8 +15,13 @@ enum Piece<'a> {
 
 /// Decodes the value of a field. Control characters become spaces; runs of white space become one.
 pub(crate) fn decode(raw: &[u8]) -> String {
-    if raw.is_ascii() && !raw.windows(2).any(|pair| pair == b"=?") && !raw.contains(&0x1b) {
-        return one_line(&String::from_utf8_lossy(raw));
+    let encoded =
+        || memchr::memmem::find(raw, b"=?").is_some() || memchr::memchr(0x1b, raw).is_some();
+    if let Ok(text) = std::str::from_utf8(raw)
+        && text.is_ascii()
+        && !encoded()
+    {
+        return one_line(text);
     }
     let mut text = String::new();
     let mut word: Option<(&str, Vec<u8>)> = None;
@@ -49,6 +54,15 @@ fn flush(word: &mut Option<(&str, Vec<u8>)>, text: &mut String) {
 
 /// One line without control characters; runs of white space are one space.
 pub(crate) fn one_line(text: &str) -> String {
+    // Most are one line already.
+    let text = text.trim_matches(|c: char| c.is_control() || c == ' ');
+    let is_plain = |(before, byte): (u8, u8)| {
+        (b' '..0x7f).contains(&byte) && !(before == b' ' && byte == b' ')
+    };
+    let before = std::iter::once(0).chain(text.bytes());
+    if before.zip(text.bytes()).all(is_plain) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     let mut gap = false;
     for c in text.chars() {

@@ -15,11 +15,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::ImapError;
+use crate::connect::Way;
 use crate::folder::Folder;
 use crate::limits::FETCHING_MAX;
 use crate::options::{ImapOptions, OAuth, SignIn};
 use crate::sent::Copies;
-use crate::session::{Session, Way};
+use crate::session::Session;
 use crate::tls;
 use crate::token::Tokens;
 

@@ -9,11 +9,12 @@ use postroom_model::digest::Digest;
 use postroom_model::{ChannelId, Timestamp};
 
 use crate::ImapError;
+use crate::fetch::Wanted;
 use crate::folder::Folder;
 use crate::give::Giver;
 use crate::limits::{FETCH_MESSAGES_MAX, MISSING_TOLD_MAX};
 use crate::place::{Place, Shown};
-use crate::plan::{self, Listed, Part, Steps};
+use crate::plan::{self, Listed, Steps};
 use crate::session::Session;
 
 /// The date of a server has the grain of a day, in a zone of its own.
@@ -30,27 +31,17 @@ impl Folder<'_> {
         let shown = session.open_folder(self.name, true).await?;
         let known = Some(inlet.known().await?);
         let giver = Giver { cursor: None, ..self.giver(inlet, known) };
-        let floor = since.plus_millis(-DAY_MS);
         let mut place = Place::anew(&shown, None);
-        let (mut count, mut tries) = (0, BTreeMap::new());
-        let mut steps = Steps::above(0, shown.next);
-        loop {
-            let step = steps.step();
-            let seen = session.list(&step.set(&[]), true).await?;
-            let found = seen.len();
-            let recent = seen.iter().filter(|seen| seen.at.is_none_or(|at| at >= floor));
-            let mails: Vec<Listed> = recent.map(|seen| seen.mail).collect();
-            let upto = mails.last().map_or(place.top, |mail| mail.uid);
-            let part = Part { mails, upto };
-            let took = self.take(&mut session, &part, &mut tries, &giver, &mut place);
-            count += took.await?.len() as u64;
-            if step.last.is_none() {
-                break;
-            }
-            steps.went(step, found);
-        }
+        let wanted = Wanted {
+            from: place.clone(),
+            next: shown.next,
+            floor: Some(since.plus_millis(-DAY_MS)),
+            floor_upto: u32::MAX,
+        };
+        let mut tries = BTreeMap::new();
+        let took = self.take(&mut session, &wanted, &mut tries, &giver, &mut place).await?;
         session.close().await;
-        Ok(count)
+        Ok(took.mails)
     }
 
     /// Compares what is there with what was accepted.

@@ -50,6 +50,14 @@ struct Letters {
     upto: u32,
 }
 
+/// What was given until there was no more.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) mails: u64,
+    /// The place as the inlet has it, if it moved.
+    pub(crate) saved: Option<Place>,
+}
+
 /// Gives to an inlet what a folder holds.
 pub(crate) struct Giver<'a> {
     pub(crate) channel: &'a ChannelId,
@@ -64,12 +72,13 @@ pub(crate) struct Giver<'a> {
 }
 
 impl Giver<'_> {
-    /// Until there are no more batches. Gives the UIDs that are stored now.
+    /// Until there are no more batches. Tells which UIDs are stored as soon as they are.
     pub(crate) async fn run(
         &self,
         mut batches: mpsc::Receiver<Batch>,
         place: &mut Place,
-    ) -> Result<Vec<u32>, ImapError> {
+        told: mpsc::UnboundedSender<Vec<u32>>,
+    ) -> Result<Given, ImapError> {
         let batches = stream::poll_fn(move |cx| batches.poll_recv(cx));
         let folder: Arc<str> = Arc::from(self.folder);
         let read = batches.map(|batch| {
@@ -77,12 +86,18 @@ impl Giver<'_> {
             tokio::task::spawn_blocking(move || read(batch, &folder, letterbox.as_deref()))
         });
         let mut read = read.buffered(BATCHES_AHEAD_MAX);
-        let mut stored = Vec::new();
+        let mut given = Given::default();
         while let Some(letters) = read.next().await {
             let broken = |_| AcceptError::Unavailable("reading a mail broke off".to_owned());
-            stored.extend(self.give(letters.map_err(broken)?, place).await?);
+            let uids = self.give(letters.map_err(broken)?, place).await?;
+            if !uids.is_empty() {
+                given.mails += uids.len() as u64;
+                given.saved = Some(place.clone());
+                // Nobody may want to know.
+                drop(told.send(uids));
+            }
         }
-        Ok(stored)
+        Ok(given)
     }
 
     async fn give(&self, letters: Letters, place: &mut Place) -> Result<Vec<u32>, AcceptError> {

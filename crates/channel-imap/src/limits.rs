@@ -12,6 +12,8 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024;
 pub const FETCH_MESSAGES_MAX: usize = 500;
 /// Bytes asked for in one command, as far as the server tells them; one mail may have more.
 pub const FETCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Commands for mails that a server is given before the first of them has come to its end.
+pub const ASKED_AHEAD_MAX: usize = 2;
 /// Mails given to the inlet at once.
 pub const BATCH_MESSAGES_MAX: usize = 128;
 /// Bytes of mails given to the inlet at once; one mail may have more.

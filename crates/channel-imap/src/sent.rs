@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::ImapError;
+use crate::connect::Way;
 use crate::limits::{FAREWELL, SENT_COPIES_MAX, SENT_COPY_WAIT};
-use crate::session::{Session, Way};
+use crate::session::Session;
 
 /// The folder of one mailbox, and what waits for it.
 #[derive(Debug)]

@@ -5,51 +5,26 @@
 //! taken for the answer to the next command.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use async_imap::Session as Inner;
 use async_imap::imap_proto::{
     AttributeValue, Capability, MailboxDatum, RequestId, Response, ResponseCode, Status,
 };
-use async_imap::{Client, Session as Inner};
 use bytes::Bytes;
-use postroom_channel::{ConnectError, Guard};
 use postroom_model::Timestamp;
-use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::ImapError;
-use crate::limits::{COMMAND_WAIT, CONNECT_WAIT, RESPONSE_BYTES_EXTRA, SILENCE};
+use crate::connect::{Way, Wire, signed_in};
+use crate::limits::{COMMAND_WAIT, SILENCE};
 use crate::meter::{Meter, excess};
 use crate::names::{self, words};
-use crate::options::{ImapOptions, Security, SignIn};
 use crate::place::Shown;
 use crate::plan::Listed;
 use crate::steady::steady;
-use crate::tls;
-use crate::token::{Tokens, XOAuth2};
-
-/// What the line goes over.
-#[derive(Debug)]
-enum Wire {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-/// What a connection is made with.
-#[derive(Debug)]
-pub(crate) struct Way {
-    pub(crate) options: ImapOptions,
-    pub(crate) guard: Guard,
-    pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) tokens: Arc<Tokens>,
-}
 
 /// What the server can do, of what we would use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +40,14 @@ pub(crate) struct Skills {
 pub(crate) struct Seen {
     pub(crate) mail: Listed,
     pub(crate) at: Option<Timestamp>,
+}
+
+/// What a server says of mails that were asked for.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Body(u32, Bytes),
+    /// What was asked for has all been said, or will not be.
+    Ended(RequestId, Result<(), ImapError>),
 }
 
 /// Why waiting for news ended.
@@ -87,13 +70,7 @@ pub(crate) struct Session {
 impl Session {
     /// Connects and signs in.
     pub(crate) async fn open(way: &Way) -> Result<Self, ImapError> {
-        let opening = timeout(CONNECT_WAIT, async {
-            let wire = connect(way).await?;
-            let client = greeted(way, wire).await?;
-            sign_in(way, client).await
-        });
-        let inner =
-            opening.await.map_err(|_| ImapError::Unreachable("it takes too long".to_owned()))??;
+        let inner = signed_in(way).await?;
         let mut session = Self { inner, told: false, skills: Skills::default() };
         session.skills = session.ask_skills().await?;
         Ok(session)
@@ -164,7 +141,8 @@ impl Session {
         Ok(found.into_values().collect())
     }
 
-    /// Asks for the mails of a set; [`Self::body`] gives them. `section` is empty for all of a mail.
+    /// Asks for the mails of a set; [`Self::said`] tells them. `section` is empty for all of a mail.
+    /// More may be asked for before they have come.
     pub(crate) async fn ask_for(
         &mut self,
         set: &str,
@@ -173,17 +151,18 @@ impl Session {
         self.begin(&format!("UID FETCH {set} (UID BODY.PEEK[{section}])")).await
     }
 
-    /// The next mail that was asked for, in whatever order they come; none at the end.
-    pub(crate) async fn body(&mut self, id: &RequestId) -> Result<Option<(u32, Bytes)>, ImapError> {
+    /// What is said next of what was asked for, in whatever order it comes.
+    pub(crate) async fn said(&mut self) -> Result<Said, ImapError> {
         loop {
             let said = self.next(|response| match response {
-                Response::Done { tag, status, outcome } if tag == id => {
-                    ended(status, outcome.information.as_deref()).map(|()| Some(None))
+                Response::Done { tag, status, outcome } => {
+                    let ended = ended(status, outcome.information.as_deref());
+                    Ok(Some(Said::Ended(tag.clone(), ended)))
                 }
                 Response::Fetch(_, attributes) => {
                     let body = attributes.iter().find_map(body_of);
                     let mail = uid_of(attributes).zip(body);
-                    Ok(mail.map(|(uid, body)| Some((uid, Bytes::copy_from_slice(body)))))
+                    Ok(mail.map(|(uid, body)| Said::Body(uid, Bytes::copy_from_slice(body))))
                 }
                 other => bye(other).map(|()| None),
             });
@@ -191,6 +170,27 @@ impl Session {
                 return Ok(said);
             }
         }
+    }
+
+    /// The next mail, where nothing else was asked for; none at the end.
+    pub(crate) async fn body(&mut self, id: &RequestId) -> Result<Option<(u32, Bytes)>, ImapError> {
+        loop {
+            match self.said().await? {
+                Said::Body(uid, body) => return Ok(Some((uid, body))),
+                Said::Ended(tag, ended) if tag == *id => return ended.map(|()| None),
+                Said::Ended(..) => {}
+            }
+        }
+    }
+
+    /// The header of a mail alone; none if it is gone.
+    pub(crate) async fn header(&mut self, uid: u32) -> Result<Option<Bytes>, ImapError> {
+        let asked = self.ask_for(&uid.to_string(), "HEADER").await?;
+        let mut header = None;
+        while let Some((_, bytes)) = self.body(&asked).await? {
+            header = Some(bytes);
+        }
+        Ok(header)
     }
 
     async fn begin(&mut self, command: &str) -> Result<RequestId, ImapError> {
@@ -390,75 +390,6 @@ impl Session {
     }
 }
 
-async fn connect(way: &Way) -> Result<Wire, ImapError> {
-    let ImapOptions { host, port, security, .. } = &way.options;
-    let connected = way.guard.connect(host, *port).await;
-    let mut stream = connected.map_err(|error| match error {
-        ConnectError::Refused(refusal) => ImapError::NotAllowed(refusal),
-        ConnectError::Failed(words) => ImapError::Unreachable(words),
-    })?;
-    // A command is one small packet, and its answer is waited for.
-    drop(stream.set_nodelay(true));
-    if *security == Security::StartTls {
-        tls::ask(&mut stream).await?;
-    }
-    if *security == Security::None {
-        return Ok(Wire::Plain(stream));
-    }
-    let stream = tls::begin(&way.tls, host, stream).await?;
-    Ok(Wire::Tls(Box::new(stream)))
-}
-
-/// Reads the greeting, where none was read yet. A server that takes us for signed in already is not
-/// believed.
-async fn greeted(way: &Way, wire: Wire) -> Result<Client<Meter<Wire>>, ImapError> {
-    let bytes_max = way.options.message_bytes_max.saturating_add(RESPONSE_BYTES_EXTRA);
-    let mut client = Client::new(Meter::new(wire, bytes_max, SILENCE));
-    if way.options.security == Security::StartTls {
-        return Ok(client);
-    }
-    let greeting = steady(client.read_response()).await?.map_err(|error| match of_io(&error) {
-        ImapError::Unreadable => ImapError::Greeting("it says something else".to_owned()),
-        other => other,
-    })?;
-    let greeting = greeting.ok_or_else(|| ImapError::Closed("without a greeting".to_owned()))?;
-    match greeting.parsed() {
-        Response::Data { status: Status::Ok, .. } => Ok(client),
-        Response::Data { outcome, .. } => {
-            Err(ImapError::Greeting(words(outcome.information.as_deref().unwrap_or_default())))
-        }
-        _ => Err(ImapError::Greeting("it says something else".to_owned())),
-    }
-}
-
-async fn sign_in(way: &Way, client: Client<Meter<Wire>>) -> Result<Inner<Meter<Wire>>, ImapError> {
-    let user = &way.options.username;
-    match &way.options.sign_in {
-        SignIn::Password(password) => {
-            let signed = steady(client.login(user, password)).await?;
-            signed.map_err(|(error, _)| refused(of_library(error)))
-        }
-        SignIn::OAuth(oauth) => {
-            let token = way.tokens.get(oauth).await?;
-            let said = XOAuth2::new(user, &token);
-            match steady(client.authenticate("XOAUTH2", said)).await? {
-                Ok(session) => Ok(session),
-                Err((error, _)) => {
-                    way.tokens.forget(&token).await;
-                    Err(refused(of_library(error)))
-                }
-            }
-        }
-    }
-}
-
-fn refused(error: ImapError) -> ImapError {
-    match error {
-        ImapError::Refused(words) => ImapError::LoginRefused(words),
-        other => other,
-    }
-}
-
 fn ended(status: &Status, information: Option<&str>) -> Result<(), ImapError> {
     let said = || words(information.unwrap_or_default());
     match status {
@@ -478,7 +409,7 @@ fn bye(response: &Response<'_>) -> Result<(), ImapError> {
 }
 
 /// What the library says of a response that it cannot read repeats the response, which may be a mail.
-fn of_library(error: async_imap::error::Error) -> ImapError {
+pub(crate) fn of_library(error: async_imap::error::Error) -> ImapError {
     use async_imap::error::Error;
     match error {
         Error::Io(error) => of_io(&error),
@@ -489,7 +420,7 @@ fn of_library(error: async_imap::error::Error) -> ImapError {
     }
 }
 
-fn of_io(error: &std::io::Error) -> ImapError {
+pub(crate) fn of_io(error: &std::io::Error) -> ImapError {
     use std::io::ErrorKind;
     if let Some(excess) = excess(error) {
         return ImapError::TooLarge(excess.to_string());
@@ -525,45 +456,5 @@ fn body_of<'a>(attribute: &'a AttributeValue<'_>) -> Option<&'a [u8]> {
     match attribute {
         AttributeValue::BodySection { data: Some(data), .. } => Some(data.as_ref()),
         _ => None,
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
     }
 }

@@ -209,6 +209,10 @@ impl DeliveryHost {
         for work in self.outbox.due(self.parts.clock.now()) {
             match work {
                 Work::Own(channel) => self.own(channel),
+                Work::Present { asks } => {
+                    let body = DeliveryInput::Present { host: self.host, asks };
+                    self.ask(body, Question::Present);
+                }
                 Work::Attempt { message, epoch } => {
                     let body = DeliveryInput::Attempt { message, epoch };
                     self.ask(body, Question::Attempt(message));

@@ -3,6 +3,7 @@
 //! for given (P7).
 
 mod fold;
+pub(crate) mod presence;
 mod shelf;
 #[cfg(test)]
 mod simulation;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use postroom_model::{ChannelId, DeliveryState, HostId, InputId, MessageId, Outbound, Timestamp};
 
+use self::presence::Presence;
 use self::shelf::{Claim, Phase, Reply, Shelf};
 
 /// Attempts that one channel has asked for or running at once.
@@ -35,6 +37,8 @@ pub(crate) const STALE_OWNER: &str = "stale_owner";
 pub(crate) enum Work {
     /// Ask to own a channel.
     Own(ChannelId),
+    /// Say that this host is there, and ask who else is.
+    Present { asks: bool },
     /// Ask for an attempt.
     Attempt { message: MessageId, epoch: u64 },
     /// Make the attempt that was granted.
@@ -60,6 +64,7 @@ pub(crate) struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
     Own(ChannelId),
+    Present,
     Attempt(MessageId),
     Settle(MessageId),
 }
@@ -80,6 +85,7 @@ pub(crate) struct Outbox {
     questions: BTreeMap<InputId, Question>,
     grants: VecDeque<Grant>,
     lost: Vec<ChannelId>,
+    presence: Presence,
     /// Replies beyond [`HELD_MAX`] wait in the records.
     overflowing: bool,
     /// When to read them; none while it is being done.
@@ -98,6 +104,7 @@ impl Outbox {
             questions: BTreeMap::new(),
             grants: VecDeque::new(),
             lost: Vec::new(),
+            presence: Presence::default(),
             overflowing: false,
             refill_at: Some(Timestamp::EPOCH),
             stopping: false,
@@ -162,6 +169,7 @@ impl Outbox {
         if self.stopping {
             return work;
         }
+        self.presence_due(now, &mut work);
         if self.refill_due().is_some_and(|at| at <= now) {
             self.refill_at = None;
             work.push(Work::Refill);
@@ -181,6 +189,37 @@ impl Outbox {
             self.lane_due(&channel, now, &mut work);
         }
         work
+    }
+
+    /// Channels of hosts that are gone are asked for again.
+    fn presence_due(&mut self, now: Timestamp, work: &mut Vec<Work>) {
+        if self.owns_any() && self.presence.answers(now) {
+            work.push(Work::Present { asks: false });
+        }
+        if !self.has_lost_any() {
+            return;
+        }
+        if let Some(there) = self.presence.judged(now) {
+            let others = there.iter().any(|host| *host != self.host);
+            for lane in self.shelf.lanes.values_mut().filter(|lane| lane.open) {
+                if let Claim::Lost(to) = lane.claim
+                    && !to.map_or(others, |host| there.contains(&host))
+                {
+                    lane.claim = Claim::Due(now);
+                }
+            }
+        }
+        if self.has_lost_any() && self.presence.asks(now) {
+            work.push(Work::Present { asks: true });
+        }
+    }
+
+    fn owns_any(&self) -> bool {
+        self.shelf.lanes.values().any(|lane| lane.open && matches!(lane.claim, Claim::Owned(_)))
+    }
+
+    fn has_lost_any(&self) -> bool {
+        self.shelf.lanes.values().any(|lane| lane.open && matches!(lane.claim, Claim::Lost(_)))
     }
 
     fn lane_due(&mut self, channel: &ChannelId, now: Timestamp, work: &mut Vec<Work>) {
@@ -223,7 +262,8 @@ impl Outbox {
             _ => None,
         });
         let lookup = self.shelf.first_lookup().map(|(at, _)| at);
-        lanes.chain(lookup).chain(self.refill_due()).min()
+        let presence = self.presence.next_deadline(self.has_lost_any(), self.owns_any());
+        lanes.chain(lookup).chain(self.refill_due()).chain(presence).min()
     }
 
     /// The answer to [`Work::Lookup`]: the row as it was at envelope `seq` or later.

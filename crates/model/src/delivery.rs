@@ -81,6 +81,8 @@ impl DeliveryState {
 pub enum DeliveryInput {
     /// The host asks to own the channel's way out. Attempts of the owner before become uncertain.
     Own { channel: ChannelId, host: HostId },
+    /// The host is there. `asks`: it lost channels to others, which are to say the same.
+    Present { host: HostId, asks: bool },
     /// The host asks to make an attempt.
     Attempt { message: MessageId, epoch: u64 },
     /// What became of a granted attempt.

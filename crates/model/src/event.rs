@@ -214,6 +214,9 @@ pub enum EventBody {
     /// A host may send for a channel, until another one may.
     #[serde(rename = "delivery.owned")]
     DeliveryOwned { channel: ChannelId, host: HostId, epoch: u64 },
+    /// A host is there; if it asks, those that own channels are to say the same.
+    #[serde(rename = "delivery.present")]
+    DeliveryPresent { host: HostId, asks: bool },
     #[serde(rename = "delivery.attempted")]
     DeliveryAttempted { message: MessageId, epoch: u64, attempt: u32 },
     #[serde(rename = "delivery.settled")]
@@ -274,6 +277,9 @@ pub struct ReceivedMail {
     /// A program wrote it, and nobody waits for an answer: nothing is opened again for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quiet: bool,
+    /// Keys of mails that it answers and that have not come: if they do, they belong here, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<String>,
 }
 
 /// All that the fold needs to hold an open conversation.

@@ -26,6 +26,14 @@ pub fn aside(conversation: ConversationId, sender: &Address, disowned: bool) -> 
     base32(digest.0.get(..BYTES).unwrap_or_default())
 }
 
+/// The key of the mail with this id, by this sender, that was answered before it came. Nobody can wait
+/// for the mail of another.
+pub fn awaited(external_id: &str, sender: &Address) -> String {
+    let sender = sender.as_str().to_ascii_lowercase();
+    let digest = Digest::of_fields(&[b"mail-awaited", external_id.as_bytes(), sender.as_bytes()]);
+    base32(digest.0.get(..BYTES).unwrap_or_default())
+}
+
 /// Without padding.
 pub fn base32(bytes: &[u8]) -> String {
     let (mut text, mut held, mut bits) = (String::new(), 0_usize, 0_u32);
@@ -49,7 +57,7 @@ pub fn base32(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHARS, aside, base32, of};
+    use super::{CHARS, aside, awaited, base32, of};
     use crate::{Address, ConversationId};
 
     #[test]
@@ -74,6 +82,17 @@ mod tests {
         {
             assert_ne!(key, other);
         }
+    }
+
+    #[test]
+    fn key_of_what_is_awaited_is_of_the_id_and_the_mailbox_that_sends_it() {
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let (eve, ada) = (address("mailto:eve@example.net"), address("mailto:ada@example.net"));
+        let key = awaited("1@example.net", &ada);
+        assert_eq!(key, awaited("1@example.net", &address("mailto:ADA@example.net")));
+        assert_eq!(key.len(), CHARS);
+        let others = [awaited("1@example.net", &eve), awaited("2@example.net", &ada)];
+        assert!(!others.contains(&key) && key != of("1@example.net"));
     }
 
     #[test]

@@ -51,4 +51,7 @@ pub struct Outcome {
     /// The conversation's version after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Of a mail: what tells its copies from other mails that come under its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prints: Vec<String>,
 }

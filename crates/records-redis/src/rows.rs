@@ -115,6 +115,7 @@ mod tests {
             conversation: None,
             message: None,
             version: None,
+            prints: vec![],
         };
         let at = Timestamp::from_millis(-5);
         (Key::Seen(input), Row::Seen(Box::new(Seen { at, outcome })))

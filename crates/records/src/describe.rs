@@ -86,6 +86,7 @@ pub fn event_type(body: &EventBody) -> &'static str {
         EventBody::NoteAdded { .. } => "note.added",
         EventBody::ReplyQueued { .. } => "reply.queued",
         EventBody::DeliveryOwned { .. } => "delivery.owned",
+        EventBody::DeliveryPresent { .. } => "delivery.present",
         EventBody::DeliveryAttempted { .. } => "delivery.attempted",
         EventBody::DeliverySettled { .. } => "delivery.settled",
         EventBody::DeliveryRequeued { .. } => "delivery.requeued",
@@ -335,6 +336,10 @@ fn sending(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "channel", channel);
             set(item, "host", host);
             set(item, "epoch", epoch);
+        }
+        EventBody::DeliveryPresent { host, asks } => {
+            set(item, "host", host);
+            set(item, "asks", asks);
         }
         EventBody::DeliveryAttempted { message, epoch, attempt } => {
             set(item, "message", message);

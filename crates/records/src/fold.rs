@@ -83,8 +83,9 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             put(key, Some(Row::Thread(id)));
         }
         (EventBody::MessageReceived { mail: Some(mail), .. }, Some(id)) => {
-            let key = Key::Thread(mail.channel.clone(), mail.key.clone());
-            put(key, Some(Row::Thread(id)));
+            for key in mail.awaits.iter().chain([&mail.key]) {
+                put(Key::Thread(mail.channel.clone(), key.clone()), Some(Row::Thread(id)));
+            }
         }
         (EventBody::ReplyQueued { id, .. }, Some(conversation)) => {
             if let Some(row) = queued(fact, conversation, bodies) {

@@ -347,6 +347,7 @@ fn parked(position: Position, input: Input, code: &str, detail: String) -> Step 
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     };
     let event = Event::global(EventBody::InputParked {
         id: ParkedId(ids::decided(at, "parked", &seed)),

@@ -10,7 +10,7 @@ use postroom_model::{
     Input, InputBody, MessageId, MessageKind, Timestamp, mail_thread,
 };
 use postroom_records::{Ground, Key, Sheet};
-use postroom_routing::{DUE_MAX, Lookups, State, as_message, aside_key};
+use postroom_routing::{DUE_MAX, Lookups, State, as_message, aside_key, awaited_key};
 
 use crate::RouterError;
 
@@ -131,7 +131,7 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
                 wanted.insert(Key::Timeline(row.outbound.conversation, row.position));
             }
         }
-        InputBody::Delivery(DeliveryInput::Own { .. })
+        InputBody::Delivery(DeliveryInput::Own { .. } | DeliveryInput::Present { .. })
         | InputBody::Settings(_)
         | InputBody::Cursor(_)
         | InputBody::Unparsed(_) => {}
@@ -139,7 +139,7 @@ fn wanted_by(input: &Input, state: &State, sheet: &Sheet, wanted: &mut BTreeSet<
 }
 
 fn wanted_by_message(inbound: &Inbound, sheet: &Sheet, wanted: &mut BTreeSet<Key>) {
-    for thread in threads_of(inbound) {
+    for thread in threads_of(inbound).into_iter().chain(awaited_of(inbound)) {
         let channel = &inbound.channel;
         if let Some(id) = sheet.thread(channel, &thread).map(|id| end_of_merges(id, sheet)) {
             wanted.insert(Key::Conversation(id));
@@ -180,6 +180,18 @@ fn threads_of(inbound: &Inbound) -> Vec<String> {
 fn aside_of(inbound: &Inbound, id: ConversationId) -> Option<String> {
     let mail = inbound.message.kind == MessageKind::Email;
     mail.then(|| aside_key(&inbound.message, id)).flatten()
+}
+
+/// The key under which a mail is awaited that was answered before it came.
+fn awaited_of(inbound: &Inbound) -> Option<String> {
+    let mail = inbound.message.kind == MessageKind::Email;
+    mail.then(|| awaited_key(&inbound.message)).flatten()
+}
+
+/// The conversation that waits for this mail.
+fn awaits(inbound: &Inbound, sheet: &Sheet) -> Option<ConversationId> {
+    let id = sheet.thread(&inbound.channel, &awaited_of(inbound)?)?;
+    Some(end_of_merges(id, sheet))
 }
 
 /// Where the message's threads lead, merges followed as far as they are loaded: to the first
@@ -323,7 +335,9 @@ pub(crate) fn lookups<'a>(input: &Input, sheet: &'a Sheet, found: &'a Found) -> 
         ..Lookups::default()
     };
     if let Some(inbound) = found.message(input, sheet) {
-        lookups.thread = end_of_thread(inbound, sheet);
+        let claimed = end_of_thread(inbound, sheet);
+        lookups.thread = claimed.or_else(|| awaits(inbound, sheet));
+        lookups.awaited = claimed.is_none() && lookups.thread.is_some();
         lookups.conversation = lookups.thread.and_then(|id| sheet.conversation(id));
         lookups.participant = lookups.thread.and_then(|id| participant(id, sheet));
         let aside = lookups.thread.and_then(|id| aside_of(inbound, id));

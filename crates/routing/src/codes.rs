@@ -16,6 +16,7 @@ pub const CONVERSATION_RESOLVED: &str = "conversation_resolved";
 pub const DELIVERY_NOT_WAITING: &str = "delivery_not_waiting";
 pub const INVALID_COMMAND: &str = "invalid_command";
 pub const INVALID_VERSION: &str = "invalid_version";
+pub const MESSAGE_ID_REUSED: &str = "message_id_reused";
 pub const MESSAGE_NOT_FOUND: &str = "message_not_found";
 pub const NOT_CONFIGURED: &str = "not_configured";
 pub const NOT_IN_QUEUE: &str = "not_in_queue";

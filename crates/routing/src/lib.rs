@@ -25,7 +25,7 @@ mod step;
 
 pub use calendar::{Calendar, CalendarError};
 pub use called::as_message;
-pub use decide::{Decision, Lookups, Past, aside_key, decide};
+pub use decide::{Decision, Lookups, Past, aside_key, awaited_key, decide};
 pub use due::{DUE_MAX, due};
 pub use explain::{Considered, Desk, Explanation, cause_words, explain};
 pub use made::Made;

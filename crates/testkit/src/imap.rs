@@ -46,6 +46,9 @@ pub struct ImapMailbox {
     pub mute: bool,
     /// The order in which mails are told is turned round.
     pub backwards: bool,
+    /// Who asks for mails gets none before they have asked for the next ones, and then those first; the
+    /// last mail of the mailbox comes at once.
+    pub overtakes: bool,
     /// Marked by whoever stored them, with what.
     pub flags: BTreeMap<u32, String>,
     /// Moved away, with where to.
@@ -69,6 +72,7 @@ impl Default for ImapMailbox {
             token: "good-token".to_owned(),
             mute: false,
             backwards: false,
+            overtakes: false,
             flags: BTreeMap::new(),
             moved: BTreeMap::new(),
             asked: Vec::new(),
@@ -193,13 +197,24 @@ impl Talk {
                         format!("{tag} NO the token has expired\r\n").into_bytes()
                     }
                 }
-                _ => match self.answer(tag, &verb, command) {
-                    Ok(answer) => answer,
-                    Err(last) => {
-                        drop(writer.write_all(&last).await);
-                        return;
+                _ => {
+                    if self.is_overtaken(command) {
+                        let Ok(Some(line)) = lines.next_line().await else { return };
+                        let Some((tag, command)) = line.split_once(' ') else { return };
+                        lock(&self.mailbox).asked.push(command.to_owned());
+                        let answer = self.answer(tag, "UID", command).unwrap_or_default();
+                        if write(&mut writer, &answer).await.is_err() {
+                            return;
+                        }
                     }
-                },
+                    match self.answer(tag, &verb, command) {
+                        Ok(answer) => answer,
+                        Err(last) => {
+                            drop(writer.write_all(&last).await);
+                            return;
+                        }
+                    }
+                }
             };
             if write(&mut writer, &answer).await.is_err() || verb == "LOGOUT" {
                 return;
@@ -230,6 +245,14 @@ impl Talk {
                 line = lines.next_line() => return matches!(line, Ok(Some(_))),
             }
         }
+    }
+
+    /// Whether the answer comes after that to the next command.
+    fn is_overtaken(&self, command: &str) -> bool {
+        let mailbox = lock(&self.mailbox);
+        let set = command.split(' ').nth(2).unwrap_or_default();
+        let is_wanted = mailbox.overtakes && command.contains("BODY.PEEK[]");
+        is_wanted && chosen(&mailbox.mails, set).last() != mailbox.mails.keys().next_back()
     }
 
     /// What a client with the good token says.

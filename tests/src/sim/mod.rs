@@ -17,6 +17,7 @@ mod inlet;
 mod judge;
 mod ledger;
 mod line;
+mod mails;
 mod names;
 mod operator;
 mod plan;

@@ -63,6 +63,7 @@ fn first() -> Settings {
             channel_settings("chat", ChannelKind::Webhook, true),
             channel_settings("desk", ChannelKind::External, true),
             channel_settings("calls", ChannelKind::Phone, false),
+            channel_settings("post", ChannelKind::Email, false),
         ],
         queues: QUEUES.iter().map(|name| queue_settings(name)).collect(),
         rules: vec![

@@ -44,6 +44,7 @@ pub(crate) struct Plan {
     pub(crate) commands: u64,
     pub(crate) sends: u64,
     pub(crate) echoes: u64,
+    pub(crate) mails: u64,
     /// Routers at once.
     pub(crate) routers: u8,
     /// The mean life of a router; none if they do not crash.
@@ -78,6 +79,7 @@ impl Plan {
             commands: some(&[5, 15, 40]),
             sends: some(&[0, 12, 30]),
             echoes: some(&[0, 4, 12]),
+            mails: 0,
             routers: if some(&[1, 1, 2]) == 2 { 2 } else { 1 },
             life_ms: Some(some(&[0, 150, 400, 1_500])).filter(|life| *life > 0),
             fail: some(&[0, 0, 20, 80]),
@@ -91,6 +93,7 @@ impl Plan {
         };
         let jump = some(&[0, 0, 3_600_000, 6 * DAY_MS, 12 * DAY_MS]);
         plan.jump_ms = i64::try_from(jump).unwrap_or(0);
+        plan.mails = some(&[0, 0, 4, 12]);
         plan.needed_by_sabotage();
         plan
     }
@@ -103,6 +106,7 @@ impl Plan {
                 self.hold = 40;
             }
             Sabotage::RecordsForgetSeen => self.echoes = 12,
+            Sabotage::RecordsForgetThreads => self.mails = 12,
             Sabotage::HostSendsUngranted => self.sends = 30,
             _ => {}
         }

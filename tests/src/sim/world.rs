@@ -16,6 +16,7 @@ use super::chaos::chaos;
 use super::customers::customers;
 use super::hosts::host;
 use super::judge;
+use super::mails::mails;
 use super::operator::{echo, operator};
 use super::plan::{Plan, Sabotage};
 use super::routers::keep_running;
@@ -93,6 +94,7 @@ async fn history(seed: u64, sabotage: Sabotage, blobs: &Blobs) -> Verdict {
         agents(Arc::clone(&stage)),
         operator(Arc::clone(&stage)),
         echo(Arc::clone(&stage)),
+        mails(Arc::clone(&stage)),
         host(Arc::clone(&stage), 0),
         host(Arc::clone(&stage), 1),
     );

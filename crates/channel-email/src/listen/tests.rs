@@ -295,7 +295,8 @@ async fn senders_are_checked_by_the_peer_or_by_whom_the_server_names() {
     for (told, verdict) in [
         ("XFORWARD NAME=a ADDR=127.0.0.1 HELO=client.test", "pass"),
         ("XFORWARD NAME=a ADDR=192.0.2.1 HELO=client.test", "fail"),
-        ("NOOP", "fail"),
+        // Half of what there is to know proves nothing.
+        ("NOOP", "none"),
     ] {
         let mut door = Door::open(TestInlet::taking(), check("lmtp")).await;
         door.answer().await;

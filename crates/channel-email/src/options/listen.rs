@@ -16,7 +16,7 @@ use crate::limits::{
     RECIPIENTS_DEFAULT, RECIPIENTS_MAX,
 };
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "address",
     "certificate",
     "connections_max",
@@ -27,6 +27,7 @@ const KEYS: [&str; 12] = [
     "key",
     "mail_bytes_max",
     "protocol",
+    "received_by",
     "recipients_max",
     "verify",
 ];

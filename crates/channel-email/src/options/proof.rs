@@ -14,6 +14,8 @@ const DNS_PORT: u16 = 53;
 pub struct ProofOptions {
     /// Name servers; those of the system, if none are named.
     pub servers: Vec<SocketAddr>,
+    /// The server whose `Received` field tells who handed a mail in, where it does not tell otherwise.
+    pub received_by: Option<String>,
     /// How long all questions about one mail may take.
     pub limit: Duration,
 }
@@ -30,7 +32,12 @@ impl ProofOptions {
             table.mistake("dns", "one of them is no address of a name server", help);
         }
         let limit_s = table.number("dns_timeout_s", 1..=DNS_S_MAX, DNS_S_DEFAULT);
-        wanted.then(|| Self { servers, limit: Duration::from_secs(limit_s) })
+        let received_by = table.line("received_by").map(str::to_owned);
+        if received_by.is_some() && (!wanted || protocol == Some(Protocol::Smtp)) {
+            let help = "it belongs to `protocol = \"lmtp\"` with `verify = true`";
+            table.mistake("received_by", "nobody would look at it", help);
+        }
+        wanted.then(|| Self { servers, limit: Duration::from_secs(limit_s), received_by })
     }
 }
 

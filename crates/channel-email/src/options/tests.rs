@@ -59,6 +59,7 @@ fn every_mistake_is_told_with_its_key() {
         ("listen.protocol", json!(null), "listen.protocol", "must be set"),
         ("listen.address", json!("localhost"), "listen.address", "listen on"),
         ("listen.mail_bytes_max", json!(0), "listen.mail_bytes_max", "from 1024"),
+        ("listen.received_by", json!("mx.example.com"), "listen.received_by", "nobody would look"),
         ("listen.certificate", json!("canary"), "listen.certificate", "go together"),
         ("smtp.host", json!("smtp.example.com:25"), "smtp.host", "no server"),
         ("smtp.tls", json!("none"), "smtp.tls", "in the clear"),

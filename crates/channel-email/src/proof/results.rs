@@ -9,6 +9,7 @@ pub(super) fn written(
     dkim: &[DkimOutput<'_>],
     dmarc: &DmarcOutput,
 ) -> String {
+    let half_known = spf.is_none();
     let spf = spf.map(|(output, sender)| {
         // What is known of the greeting alone says nothing of the sender.
         let of_sender = sender.rsplit_once('@').is_some_and(|(_, own)| own == output.domain());
@@ -22,14 +23,21 @@ pub(super) fn written(
         format!("dkim={}{domain}", word_of_signature(output.result()))
     });
     let unsigned = dkim.is_empty().then(|| "dkim=none".to_owned());
-    let all: Vec<String> =
-        spf.into_iter().chain(signatures).chain(unsigned).chain([policy(dmarc)]).collect();
+    let all: Vec<String> = spf
+        .into_iter()
+        .chain(signatures)
+        .chain(unsigned)
+        .chain([policy(dmarc, half_known)])
+        .collect();
     all.join("; ")
 }
 
-fn policy(dmarc: &DmarcOutput) -> String {
+/// `half_known`: nobody knows who handed the mail in. Then a policy can be seen to be kept, and never to be
+/// broken.
+fn policy(dmarc: &DmarcOutput, half_known: bool) -> String {
     let result = match dmarc.result() {
         DmarcResult::Pass => "pass",
+        DmarcResult::Fail(_) if half_known => "none",
         DmarcResult::Fail(_) => "fail",
         DmarcResult::TempError(_) => "temperror",
         DmarcResult::PermError(_) => "permerror",
@@ -43,7 +51,8 @@ fn policy(dmarc: &DmarcOutput) -> String {
         Policy::Quarantine => "quarantine",
         Policy::None | Policy::Unspecified => "none",
     };
-    format!("dmarc={result} (p={asks}) header.from={}", plain(dmarc.domain()))
+    let half = if half_known && result == "none" { ", client unknown" } else { "" };
+    format!("dmarc={result} (p={asks}{half}) header.from={}", plain(dmarc.domain()))
 }
 
 fn word_of_signature(result: &DkimResult) -> &'static str {

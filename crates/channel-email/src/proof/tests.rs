@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(20);
 const OTHER: &str = "198.51.100.7";
 
 fn prover(dns: &ScriptedDns, limit: Duration) -> Prover {
-    Prover::new(&ProofOptions { servers: vec![dns.address], limit })
+    Prover::new(&ProofOptions { servers: vec![dns.address], limit, received_by: None })
 }
 
 fn way(client: &str, sender: &str) -> Way {
@@ -198,14 +198,45 @@ async fn sender_without_a_policy_or_a_known_client_is_judged_by_the_rest() {
             &plain,
             "",
             "ada@example.net",
-            "dkim=none; dmarc=fail (p=reject) header.from=example.net",
-            Verdict::Fail,
+            "dkim=none; dmarc=none (p=reject, client unknown) header.from=example.net",
+            Verdict::None,
         ),
     ] {
         let dns = published(&key, policy).await;
         let found = ask(&prover(&dns, LONG), mail, way(client, sender)).await;
         assert_eq!(found, (told.to_owned(), judged));
     }
+}
+
+#[tokio::test]
+async fn client_that_nobody_tells_is_read_where_the_named_server_wrote_it() {
+    let key = Key::new();
+    let dns = published(&key, REJECT).await;
+    let options = ProofOptions {
+        servers: vec![dns.address],
+        limit: LONG,
+        received_by: Some("mx.example.com".to_owned()),
+    };
+    let asker = Prover::new(&options);
+    let from = |client: &str, server: &str| {
+        format!(
+            "Received: from mail.example.net (x [{client}]) by {server} with ESMTP id 1; Sat, 28 Nov 2026 10:00:00 +0000\r\n{MAIL}"
+        )
+    };
+    for (client, server, judged) in [
+        (GOOD, "mx.example.com", Verdict::Pass),
+        (OTHER, "mx.example.com", Verdict::Fail),
+        // Somebody else wrote it.
+        (GOOD, "mx.evil.test", Verdict::None),
+    ] {
+        let mail = from(client, server);
+        let found = ask(&asker, mail.as_bytes(), way("", "ada@example.net")).await;
+        assert_eq!(found.1, judged, "{found:?}");
+    }
+    // What the server tells by itself comes first.
+    let mail = from(GOOD, "mx.example.com");
+    let found = ask(&asker, mail.as_bytes(), way(OTHER, "ada@example.net")).await;
+    assert_eq!(found.1, Verdict::Fail, "{found:?}");
 }
 
 #[tokio::test]

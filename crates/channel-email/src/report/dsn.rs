@@ -94,17 +94,50 @@ fn typed(value: &str) -> &str {
     }
 }
 
-/// The value of the first field of that name, lower case.
+/// Lines in which fields are looked for.
+const LINES_MAX: usize = 5_000;
+
+/// The value of the first field of that name, which is given in lower case. As [`pairs`] has it, but
+/// nothing else is decoded or kept: what is looked through may be a whole mail.
 pub(super) fn field(bytes: &[u8], wanted: &str) -> Option<String> {
-    pairs(bytes).into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+    let text = String::from_utf8_lossy(bytes);
+    let mut found: Option<String> = None;
+    let mut open = false;
+    for line in text.lines().take(LINES_MAX) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            if found.is_some() {
+                break;
+            }
+            open = false;
+        } else if open && line.starts_with([' ', '\t']) {
+            if let Some(value) = &mut found {
+                value.push(' ');
+                value.push_str(trimmed);
+            }
+        } else if let Some((name, value)) = name_and_value(line) {
+            if found.is_some() {
+                break;
+            }
+            open = !name.is_empty();
+            let is_wanted = name.eq_ignore_ascii_case(wanted);
+            found = is_wanted.then(|| words::decode(value.as_bytes()));
+        }
+    }
+    found
+}
+
+fn name_and_value(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let name = name.trim();
+    (!name.contains(' ')).then_some((name, value))
 }
 
 /// Names in lower case and unfolded values; an empty name is an empty line.
 fn pairs(bytes: &[u8]) -> Vec<(String, String)> {
-    const FIELDS_MAX: usize = 5_000;
     let text = String::from_utf8_lossy(bytes);
     let mut pairs: Vec<(String, String)> = Vec::new();
-    for line in text.lines().take(FIELDS_MAX) {
+    for line in text.lines().take(LINES_MAX) {
         if line.trim().is_empty() {
             pairs.push(Default::default());
         } else if let Some((_, value)) =
@@ -112,10 +145,8 @@ fn pairs(bytes: &[u8]) -> Vec<(String, String)> {
         {
             value.push(' ');
             value.push_str(line.trim());
-        } else if let Some((name, value)) = line.split_once(':')
-            && !name.trim().contains(' ')
-        {
-            pairs.push((name.trim().to_lowercase(), words::decode(value.as_bytes())));
+        } else if let Some((name, value)) = name_and_value(line) {
+            pairs.push((name.to_lowercase(), words::decode(value.as_bytes())));
         }
     }
     pairs
@@ -143,6 +174,17 @@ mod tests {
             field(b"A: b\nFeedback-Type: abuse\n", "feedback-type").as_deref(),
             Some("abuse")
         );
+    }
+
+    #[test]
+    fn field_is_the_first_of_its_name_with_what_goes_on_below_it() {
+        let text = "To: a\r\n  To: b\r\njunk\r\n\tc\r\nX: d\r\nto: e\r\n\r\n to : f\r\n g\r\n";
+        for (wanted, value) in [("to", Some("a To: b c")), ("x", Some("d")), ("y", None)] {
+            assert_eq!(field(text.as_bytes(), wanted).as_deref(), value, "{wanted}");
+            let first = super::pairs(text.as_bytes()).into_iter().find(|(name, _)| name == wanted);
+            assert_eq!(first.map(|(_, value)| value).as_deref(), value, "{wanted}");
+        }
+        assert_eq!(field(b"A: b\n\n to : f\n g\n", "to").as_deref(), Some("f g"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! How mail is known that a server sent back: by who sent it, by its subject, by its words. And where
 //! in it those words end and the mail that came back begins.
 
+use std::cell::LazyCell;
+
 use mail_parser::PartType;
 
 use super::Mail;
@@ -9,6 +11,9 @@ use crate::phrases::Phrases;
 
 /// Lines of the words that are looked at.
 const LINES_MAX: usize = 400;
+/// Characters in which it is looked for what is said, and for what is said at once.
+const HEAD_CHARS: usize = 6_000;
+const START_CHARS: usize = 600;
 /// Characters of a line that are kept.
 const LINE_CHARS_MAX: usize = 1_000;
 
@@ -209,6 +214,15 @@ pub(super) struct Words {
     pub(super) original: String,
 }
 
+/// The first characters of a text.
+fn beginning(text: &str, chars: usize) -> &str {
+    if text.len() <= chars {
+        return text;
+    }
+    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
 /// Whether a machine seems to have sent a mail back.
 pub(super) fn looks_like(mail: &Mail<'_>) -> bool {
     let sender = mail.sender.to_lowercase();
@@ -227,11 +241,11 @@ pub(super) fn looks_like(mail: &Mail<'_>) -> bool {
     if !(daemon || titled || empty || failed || apart) {
         return false;
     }
-    let head: String = mail.text.chars().take(6_000).collect::<String>().to_lowercase();
+    let head = LazyCell::new(|| beginning(mail.text, HEAD_CHARS).to_lowercase());
     let says = || PHRASES.is_in(&head);
     // Some say it only in the words above the mail that they enclose.
     let plain = || {
-        let start: String = head.chars().take(600).collect();
+        let start = beginning(mail.text, START_CHARS).to_lowercase();
         start.contains("could not be delivered to:")
             || start.contains("delivery to the following recipient")
     };
@@ -265,9 +279,9 @@ pub(super) fn words(mail: &Mail<'_>) -> Words {
             break;
         }
         blank &= lower.is_empty();
-        let line: String = line.chars().take(LINE_CHARS_MAX).collect();
+        let line = beginning(line, LINE_CHARS_MAX);
         words.lower.push(line.to_lowercase());
-        words.lines.push(line);
+        words.lines.push(line.to_owned());
     }
     for line in lines.take(LINES_MAX) {
         words.original.push_str(line);

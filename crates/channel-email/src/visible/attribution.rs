@@ -1,6 +1,9 @@
 //! The line that says who wrote what follows, in the languages of the mail programs: "On Monday, Ada
 //! wrote:", "Am Montag schrieb Ada:", "在 2024年，艾达写道：".
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use super::{Line, shapes};
 
 /// Lines over which one attribution may be folded.
@@ -131,6 +134,24 @@ const STARTS: &[&str] = &[
 /// Words between which dashes share the line with somebody's own.
 const SHARED: &[&str] = &["--- On ", "---- On ", "—On "];
 
+/// Most lines begin and end with a letter with which none of the words does, so they are kept by it.
+type ByLetter = BTreeMap<char, Vec<&'static str>>;
+
+static VERBS_BY_END: LazyLock<ByLetter> =
+    LazyLock::new(|| by_letter(VERBS, |verb| verb.chars().next_back()));
+static STARTS_BY_BEGIN: LazyLock<ByLetter> =
+    LazyLock::new(|| by_letter(STARTS, |start| start.chars().next()));
+
+fn by_letter(words: &[&'static str], letter: impl Fn(&str) -> Option<char>) -> ByLetter {
+    let mut kept = ByLetter::new();
+    for word in words {
+        if let Some(letter) = letter(word) {
+            kept.entry(letter).or_default().push(word);
+        }
+    }
+    kept
+}
+
 pub(super) struct Attribution<'a> {
     pub(super) lines: usize,
     /// Somebody's own words before it in the same line.
@@ -190,7 +211,11 @@ fn opens(line: &str) -> bool {
 }
 
 fn starts_known(text: &str) -> bool {
-    STARTS.iter().any(|start| begins_with(text, start))
+    let Some(first) = text.chars().next().and_then(|first| first.to_lowercase().next()) else {
+        return false;
+    };
+    let starts = STARTS_BY_BEGIN.get(&first).map_or(&[][..], Vec::as_slice);
+    starts.iter().any(|start| begins_with(text, start))
 }
 
 /// Ends so, whatever the case. `end` is in lower case.
@@ -221,7 +246,8 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
     if !may_begin(first) {
         return None;
     }
-    let mut text = String::new();
+    let mut heads: Vec<&str> = Vec::with_capacity(LINES_MAX + 1);
+    let mut bytes = 0;
     let mut blanks = 0;
     for (index, line) in lines.iter().skip(at).take(LINES_MAX + 1).enumerate() {
         let head = line.head().trim();
@@ -234,23 +260,22 @@ fn length(lines: &[Line<'_>], at: usize) -> Option<usize> {
             }
             continue;
         }
-        let closes = head.starts_with('>') && text.contains('<');
+        let closes = head.starts_with('>') && heads.iter().any(|head| head.contains('<'));
         if index > 0 && line.is_quote() && !closes {
             return None;
         }
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(head);
-        if text.len() > CHARS_MAX && text.chars().count() > CHARS_MAX {
+        bytes += head.len() + usize::from(!heads.is_empty());
+        heads.push(head);
+        if bytes > CHARS_MAX && heads.join(" ").chars().count() > CHARS_MAX {
             return None;
         }
         let next = lines.iter().skip(at + index + 1).find(|line| !line.is_blank());
         let quoted = next.is_some_and(|line| line.is_quote() || line.text.starts_with("| "));
         // Most lines end none, and that is told by their last letters.
-        if !quoted && !may_end(&text) {
+        if !quoted && !may_end(head) && !head.ends_with(['*', '_', '"']) {
             continue;
         }
+        let text = heads.join(" ");
         let open = text.matches('<').count() > text.matches('>').count();
         if is_attribution(&text, quoted && !open) {
             return Some(index + 1);
@@ -275,8 +300,8 @@ fn may_end(text: &str) -> bool {
         return true;
     }
     let ends = |last: char| {
-        let mut verbs = VERBS.iter().filter(|verb| verb.ends_with(last));
-        verbs.any(|verb| ends_with(said, verb))
+        let verbs = VERBS_BY_END.get(&last).map_or(&[][..], Vec::as_slice);
+        verbs.iter().any(|verb| ends_with(said, verb))
     };
     last.to_lowercase().any(ends)
 }

@@ -36,6 +36,30 @@ async fn all_mails_are_taken_in_order_whatever_order_they_are_told_in_and_then_w
 }
 
 #[tokio::test]
+async fn next_mails_are_asked_for_before_the_ones_before_have_come() {
+    // Nobody who waits for one answer before the next question hears anything from this server.
+    let server = ScriptedImap::start(ImapMailbox { overtakes: true, ..mailbox(1_200) }).await;
+    let reading = Reading::start(options(server.port(), json!({})));
+    assert_eq!(reading.has(1_200).await, ids(1..=1_200));
+    reading.stop().await;
+    let asked = server.mailbox().asked;
+    assert_eq!(asked.iter().filter(|asked| asked.contains("BODY.PEEK[]")).count(), 3, "{asked:?}");
+}
+
+#[tokio::test]
+async fn bad_mail_behind_what_was_asked_for_before_it_is_suspected_alone() {
+    let tricks = [(700, Trick::BreaksOff)].into();
+    let server = ScriptedImap::start(ImapMailbox { tricks, ..mailbox(1_200) }).await;
+    let reading = Reading::start(options(server.port(), json!({})));
+    let others = (1..=1_200).filter(|number| *number != 700);
+    assert_eq!(reading.has(1_199).await, ids(others));
+    assert!(String::from_utf8_lossy(&reading.has_set_aside(1).await[0]).contains("UID 700"));
+    reading.stop().await;
+    let first = |asked: &&String| asked.starts_with("UID FETCH 1 ");
+    assert_eq!(server.mailbox().asked.iter().filter(first).count(), 0);
+}
+
+#[tokio::test]
 async fn reading_goes_on_where_it_ended_and_mails_without_news_are_found_by_looking() {
     let server = ScriptedImap::start(ImapMailbox { mute: true, ..mailbox(3) }).await;
     let way = |port| options(port, json!({ "poll_s": 1 }));

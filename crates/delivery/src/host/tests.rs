@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::outbox::CONCURRENT_SENDS_MAX;
+use crate::outbox::presence::{ANSWER_WAIT_MS, ASK_EVERY_MS};
 use crate::schedule::{ATTEMPTS_MAX, MAIL_ATTEMPTS_MAX};
 use crate::testing::{FakeAdapter, House, Step, channel, message};
 use crate::{ATTEMPT_DEADLINE, STOP_LIMIT};
@@ -194,6 +195,48 @@ async fn host_that_lost_a_channel_stops_and_its_late_report_is_refused() {
     assert_eq!(stale.count(), 1);
     let row = house.row(message(1)).await.unwrap();
     assert_eq!(row.state, DeliveryState::Uncertain);
+}
+
+#[tokio::test(start_paused = true)]
+async fn channel_is_taken_back_from_a_host_that_is_gone_and_from_no_other() {
+    let house = House::open();
+    let (old, new) = (site([]), site([]));
+    let old_host = house.start(&[shared(&old)]);
+    old_host.owns().await;
+    let new_host = house.start(&[shared(&new)]);
+    // As long as it is asked and answers, nothing changes hands.
+    house.wait_events(60, |body| matches!(body, EventBody::DeliveryPresent { .. })).await;
+    let owners = || async {
+        let envelopes = house.envelopes().await;
+        let events = envelopes.iter().flat_map(Envelope::events);
+        events.filter(|(_, _, event)| matches!(event.body, EventBody::DeliveryOwned { .. })).count()
+    };
+    assert_eq!(owners().await, 2);
+    house.reply(1, 1, words("hello")).await;
+    house.wait_state(1, DeliveryState::Sent).await;
+    assert_eq!((old.attempts().len(), new.attempts().len()), (0, 1));
+
+    let gone_at = Instant::now();
+    new_host.kill().await;
+    old_host.owns().await;
+    let most = u64::try_from(ASK_EVERY_MS + ANSWER_WAIT_MS + 1_000).unwrap();
+    assert!(gone_at.elapsed() <= Duration::from_millis(most), "{:?}", gone_at.elapsed());
+    house.reply(1, 2, words("more")).await;
+    house.wait_state(2, DeliveryState::Sent).await;
+    assert_eq!((owners().await, old.attempts().len()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn host_that_is_alone_says_nothing() {
+    let house = House::open();
+    let adapter = FakeAdapter::new(channel("site"), [], Step::Retry(None));
+    let host = house.start(&[shared(&adapter)]);
+    host.owns().await;
+    house.reply(1, 1, words("hello")).await;
+    house.wait_state(1, DeliveryState::Failed).await;
+    let envelopes = house.envelopes().await;
+    let mut events = envelopes.iter().flat_map(Envelope::events);
+    assert!(!events.any(|(_, _, event)| matches!(event.body, EventBody::DeliveryPresent { .. })));
 }
 
 #[tokio::test(start_paused = true)]

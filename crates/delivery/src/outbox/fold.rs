@@ -46,7 +46,7 @@ impl Outbox {
         self.seq = seq;
         for transition in &envelope.transitions {
             for event in &transition.events {
-                self.apply_event(event, transition.at);
+                self.apply_event(event, transition.at, now);
             }
             if let Some(outcome) = &transition.outcome {
                 self.apply_outcome(outcome, now);
@@ -54,7 +54,7 @@ impl Outbox {
         }
     }
 
-    fn apply_event(&mut self, event: &Event, at: Timestamp) {
+    fn apply_event(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
         match &event.body {
             EventBody::ReplyQueued { id, channel, .. } => {
                 self.queued(*id, channel, (event.conversation, 0), at);
@@ -63,6 +63,9 @@ impl Outbox {
                 self.queued(*message, channel, (event.conversation, *attempts), at);
             }
             EventBody::DeliveryOwned { channel, host, epoch } => self.owned(channel, *host, *epoch),
+            EventBody::DeliveryPresent { host, asks } => {
+                self.presence.said(*host, *asks, *host == self.host, now);
+            }
             EventBody::DeliveryAttempted { message, epoch, attempt } => {
                 self.attempted(*message, *epoch, *attempt);
             }
@@ -106,7 +109,9 @@ impl Outbox {
         if host == self.host {
             lane.claim = Claim::Owned(epoch);
         } else if matches!(lane.claim, Claim::Owned(_)) {
-            self.lose(channel);
+            self.lose(channel, Some(host));
+        } else if matches!(lane.claim, Claim::Lost(_)) {
+            lane.claim = Claim::Lost(Some(host));
         }
     }
 
@@ -119,9 +124,9 @@ impl Outbox {
         }
     }
 
-    fn lose(&mut self, channel: &ChannelId) {
+    fn lose(&mut self, channel: &ChannelId, to: Option<HostId>) {
         if let Some(lane) = self.shelf.lanes.get_mut(channel) {
-            lane.claim = Claim::Lost;
+            lane.claim = Claim::Lost(to);
         }
         self.grants.retain(|grant| grant.channel != *channel);
         self.lost.push(channel.clone());
@@ -185,14 +190,19 @@ impl Outbox {
             Question::Settle(message) if refused => {
                 self.look_up_if(message, Phase::Running, now);
             }
-            Question::Settle(_) => {}
+            Question::Settle(_) | Question::Present => {}
         }
     }
 
+    /// The event that gave it to another host may have been folded already.
     fn lose_lane_of(&mut self, message: MessageId) {
-        let reply = self.shelf.get(message);
-        if let Some(channel) = reply.map(|reply| reply.channel.clone()) {
-            self.lose(&channel);
+        let channel = self.shelf.get(message).map(|reply| reply.channel.clone());
+        let lane = channel.as_ref().and_then(|channel| self.shelf.lanes.get(channel));
+        if lane.is_none_or(|lane| matches!(lane.claim, Claim::Lost(_))) {
+            return;
+        }
+        if let Some(channel) = channel {
+            self.lose(&channel, None);
         }
     }
 

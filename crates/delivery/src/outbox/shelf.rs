@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postroom_model::{ChannelId, ConversationId, MessageId, Timestamp};
+use postroom_model::{ChannelId, ConversationId, HostId, MessageId, Timestamp};
 
 /// What the host knows of a reply that has not left. Its words stay in the records.
 #[derive(Debug, Clone)]
@@ -43,8 +43,8 @@ pub(super) enum Claim {
     Due(Timestamp),
     Asked,
     Owned(u64),
-    /// Another host came later. This run never asks again.
-    Lost,
+    /// Another host came later; who, if that is known. It is asked for again when that one is gone.
+    Lost(Option<HostId>),
 }
 
 #[derive(Debug)]

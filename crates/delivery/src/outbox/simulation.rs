@@ -164,6 +164,10 @@ impl World {
                     let body = DeliveryInput::Own { channel: channel.clone(), host: host.id };
                     self.publish(host, body, Question::Own(channel));
                 }
+                Work::Present { asks } => {
+                    let body = DeliveryInput::Present { host: host.id, asks };
+                    self.publish(host, body, Question::Present);
+                }
                 Work::Attempt { message, epoch } => {
                     let body = DeliveryInput::Attempt { message, epoch };
                     self.publish(host, body, Question::Attempt(message));

@@ -90,6 +90,7 @@ fn outcome(input: InputId, kind: OutcomeKind, code: &str) -> Outcome {
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bus, records, blobs and a router in one process, for hosts to run in. Time is tokio's, which
 //! tests pause: it moves on by itself when everybody waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use postroom_bus::{
 };
 use postroom_channel::Adapter;
 use postroom_model::{
-    ChannelId, Clock, DeliveryInput, DeliveryState, Envelope, Input, InputBody, MessageId,
-    Outbound, ReplyDraft, SeededRandom, Timestamp,
+    ChannelId, Clock, DeliveryInput, DeliveryState, Envelope, EventBody, Input, InputBody,
+    MessageId, Outbound, ReplyDraft, SeededRandom, Timestamp,
 };
 use postroom_records::{Change, Key, MemoryRecords, Records as _, Row, Standing};
 use prometheus_client::registry::Registry;
@@ -59,6 +59,7 @@ pub(crate) struct House {
 pub(crate) struct Host {
     pub(crate) adapters: watch::Sender<Adapters>,
     pub(crate) registry: Registry,
+    owned: watch::Receiver<BTreeSet<ChannelId>>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), DeliveryError>>,
 }
@@ -117,7 +118,14 @@ impl House {
         };
         let shutdown = CancellationToken::new();
         let host = DeliveryHost::new(parts);
-        Host { adapters, registry, running: self.tasks.spawn(host.run(shutdown.clone())), shutdown }
+        let owned = host.owned();
+        Host {
+            adapters,
+            registry,
+            owned,
+            running: self.tasks.spawn(host.run(shutdown.clone())),
+            shutdown,
+        }
     }
 
     /// An agent answers.
@@ -178,6 +186,23 @@ impl House {
         })
     }
 
+    /// Waits until so many events of the ledger are like this.
+    pub(crate) async fn wait_events(&self, count: usize, like: impl Fn(&EventBody) -> bool) {
+        let mut changes = self.ledger.changes();
+        let waiting = async {
+            loop {
+                changes.borrow_and_update();
+                let envelopes = self.envelopes().await;
+                let events = envelopes.iter().flat_map(Envelope::events);
+                if events.filter(|(_, _, event)| like(&event.body)).count() >= count {
+                    return;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{count} never came");
+    }
+
     /// Everything on the ledger, in order.
     pub(crate) async fn envelopes(&self) -> Vec<Envelope> {
         let limits = ReadLimits { entries_max: usize::MAX, bytes_max: usize::MAX };
@@ -198,6 +223,13 @@ impl Host {
     pub(crate) async fn kill(self) {
         self.running.abort();
         assert!(self.running.await.unwrap_err().is_cancelled());
+    }
+
+    /// Waits until it owns a channel.
+    pub(crate) async fn owns(&self) {
+        let mut owned = self.owned.clone();
+        let waiting = owned.wait_for(|channels| !channels.is_empty());
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok_and(|owned| owned.is_ok()));
     }
 
     pub(crate) fn tell_to_end(&self) {

@@ -65,6 +65,7 @@ impl Router {
             conversation: None,
             message: None,
             version: None,
+            prints: vec![],
         };
         Transition { outcome: Some(outcome), at: input.at, events }
     }
@@ -99,6 +100,10 @@ impl Router {
             InputBody::Command(command) => self.carry_out(&command.action),
             InputBody::Delivery(DeliveryInput::Own { channel, host }) => {
                 Ok(self.own(channel, *host))
+            }
+            InputBody::Delivery(DeliveryInput::Present { host, asks }) => {
+                let present = EventBody::DeliveryPresent { host: *host, asks: *asks };
+                Ok(vec![Event::global(present)])
             }
             InputBody::Delivery(DeliveryInput::Attempt { message, epoch }) => {
                 self.attempt(input.at, *message, *epoch)

@@ -22,6 +22,7 @@ async fn see(records: &dyn Records, number: u64) {
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     };
     let row = Row::Seen(Box::new(Seen { at, outcome }));
     let to = Standing { seq: number, last_event: number, at };

@@ -107,6 +107,7 @@ async fn decide(
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     };
     let at = input.at;
     let events = if row(backends, Key::Seen(input.id)).await.is_some() {

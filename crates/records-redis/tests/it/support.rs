@@ -56,6 +56,7 @@ pub(crate) fn seen(number: u64, millis: i64) -> Change {
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     };
     let at = Timestamp::from_millis(millis);
     Change::Put(Key::Seen(input(number)), Row::Seen(Box::new(Seen { at, outcome })))

@@ -147,6 +147,7 @@ impl Maker {
             conversation: None,
             message: None,
             version: None,
+            prints: vec![],
         };
         Transition {
             outcome: self.random.chance(90).then_some(outcome),
@@ -192,9 +193,11 @@ impl Maker {
     }
 
     /// Some of them are mails, some of which want no answer.
-    fn mail(&self, number: u64) -> Option<ReceivedMail> {
+    fn mail(&mut self, number: u64) -> Option<ReceivedMail> {
         let (channel, quiet) = (channel("mail"), self.random.chance(30));
-        self.random.chance(40).then(|| ReceivedMail { channel, key: number.to_string(), quiet })
+        let awaits = (0..self.below(3)).map(|more| format!("awaited-{}", number + more)).collect();
+        let mail = ReceivedMail { channel, key: number.to_string(), quiet, awaits };
+        self.random.chance(40).then_some(mail)
     }
 
     fn words(&mut self) -> EventBody {

@@ -163,6 +163,7 @@ pub(super) fn seen(n: u64, at: Timestamp) -> (Key, Row) {
         conversation: Some(id(n)),
         message: Some(MessageId(uuid(n))),
         version: Some(7),
+        prints: vec![],
     };
     (Key::Seen(input), Row::Seen(Box::new(Seen { at, outcome })))
 }

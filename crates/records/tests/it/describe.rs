@@ -227,6 +227,7 @@ fn of_the_workspace() -> Vec<EventBody> {
             by: ada(),
         },
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },
+        EventBody::DeliveryPresent { host: HostId(uuid(9)), asks: true },
         EventBody::AgentStatusChanged {
             agent: agent("ada"),
             status: AgentStatus::AwayAndReassign,

@@ -128,6 +128,7 @@ fn outcome(input: u64, kind: OutcomeKind) -> Outcome {
         conversation: None,
         message: None,
         version: None,
+        prints: vec![],
     }
 }
 

@@ -16,6 +16,11 @@ pub(super) fn decide(
 ) -> Decision {
     match report {
         DeliveryInput::Own { channel, host } => own(state, channel, *host),
+        // Hosts tell each other by the ledger; nothing is decided by it.
+        DeliveryInput::Present { host, asks } => {
+            let present = EventBody::DeliveryPresent { host: *host, asks: *asks };
+            Decision::routed(None, vec![Event::global(present)])
+        }
         DeliveryInput::Attempt { message, epoch } => attempt(state, at, *message, *epoch),
         DeliveryInput::Settle { message, epoch, attempt, result } => {
             settle(state, *message, (*epoch, *attempt), result, lookups)

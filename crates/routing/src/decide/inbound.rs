@@ -23,7 +23,8 @@ pub(super) fn decide(
         let input = Input { id, at, body: InputBody::Inbound(Box::new(inbound)) };
         return park(input, code.to_owned(), detail, made);
     }
-    accept(state, MessageId(id.0), at, inbound, lookups, made)
+    let prints = mail::prints(state, &inbound);
+    Decision { prints, ..accept(state, MessageId(id.0), at, inbound, lookups, made) }
 }
 
 /// Why what came in cannot be decided: its channel is not configured.
@@ -66,7 +67,9 @@ pub(super) fn accept(
     let channel = inbound.channel;
     let mut message = inbound.message;
     let body = Body::take_from(&mut message);
-    let mail = mail.map(|mail| ReceivedMail { channel, key: mail.key, quiet });
+    let received =
+        |mail: mail::Standing| ReceivedMail { channel, key: mail.key, quiet, awaits: mail.awaits };
+    let mail = mail.map(received);
     events.push(Event::on(
         conversation,
         EventBody::MessageReceived { id, contact, message: Box::new(message), mail },

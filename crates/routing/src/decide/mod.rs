@@ -27,7 +27,7 @@ use postroom_model::{
 };
 use uuid::Uuid;
 
-pub use self::mail::aside_key;
+pub use self::mail::{aside_key, awaited_key};
 use crate::{Made, Routed, State};
 
 /// What was looked up for an input, since the state does not hold it.
@@ -37,6 +37,8 @@ pub struct Lookups<'a> {
     pub seen: Option<&'a Outcome>,
     /// Where the message's thread leads, merges followed to their end.
     pub thread: Option<ConversationId>,
+    /// The thread is that of a mail which answered this one before it came.
+    pub awaited: bool,
     /// The conversation that the thread or the command names.
     pub conversation: Option<&'a Conversation>,
     /// Whose that conversation is, merges of contacts followed to their end.
@@ -79,6 +81,8 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// Words of messages and notes, apart from the events.
     pub bodies: Vec<(Uuid, Body)>,
+    /// Of a mail: what its copies are known by.
+    pub prints: Vec<String>,
 }
 
 impl Decision {
@@ -111,6 +115,7 @@ impl Decision {
             conversation: self.conversation,
             message: self.message,
             version,
+            prints: self.prints.clone(),
         }
     }
 }
@@ -119,12 +124,12 @@ impl Decision {
 /// reason.
 pub fn decide(state: &State, input: Input, lookups: &Lookups<'_>, made: &mut Made) -> Decision {
     if let Some(seen) = lookups.seen {
-        return Decision {
+        return mail::reused(&input, seen, made).unwrap_or_else(|| Decision {
             kind: Some(OutcomeKind::Duplicate),
             conversation: seen.conversation,
             message: seen.message,
             ..Decision::default()
-        };
+        });
     }
     let Input { id, at, body } = input;
     match body {

@@ -145,6 +145,9 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::DeliveryOwned { channel, epoch, .. } => {
             format!("{channel} owned, epoch {epoch}")
         }
+        EventBody::DeliveryPresent { asks, .. } => {
+            if *asks { "who is there?" } else { "here" }.to_owned()
+        }
         EventBody::DeliveryAttempted { attempt, .. } => format!("attempt {attempt}"),
         EventBody::DeliverySettled { result, .. } => match result {
             SendResult::Sent { .. } => "sent".to_owned(),

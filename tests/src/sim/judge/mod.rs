@@ -7,13 +7,14 @@ mod calls;
 mod chain;
 mod desk;
 mod folds;
+mod mails;
 mod people;
 mod replies;
 mod words;
 
 use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits, decode_batch};
 use postroom_model::digest::Digest;
-use postroom_model::{Envelope, Event, Input, Position, Transition};
+use postroom_model::{Envelope, Event, EventBody, Input, Position, Transition};
 
 use super::stage::{Notes, Stage};
 use super::world::Verdict;
@@ -74,6 +75,7 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     words::judge(&case, &mut complaints);
     people::judge(&case, &mut complaints);
     calls::judge(&case, &mut complaints);
+    mails::judge(&case, &mut complaints);
     desk::judge(&case, &mut complaints);
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
@@ -155,6 +157,11 @@ fn tally_case(case: &Case<'_>, tally: &mut super::Tally) {
         );
     }
     for (_, _, event) in case.events() {
+        if let EventBody::MessageReceived { mail: Some(mail), .. } = &event.body
+            && !mail.awaits.is_empty()
+        {
+            add("mail came first", 1);
+        }
         if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(&event.body)
             && let Some(serde_json::Value::String(kind)) = fields.get("type")
             && let Some(name) = WATCHED.iter().find(|name| *name == kind)

@@ -67,7 +67,7 @@ pub(super) fn judge(case: &Case<'_>, complaints: &mut Complaints) {
     let mut order: BTreeMap<Thread, Vec<InputId>> = BTreeMap::new();
     for (envelope, _, event) in case.events() {
         threads.take(event, complaints);
-        let (EventBody::MessageReceived { id, message, .. }, Some(conversation)) =
+        let (EventBody::MessageReceived { id, message, mail, .. }, Some(conversation)) =
             (&event.body, event.conversation)
         else {
             continue;
@@ -83,7 +83,10 @@ pub(super) fn judge(case: &Case<'_>, complaints: &mut Complaints) {
             body.put_into(&mut whole);
         }
         complaints.unless(whole == inbound.message, || format!("P3: {id} has other words"));
-        let Some(thread) = &inbound.message.thread else { continue };
+        // A mail finds its conversation in other ways, too.
+        let Some(thread) = inbound.message.thread.as_ref().filter(|_| mail.is_none()) else {
+            continue;
+        };
         let thread = (inbound.channel.clone(), thread.clone());
         let right = threads.end_of(&thread);
         complaints.unless(right == Some(conversation), || {
