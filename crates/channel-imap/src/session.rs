@@ -472,7 +472,10 @@ mod tests {
     #[test]
     fn words_of_a_server_are_told_without_those_of_the_library() {
         for (said, words) in [
-            ("code: None, info: Some(\"[AUTHENTICATIONFAILED] No.\")", "[AUTHENTICATIONFAILED] No."),
+            (
+                "code: None, info: Some(\"[AUTHENTICATIONFAILED] No.\")",
+                "[AUTHENTICATIONFAILED] No.",
+            ),
             ("code: Some(Alert), info: Some(\"say (\\\"x\\\")\")", "say (\\\"x\\\")"),
             ("code: None, info: None", "code: None, info: None"),
             ("", ""),

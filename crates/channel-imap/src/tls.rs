@@ -63,6 +63,12 @@ pub(crate) async fn begin(
     begun.map_err(|error| ImapError::Tls(words(&why(host, &error))))
 }
 
+/// `DnsName("mail.example.com")`, as the library calls it, without its kind.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
+}
+
 /// What is wrong, for whoever set the server or the certificate up.
 fn why(host: &str, error: &std::io::Error) -> String {
     let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
@@ -86,7 +92,8 @@ fn why(host: &str, error: &std::io::Error) -> String {
         }
         CertificateError::NotValidForName => format!("its certificate is not for {host}"),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("its certificate is not for {host}, but for {}", presented.join(", "))
+            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+            format!("its certificate is not for {host}, but for {}", names.join(", "))
         }
         // The library has no other word for it.
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
@@ -131,7 +138,34 @@ async fn line(stream: &mut TcpStream) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::config;
+    use std::io;
+
+    use rustls::{CertificateError, Error};
+
+    use super::{bare, config, why};
+
+    #[test]
+    fn faulty_certificate_is_told_in_words_and_with_the_host() {
+        for (error, words) in [
+            (CertificateError::UnknownIssuer, "nobody who is trusted vouches for its certificate"),
+            (
+                CertificateError::Expired,
+                "its certificate has expired, by the clock of this machine",
+            ),
+            (CertificateError::NotValidForName, "its certificate is not for mail.example.com"),
+        ] {
+            let error = io::Error::other(Error::InvalidCertificate(error));
+            assert_eq!(why("mail.example.com", &error), words);
+        }
+        let gone = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(why("mail.example.com", &gone), gone.to_string());
+    }
+
+    #[test]
+    fn name_in_a_certificate_is_told_without_its_kind() {
+        let names = ["DnsName(\"mail.example.com\")", "IpAddress(127.0.0.1)", "plain"];
+        assert_eq!(names.map(bare), ["mail.example.com", "127.0.0.1", "plain"]);
+    }
 
     #[test]
     fn what_is_no_certificate_is_refused() {

@@ -295,8 +295,8 @@ fn call_that_time_closes_counts_from_when_it_began() {
         # They began before it was resolved, and when they ended nobody knows.
         wait 14410                                        -> k1 call ended no_answer, no end came; k1 call ended no_answer, no end came; k1 call ended answered, no end came
         call k7 ringing from=+4930901820                  -> call ringing
-        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came, k1 assigned ada
-        resolve ada k1                                    -> resolved freeing ada
+        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came
+        resolve ada k1                                    -> resolved
         # An answered one is noted where nothing waits, and leaves it resolved.
         call k5 answered from=+4930901820 how=answered    -> call answered answered
         wait 14410                                        -> k1 call ended answered, no end came
