@@ -108,6 +108,7 @@ pub struct SkippedStep {
 
 impl Climbed {
     /// As the row has it: with what was skipped before.
+    #[must_use]
     pub fn on_row(&self, before: Option<Self>) -> Self {
         let mut skips = before.map(|before| before.skips).unwrap_or_default();
         if self.skipped {
