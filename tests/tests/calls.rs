@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use postroom_model::{Clock as _, SystemClock, Timestamp};
 use postroom_tests::process::{
     Answer, Callback, Client, House, Reply, SECRET, WAIT, again, config,
 };
@@ -31,6 +32,7 @@ id = "pbx"
 kind = "phone"
 dialect = "asterisk-cdr"
 file = "{}"
+start = "all"
 region = "DE"
 recording_hosts = ["127.0.0.1"]
 recording_username = "postroom"
@@ -118,12 +120,20 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert!(ringing["details"]["contact"].is_string(), "{ringing:#}");
     // Whoever serves the queue of the channel hears it ring.
     assert_eq!(of_bob.next_of("call.recorded").await.1["call"], ringing["call"]);
+    // Who loads the page while it rings sees it too, if they serve the queue.
+    let live = "/v1/calls?state=live";
+    let rings_now = client.get_json(live, &bob).await.json();
+    assert_eq!(rings_now["items"], json!([ringing]), "{rings_now:#}");
+    let ada = house.token("agent", Some("ada")).await;
+    assert_eq!(client.get_json(live, &ada).await.json()["items"], json!([]));
+    assert_eq!(client.get("/v1/calls?state=past", &bob).await.status, 400);
     let hangs_up =
         "event=hangup&callId=c-1&cause=cancel&direction=in&from=4930901820&to=4930901821";
     assert_eq!(cti(&client, hangs_up).await.status, 200);
     let (_, ended) = stream.next_of("call.recorded").await;
     assert_eq!(ended["call"]["disposition"], "cancelled");
     assert_eq!(ended["details"]["waits"], true);
+    assert_eq!(client.get_json(live, &bob).await.json()["items"], json!([]));
 
     let path = format!("/v1/conversations/{}", ended["conversation"].as_str().unwrap());
     let waiting = client.get(&path, &bob).await.json();
@@ -137,6 +147,12 @@ async fn missed_call_waits_in_its_queue_and_a_logged_call_back_resolves_it() {
     assert_eq!((tried.status, &tried.json()["status"]), (200, &json!("open")), "{}", tried.text());
     let wrong = json!({ "disposition": "answered", "direction": "internal", "talk_s": 100_000 });
     assert_eq!(client.post(&format!("{path}/calls"), &bob, &wrong).await.status, 422);
+    let future = json!({ "disposition": "answered", "started_at": "2999-01-01T00:00:00Z" });
+    let refused = client.post(&format!("{path}/calls"), &bob, &future).await;
+    assert_eq!(
+        (refused.status, &refused.json()["errors"][0]["pointer"]),
+        (422, &json!("/started_at"))
+    );
     let talked = json!({ "disposition": "answered", "talk_s": 95 });
     let log = format!("{path}/calls");
     let done = client.change("POST", &log, &bob, &talked, Some("one")).await;
@@ -223,12 +239,18 @@ async fn recording_is_fetched_once_and_only_from_hosts_that_are_named() {
     house.verify().await;
 }
 
+/// A moment so many seconds ago, without a part of a second.
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(SystemClock.now().seconds() - seconds)
+}
+
 /// Events of channels as they are posted one by one: a call that rings a telephone and is answered,
-/// or not.
+/// or not, a minute ago.
 fn legs(call: u32, answered: bool) -> Vec<Value> {
+    let begins = ago(60).seconds();
     let event = |kind: &str, second: u32, leg: u32, number: &str| {
         json!({
-            "EventName": kind, "EventTime": format!("2026-03-01 09:30:{second:02}"),
+            "EventName": kind, "EventTime": (begins + i64::from(second)).to_string(),
             "CallerIDnum": number, "Exten": if leg == 1 { "200" } else { "" },
             "Context": "from-trunk", "Channel": format!("PJSIP/{leg}-0000"),
             "UniqueID": format!("{call}.{leg}"), "LinkedID": format!("{call}.1"),
@@ -324,6 +346,94 @@ region = "DE"
     assert_eq!(all["items"].as_array().unwrap().len(), 1);
     server.stop().await;
     house.verify().await;
+}
+
+/// A call that was over then, as Asterisk writes it: from `number`, to the extension 200.
+fn past(call: u32, number: &str, how: &str, over: Timestamp) -> String {
+    let stamp =
+        |at: Timestamp| at.to_string().replace('T', " ").split('.').next().unwrap().to_owned();
+    let (start, end) = (stamp(over.plus_millis(-20_000)), stamp(over));
+    let answer = if how == "ANSWERED" { start.as_str() } else { "" };
+    format!(
+        "\"\",\"{number}\",\"200\",\"from-trunk\",\"\",\"PJSIP/trunk-1\",\"PJSIP/200-1\",\"Dial\",\"\",\
+         \"{start}\",\"{answer}\",\"{end}\",20,20,\"{how}\",\"DOCUMENTATION\",\"past.{call}\",\"\"\n"
+    )
+}
+
+/// The log of a telephone system that has been there for long, and calls that are heard of late.
+#[tokio::test]
+async fn calls_count_in_the_order_in_which_they_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("Master.csv");
+    let (before, missed) = (ago(3_600), ago(120));
+    append(&log, &past(1, "030901000", "NO ANSWER", before));
+    let house = House::new(&with_phones(&log).replace("start = \"all\"\n", ""));
+    let server = house.serve().await;
+    let client = server.client();
+    let admin = house.token("admin", None).await;
+    let mut stream = client.stream("?after=0", &admin, None).await;
+    stream.next_of("cursor.moved").await;
+
+    // Whoever called before the log was followed is nobody who waits.
+    append(&log, &past(2, "030901820", "NO ANSWER", missed));
+    let (_, told) = stream.next_of("call.recorded").await;
+    assert_eq!(
+        (&told["call"]["call_id"], &told["details"]["waits"]),
+        (&json!("past.2"), &json!(true))
+    );
+    let path = format!("/v1/conversations/{}", told["conversation"].as_str().unwrap());
+    let shown = client.get(&path, &admin).await.json();
+    assert_eq!(shown["waiting_since"], json!(missed), "{shown:#}");
+    for (call, how, over, status) in [
+        // It was answered before they called again.
+        (3, "ANSWERED", ago(600), "open"),
+        (4, "ANSWERED", ago(60), "resolved"),
+        // And was missed before it was answered.
+        (5, "NO ANSWER", ago(90), "resolved"),
+        (6, "BUSY", ago(1), "open"),
+    ] {
+        append(&log, &past(call, "030901820", how, over));
+        let (_, told) = stream.next_of("call.recorded").await;
+        assert_eq!(told["call"]["call_id"], format!("past.{call}"));
+        let shown = client.get(&path, &admin).await.json();
+        assert_eq!(shown["status"], status, "{call} {shown:#}");
+    }
+    // What is fetched again waits since then.
+    let since = before.to_string();
+    house.ok(&["backfill", "pbx", "--since", since.get(..10).unwrap(), "--json"]).await;
+    let (_, told) = stream.next_of("call.recorded").await;
+    assert_eq!(told["call"]["call_id"], "past.1");
+    let path = format!("/v1/conversations/{}", told["conversation"].as_str().unwrap());
+    let shown = client.get(&path, &admin).await.json();
+    assert_eq!((&shown["waiting_since"], &shown["status"]), (&json!(before), &json!("open")));
+    server.stop().await;
+    house.verify().await;
+}
+
+/// What the configuration names of this machine.
+#[tokio::test]
+async fn missing_folder_is_told_by_check_and_missing_log_by_doctor() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    let house = House::new(&with_phones(&gone.join("Master.csv")));
+    let said = house.ok(&["check"]).await;
+    let named = format!("there is no folder {}", gone.display());
+    assert!(said.contains("note: ") && said.contains(&named), "{said}");
+    let noted: Value = serde_json::from_str(&house.ok(&["check", "--json"]).await).unwrap();
+    let notes = noted["notes"].as_array().unwrap();
+    assert!(
+        notes.iter().any(|note| note["message"] == named && note["severity"] == "note"),
+        "{noted}"
+    );
+    let examined = house.run(&["doctor", "--json"]).await;
+    let told: Value = serde_json::from_slice(&examined.stdout).unwrap();
+    let of_pbx =
+        told["checks"].as_array().unwrap().iter().find(|line| line["part"] == "channel pbx");
+    assert_eq!(of_pbx.unwrap()["code"], "log_not_found", "{told:#}");
+    fs::create_dir(&gone).unwrap();
+    fs::write(gone.join("Master.csv"), "").unwrap();
+    assert!(!house.ok(&["check"]).await.contains("no folder"));
+    assert!(house.ok(&["doctor"]).await.contains("Master.csv can be read, 0 bytes"));
 }
 
 /// The missed call of the day that the demo plays, as the records show it afterwards.

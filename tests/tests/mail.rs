@@ -184,7 +184,9 @@ async fn mail_under_the_id_of_another_is_set_aside_and_taken_when_it_is_retried(
         submit(postfix.address, &format!("{sender}@customer.test"), SUPPORT, mail).await;
     }
     let parked = client
-        .until("/v1/parked", &admin, |page| page["items"].as_array().is_some_and(|all| !all.is_empty()))
+        .until("/v1/parked", &admin, |page| {
+            page["items"].as_array().is_some_and(|all| !all.is_empty())
+        })
         .await;
     assert_eq!(parked["items"][0]["code"], "message_id_reused", "{parked:#}");
     let number = parked["items"][0]["id"].as_str().unwrap();

@@ -217,6 +217,15 @@ async fn mailbox_is_doctored_watched_audited_and_fetched_again() {
     for number in 1..=5 {
         dovecot.deliver("ada", "INBOX", &mail(number));
     }
+    let wrong = House::new(&with_mailbox(&dovecot, "folders = [\"Orders\"]"));
+    let told = wrong.run(&["doctor", "--json"]).await;
+    assert_eq!(told.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let mut lines = told["checks"].as_array().unwrap().iter();
+    let line = lines.find(|line| line["part"] == "channel mail Orders").unwrap();
+    assert_eq!(line["code"], "imap_folder_refused", "{told:#}");
+    assert!(line["help"].as_str().unwrap().starts_with("Check `folders`"), "{told:#}");
+
     let house = House::new(&with_mailbox(&dovecot, "start = \"new\""));
     let told: Value = serde_json::from_str(&house.ok(&["doctor", "--json"]).await).unwrap();
     let line =

@@ -1,6 +1,8 @@
 //! Customers who come back, on the real binary: they wait for who had them last, what was done is opened
 //! again or goes on elsewhere, two contacts become one, and rules know all of it. A rule that fails is counted.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use postroom_tests::process::{Client, House, config};
 use serde_json::{Value, json};
 

@@ -8,6 +8,7 @@ use postroom_model::{Automation, AutomationClass};
 use crate::header::Fields;
 use crate::phrases::Phrases;
 use crate::report::Report;
+use crate::words;
 
 /// How the subject of an absence begins, or what it holds, in lower case.
 static ABSENCES: Phrases = Phrases::new(&[
@@ -174,8 +175,10 @@ fn class(fields: Fields<'_>, subject: &str) -> AutomationClass {
 /// Fields that only programs write which answer by themselves.
 fn answers(fields: Fields<'_>) -> bool {
     let filled = |name| {
-        let value = fields.lower(name);
-        fields.has(name) && !["no", "false", "none", "0"].contains(&value.trim())
+        fields.raw(name).is_some_and(|raw| {
+            let value = words::decode(raw).to_lowercase();
+            !["no", "false", "none", "0"].contains(&value.trim())
+        })
     };
     let precedence = fields.lower("Precedence");
     [

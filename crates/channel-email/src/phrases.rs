@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
 
-/// A table of phrases in lower case.
+/// A table of phrases, as they stand in what is looked through; nearly all are in lower case.
 pub(crate) struct Phrases {
     list: &'static [&'static str],
     automaton: OnceLock<Option<AhoCorasick>>,
@@ -15,7 +15,7 @@ impl Phrases {
         Self { list, automaton: OnceLock::new() }
     }
 
-    /// Whether any of them stands in `text`, which is in lower case.
+    /// Whether any of them stands in `text`, letter by letter.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         match self.automaton.get_or_init(|| AhoCorasick::new(self.list).ok()) {
             Some(automaton) => automaton.is_match(text),

@@ -413,11 +413,17 @@ pub(crate) fn of_library(error: async_imap::error::Error) -> ImapError {
     use async_imap::error::Error;
     match error {
         Error::Io(error) => of_io(&error),
-        Error::No(said) | Error::Bad(said) => ImapError::Refused(words(&said)),
+        Error::No(said) | Error::Bad(said) => ImapError::Refused(words(information(&said))),
         Error::ConnectionLost => ImapError::Closed("without a word".to_owned()),
         Error::Validate(_) => ImapError::Refused("what is to be said cannot be said".to_owned()),
         _ => ImapError::Unreadable,
     }
+}
+
+/// What a server said, as the library repeats it: `code: None, info: Some("Authentication failed.")`.
+fn information(said: &str) -> &str {
+    let inner = said.split_once("info: Some(\"").and_then(|(_, rest)| rest.rsplit_once("\")"));
+    inner.map_or(said, |(inner, _)| inner)
 }
 
 pub(crate) fn of_io(error: &std::io::Error) -> ImapError {
@@ -456,5 +462,22 @@ fn body_of<'a>(attribute: &'a AttributeValue<'_>) -> Option<&'a [u8]> {
     match attribute {
         AttributeValue::BodySection { data: Some(data), .. } => Some(data.as_ref()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::information;
+
+    #[test]
+    fn words_of_a_server_are_told_without_those_of_the_library() {
+        for (said, words) in [
+            ("code: None, info: Some(\"[AUTHENTICATIONFAILED] No.\")", "[AUTHENTICATIONFAILED] No."),
+            ("code: Some(Alert), info: Some(\"say (\\\"x\\\")\")", "say (\\\"x\\\")"),
+            ("code: None, info: None", "code: None, info: None"),
+            ("", ""),
+        ] {
+            assert_eq!(information(said), words);
+        }
     }
 }

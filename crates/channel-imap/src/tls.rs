@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use postroom_channel::{OptionError, install_crypto};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -60,7 +60,41 @@ pub(crate) async fn begin(
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| ImapError::Tls(format!("{host} is no name of a server")))?;
     let begun = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
-    begun.map_err(|error| ImapError::Tls(words(&error.to_string())))
+    begun.map_err(|error| ImapError::Tls(words(&why(host, &error))))
+}
+
+/// What is wrong, for whoever set the server or the certificate up.
+fn why(host: &str, error: &std::io::Error) -> String {
+    let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    let bad = match of_tls {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            return "it does not begin with TLS on this port".to_owned();
+        }
+        Some(rustls::Error::InvalidCertificate(bad)) => bad,
+        _ => return error.to_string(),
+    };
+    match bad {
+        // Another authority may have the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "nobody who is trusted vouches for its certificate".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired, by the clock of this machine".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not good yet, by the clock of this machine".to_owned()
+        }
+        CertificateError::NotValidForName => format!("its certificate is not for {host}"),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            format!("its certificate is not for {host}, but for {}", presented.join(", "))
+        }
+        // The library has no other word for it.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority, which may vouch for servers and be none"
+                .to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Asks for TLS in the clear. Nothing that was said before counts afterwards, and what came early with

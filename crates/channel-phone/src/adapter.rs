@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postroom_channel::{
-    AcceptError, Adapter, Fetched, Files, Guard, Inlet, Push, PushRequest, PushResponse, Received,
-    Refusal, SendError, SendReceipt, Unread,
+    AcceptError, Adapter, Examined, Fetched, Files, Guard, Inlet, OptionError, Push, PushRequest,
+    PushResponse, Received, Refusal, SendError, SendReceipt, Unread,
 };
 use postroom_model::{ChannelId, Outbound, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
-use crate::fetch::{Folder, Follower, Login, Manager};
+use crate::fetch::{Folder, Follower, Login, Manager, examine, missing};
 use crate::fold::Calls;
 use crate::limits::RECORDINGS_AT_ONCE_MAX;
 use crate::options::{PhoneOptions, Source};
@@ -64,7 +64,7 @@ impl Adapter for PhoneAdapter {
     }
 
     fn fetches(&self) -> bool {
-        matches!(self.options.source, Some(Source::File(_) | Source::Manager { .. }))
+        matches!(self.options.source, Some(Source::File { .. } | Source::Manager { .. }))
     }
 
     async fn run(
@@ -74,9 +74,9 @@ impl Adapter for PhoneAdapter {
     ) -> Result<(), AcceptError> {
         let PhoneOptions { dialect, setting, secrets, source, .. } = &self.options;
         match source {
-            Some(Source::File(path)) => {
+            Some(Source::File { path, start }) => {
                 let follower = Follower::new(self.channel.clone(), *dialect, setting, path);
-                follower.run(inlet.as_ref(), &shutdown).await
+                follower.run(*start, inlet.as_ref(), &shutdown).await
             }
             Some(Source::Manager { address, username }) => {
                 let password = secrets.first().map_or("", |secret| secret.shared());
@@ -96,7 +96,7 @@ impl Adapter for PhoneAdapter {
     ) -> Result<Option<u64>, AcceptError> {
         let PhoneOptions { dialect, setting, source, .. } = &self.options;
         match source {
-            Some(Source::File(path)) => {
+            Some(Source::File { path, .. }) => {
                 let follower = Follower::new(self.channel.clone(), *dialect, setting, path);
                 follower.backfill(inlet.as_ref(), since).await.map(Some)
             }
@@ -106,6 +106,19 @@ impl Adapter for PhoneAdapter {
             }
             Some(Source::Manager { .. }) | None => Ok(None),
         }
+    }
+
+    async fn examine(&self) -> Vec<Examined> {
+        let Some(source) = &self.options.source else {
+            return Vec::new();
+        };
+        let password = self.options.secrets.first().map_or("", |secret| secret.shared());
+        let found = examine(source, password).await;
+        vec![Examined { part: self.channel.to_string(), found }]
+    }
+
+    fn missing(&self) -> Vec<OptionError> {
+        self.options.source.as_ref().and_then(missing).into_iter().collect()
     }
 
     async fn recording(&self, url: &str) -> Result<Fetched, SendError> {
@@ -159,7 +172,9 @@ impl Push for PhoneAdapter {
             if calls.is_empty() && legs.is_empty() {
                 return Err(Refusal::new(422, code, detail));
             }
-            unread = Some(Unread { raw: Bytes::copy_from_slice(request.body), code, detail });
+            let mut raw = held.unreadable.raw;
+            raw.extend_from_slice(rest.filter(|_| broken).unwrap_or_default());
+            unread = Some(Unread { raw: Bytes::from(raw), code, detail });
         }
         let calls = calls.all(&setting.places);
         Ok(Received { calls, legs, response: held.response, unread, ..Received::default() })

@@ -52,11 +52,17 @@ pub struct Unreadable {
     pub count: usize,
     /// The first of them: line, and why.
     pub told: Vec<(u64, &'static str)>,
+    /// All of them, as they stand in the log, to be set aside.
+    pub raw: Vec<u8>,
 }
 
 impl Unreadable {
-    pub fn add(&mut self, line: u64, why: &'static str) {
+    pub fn add(&mut self, line: u64, why: &'static str, raw: &[u8]) {
         self.count += 1;
+        self.raw.extend_from_slice(raw);
+        if !raw.ends_with(b"\n") {
+            self.raw.push(b'\n');
+        }
         if self.told.len() < UNREADABLE_TOLD_MAX {
             self.told.push((line, why));
         }

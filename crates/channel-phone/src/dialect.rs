@@ -10,9 +10,10 @@ mod placetel;
 mod twilio;
 mod whatsapp;
 
-use postroom_channel::{PushRequest, Refusal};
+use postroom_channel::{OptionError, PushRequest, Refusal};
 
 use crate::desk::{Desk, Held, Sink};
+use crate::options::nearest;
 
 /// The format in which a telephone system tells of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,22 @@ impl Dialect {
             _ => false,
         };
         if names { line.len() } else { 0 }
+    }
+
+    /// Names of columns that a log of this dialect does not have. One that is of no use is `-`.
+    pub(crate) fn wrong_columns(self, columns: &[String]) -> Option<OptionError> {
+        let (is_known, known): (fn(&str) -> bool, Vec<&str>) = match self {
+            Self::AsteriskCdr => (asterisk_cdr::is_column, asterisk_cdr::column_names().collect()),
+            Self::AsteriskCel => (asterisk_cel::is_column, asterisk_cel::column_names().collect()),
+            _ => return None,
+        };
+        let wrong = columns.iter().find(|name| *name != "-" && !is_known(name))?;
+        let help = match nearest(wrong, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write `-` for a column that is of no use".to_owned(),
+        };
+        let message = format!("there is no column `{wrong}` in such a log");
+        Some(OptionError::new("columns", message, help))
     }
 
     /// Reads a body and gives every event in it to `sink`. The signature is not looked at. Nothing

@@ -35,7 +35,7 @@ pub use event::{Agents, CallEvent, Outcome, Stage};
 pub use fold::{Calls, Progress};
 pub use inspect::Inspector;
 pub use number::{Region, Style, is_withheld, read as read_number};
-pub use options::{PhoneOptions, Source};
+pub use options::{PhoneOptions, Source, Start};
 pub use place::{EXTENSION_DIGITS_DEFAULT, Places};
 pub use verify::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, challenge, verify};
 pub use zone::{Clockwork, Zone};

@@ -4,6 +4,8 @@
 pub const LOG_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Bytes of one record of a log; more is a quotation mark that was never closed.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Records of one log that may be longer; each is looked through so far before it is passed over.
+pub const TOO_LONG_MAX: usize = 64;
 /// Columns of one record, fields of one form.
 pub const FIELDS_MAX: usize = 1_000;
 /// Characters of an id of a call.

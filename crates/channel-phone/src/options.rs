@@ -15,7 +15,7 @@ use crate::recording;
 use crate::verify::{SECRET_BYTES_MIN, Secret};
 use crate::zone::Zone;
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "address",
     "attach",
     "close_after_s",
@@ -25,6 +25,7 @@ const KEYS: [&str; 21] = [
     "folder",
     "incoming_contexts",
     "missed",
+    "missed_max_age_s",
     "own_numbers",
     "previous_secret",
     "recording_header",
@@ -35,11 +36,14 @@ const KEYS: [&str; 21] = [
     "region",
     "resolve",
     "secret",
+    "start",
     "time_zone",
     "username",
 ];
 /// A call may go on for a minute to a week without news.
 const CLOSE_AFTER_S: std::ops::RangeInclusive<u64> = 60..=604_800;
+/// A missed call that is heard of late may wait for a minute to a year.
+const MISSED_MAX_AGE_S: std::ops::RangeInclusive<u64> = 60..=31_536_000;
 const SECRET_HELP: &str = "write what the provider gave you, or name a file with `…_file`";
 /// Digits of the longest extension that may be set; public numbers begin there.
 const EXTENSION_DIGITS_MAX: u64 = 9;
@@ -62,12 +66,22 @@ pub struct PhoneOptions {
 /// What a channel fetches from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A log that is followed.
-    File(PathBuf),
+    /// A log that is followed, and where that begins the first time.
+    File { path: PathBuf, start: Start },
     /// Posts that did not arrive, one a file.
     Folder(PathBuf),
     /// The manager interface: host and port, and who logs in.
     Manager { address: String, username: String },
+}
+
+/// Where a log begins that has never been followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At its end: whoever called before is nobody who waits.
+    #[default]
+    New,
+    /// With its first line.
+    All,
 }
 
 impl fmt::Debug for PhoneOptions {
@@ -92,6 +106,9 @@ impl PhoneOptions {
             errors.push(no_such_key(key));
         }
         let setting = setting(table, &mut errors);
+        if let Some(dialect) = known {
+            errors.extend(dialect.wrong_columns(&setting.columns));
+        }
         let secrets = known.map(|dialect| secrets(dialect, table, &mut errors)).unwrap_or_default();
         let calls = calls(table, &mut errors);
         let source = known.and_then(|dialect| source(dialect, table, &mut errors));
@@ -122,15 +139,27 @@ fn calls(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> CallSetti
             }
         }
     }
-    if let Some(value) = table.get("close_after_s") {
-        let seconds = value.as_u64().filter(|seconds| CLOSE_AFTER_S.contains(seconds));
+    for (key, range, help, millis) in [
+        (
+            "close_after_s",
+            CLOSE_AFTER_S,
+            "write in seconds how long a call may last",
+            &mut calls.close_after_ms,
+        ),
+        (
+            "missed_max_age_s",
+            MISSED_MAX_AGE_S,
+            "write in seconds how long ago a missed call may have been to be called back",
+            &mut calls.missed_max_age_ms,
+        ),
+    ] {
+        let Some(value) = table.get(key) else { continue };
+        let seconds = value.as_u64().filter(|seconds| range.contains(seconds));
         match seconds.and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok()) {
-            Some(millis) => calls.close_after_ms = millis,
+            Some(wanted) => *millis = wanted,
             None => {
-                let (least, most) = (CLOSE_AFTER_S.start(), CLOSE_AFTER_S.end());
-                let message = format!("must be a number from {least} to {most}");
-                let help = "write in seconds how long a call may last";
-                errors.push(OptionError::new("close_after_s", message, help));
+                let message = format!("must be a number from {} to {}", range.start(), range.end());
+                errors.push(OptionError::new(key, message, help));
             }
         }
     }
@@ -183,6 +212,7 @@ fn source(
     let followed: &[Dialect] = &[Dialect::AsteriskCdr, Dialect::AsteriskCel];
     for (key, fetched) in [
         ("file", followed),
+        ("start", followed),
         ("folder", &[Dialect::FreeswitchCdr]),
         ("address", &[Dialect::AsteriskAmi]),
         ("username", &[Dialect::AsteriskAmi]),
@@ -195,13 +225,27 @@ fn source(
     }
     match dialect {
         Dialect::AsteriskCdr | Dialect::AsteriskCel => {
-            text(table, "file", errors).map(PathBuf::from).map(Source::File)
+            let start = start(table, errors);
+            let path = text(table, "file", errors).map(PathBuf::from);
+            path.map(|path| Source::File { path, start })
         }
         Dialect::FreeswitchCdr => {
             text(table, "folder", errors).map(PathBuf::from).map(Source::Folder)
         }
         Dialect::AsteriskAmi => manager(table, errors),
         _ => None,
+    }
+}
+
+fn start(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Start {
+    match text(table, "start", errors) {
+        None | Some("new") => Start::New,
+        Some("all") => Start::All,
+        Some(_) => {
+            let help = "write `new` to begin at the end of the log, or `all` for the whole of it";
+            errors.push(OptionError::new("start", "must be new or all", help));
+            Start::New
+        }
     }
 }
 
@@ -235,7 +279,10 @@ fn setting(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Setting
             Some(zone) => setting.zone = zone,
             None => {
                 let message = format!("there is no time zone `{name}`");
-                let help = "write a name of the IANA database such as `Europe/Berlin`";
+                let help = match Zone::nearest(name) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "write a name of the IANA database such as `Europe/Berlin`".to_owned(),
+                };
                 errors.push(OptionError::new("time_zone", message, help));
             }
         }
@@ -331,7 +378,7 @@ fn texts(table: &Map<String, Value>, key: &str, errors: &mut Vec<OptionError>) -
 
 fn no_such_dialect(name: &str) -> OptionError {
     let names = Dialect::ALL.map(Dialect::name);
-    let help = match nearest(name, &names) {
+    let help = match nearest(name, names) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("write one of: {}", names.join(", ")),
     };
@@ -339,21 +386,23 @@ fn no_such_dialect(name: &str) -> OptionError {
 }
 
 fn no_such_key(key: &str) -> OptionError {
-    let help = match nearest(key, &KEYS) {
+    let help = match nearest(key, KEYS) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("a phone channel has: {}", KEYS.join(", ")),
     };
     OptionError::new(key, "no such key for a phone channel", help)
 }
 
-/// The name that was probably meant.
-pub(crate) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+/// The name that was probably meant, whatever the case of its letters.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const DISTANCE_MAX: usize = 2;
     const NAME_BYTES_MAX: usize = 64;
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
-    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known));
+    let name = name.to_ascii_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&name, &known.to_ascii_lowercase());
+    let distances = known.into_iter().map(|known| (distance(known), known));
     distances.filter(|(distance, _)| *distance <= DISTANCE_MAX).min().map(|(_, known)| known)
 }
 
@@ -382,6 +431,31 @@ mod tests {
         assert_eq!(options.setting.columns, ["src", "dst"]);
         assert!(!format!("{options:?}").contains("canary"));
         assert!(PhoneOptions::parse("asterisk-cdr", &Map::new()).unwrap().secrets.is_empty());
+    }
+
+    #[test]
+    fn mistake_in_how_a_log_is_read_is_told_with_its_key() {
+        for (dialect, options, key, words) in [
+            ("asterisk-cdr", json!({"columns": ["src", "dts"]}), "columns", "no column `dts`"),
+            (
+                "asterisk-cel",
+                json!({"columns": ["eventtype", "src"]}),
+                "columns",
+                "no column `src`",
+            ),
+            ("asterisk-cdr", json!({"missed_max_age_s": 0}), "missed_max_age_s", "60 to"),
+            ("asterisk-cdr", json!({"file": "x", "start": "now"}), "start", "new or all"),
+            ("freeswitch-cdr", json!({"folder": "x", "start": "all"}), "start", "only a channel"),
+        ] {
+            let errors = PhoneOptions::parse(dialect, &table(options)).unwrap_err();
+            assert_eq!((errors.len(), errors[0].key.as_str()), (1, key), "{errors:?}");
+            assert!(errors[0].message.contains(words), "{errors:?}");
+        }
+        let wrong =
+            json!({"time_zone": "europe/berln", "columns": ["-", "CDR(start)", "dispositon"]});
+        let errors = PhoneOptions::parse("asterisk-cdr", &table(wrong)).unwrap_err();
+        let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
+        assert_eq!(help, ["did you mean `Europe/Berlin`?", "did you mean `disposition`?"]);
     }
 
     #[test]

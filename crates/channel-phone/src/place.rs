@@ -90,6 +90,12 @@ impl Places {
         }
     }
 
+    /// The direction of a call of which only the two numbers are told; none as long as nobody says who
+    /// calls.
+    pub fn direction_of(&self, from: Option<&str>, to: Option<&str>) -> Option<Direction> {
+        from.map(|from| self.direction("", Some(from), to))
+    }
+
     /// The direction of a call by its context and, where that says nothing, its two numbers.
     pub fn direction(&self, context: &str, from: Option<&str>, to: Option<&str>) -> Direction {
         let side = |number: Option<&str>| number.map(|number| self.side(number));
@@ -121,6 +127,16 @@ mod tests {
             let found = places.direction(context, Some(from), Some(to));
             assert_eq!(found, direction, "{context} {from} {to}");
         }
+        let own = Places { own_numbers: vec!["+4930901820".to_owned()], ..Places::default() };
+        for (from, to, direction) in [
+            ("+49309018201", "+442079460000", Direction::Out),
+            ("+49309018201", "201", Direction::Internal),
+            ("+442079460000", "+49309018201", Direction::In),
+        ] {
+            assert_eq!(own.direction("internal", Some(from), Some(to)), direction, "{from} {to}");
+        }
+        assert_eq!(places.direction_of(None, Some("201")), None);
+        assert_eq!(places.direction_of(Some("201"), Some("+442079460000")), Some(Direction::Out));
         assert_eq!(places.direction("internal", None, Some("201")), Direction::In);
         assert_eq!(places.direction("internal", Some("201"), None), Direction::Internal);
     }

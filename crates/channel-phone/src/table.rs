@@ -10,7 +10,7 @@ use memchr::{memchr, memchr_iter, memchr3};
 use postroom_channel::Refusal;
 
 use crate::desk::decoded;
-use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX, TOO_LONG_MAX};
 
 /// The records of one log.
 #[derive(Debug)]
@@ -25,6 +25,16 @@ pub(crate) struct Table<'a> {
     columns: usize,
     /// Bytes up to the end of the last whole record.
     pub(crate) whole_bytes: usize,
+    /// Records that were too long.
+    passed_over: usize,
+}
+
+/// What stands next in a log.
+#[derive(Debug)]
+pub(crate) enum Piece<'a> {
+    Record(Record<'a>),
+    /// It begins in this line, which is passed over, and is too long.
+    TooLong(u64, &'a [u8]),
 }
 
 /// Where a field stands: in the record or in what was mended.
@@ -95,11 +105,12 @@ impl<'a> Table<'a> {
             return Err(Refusal::new(413, "body_too_large", detail));
         }
         let (fields, mended, lines) = (Vec::new(), Vec::new(), Lines::default());
-        Ok(Self { log, at: 0, lines, fields, mended, columns, whole_bytes: 0 })
+        Ok(Self { log, at: 0, lines, fields, mended, columns, whole_bytes: 0, passed_over: 0 })
     }
 
-    /// The next whole record; none at the end.
-    pub(crate) fn read(&mut self) -> Result<Option<Record<'_>>, Refusal> {
+    /// The next whole record; none at the end. One that is too long takes its line with it and no other:
+    /// most such records are a quotation mark that was never closed.
+    pub(crate) fn read(&mut self) -> Result<Option<Piece<'_>>, Refusal> {
         while let Some(b'\n' | b'\r') = self.log.get(self.at) {
             self.at += 1;
         }
@@ -109,7 +120,16 @@ impl<'a> Table<'a> {
             return Ok(None);
         }
         let Some(bytes) = self.part(rest) else {
-            return Err(too_long(self.lines.of(self.log, begin)));
+            let line = self.lines.of(self.log, begin);
+            self.passed_over += 1;
+            if self.passed_over > TOO_LONG_MAX {
+                return Err(too_long(line));
+            }
+            let bytes = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            self.at = begin + bytes;
+            self.whole_bytes = self.at;
+            let passed = rest.get(..bytes).unwrap_or_default();
+            return Ok(Some(Piece::TooLong(line, passed)));
         };
         let whole = rest.get(..bytes).unwrap_or_default();
         self.at = begin + bytes;
@@ -120,7 +140,7 @@ impl<'a> Table<'a> {
         self.whole_bytes = self.at;
         let text = std::str::from_utf8(whole).unwrap_or_else(|_| self.decode(whole));
         let raw = whole.trim_ascii();
-        Ok(Some(Record {
+        Ok(Some(Piece::Record(Record {
             fields: &self.fields,
             text,
             // Of text only text is put together.
@@ -130,7 +150,15 @@ impl<'a> Table<'a> {
             log: self.log,
             begin,
             lines: &self.lines,
-        }))
+        })))
+    }
+
+    /// The first record, if it is one.
+    pub(crate) fn first(&mut self) -> Option<Record<'_>> {
+        match self.read() {
+            Ok(Some(Piece::Record(record))) => Some(record),
+            _ => None,
+        }
     }
 
     /// Parts the first record into its fields, and says how many bytes it has; none if it is too long.
@@ -254,10 +282,13 @@ fn is_plain(raw: &[u8]) -> bool {
     raw.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte))
 }
 
+/// Why a record is told that is too long.
+pub(crate) const TOO_LONG: &str = "longer than 64 KiB; is a quotation mark left open?";
+
 fn too_long(line: u64) -> Refusal {
     let detail = format!(
-        "the record that begins in line {line} is longer than {RECORD_BYTES_MAX} bytes; \
-         is a quotation mark left open?"
+        "{TOO_LONG_MAX} records and that which begins in line {line} are longer than \
+         {RECORD_BYTES_MAX} bytes; is a quotation mark left open?"
     );
     Refusal::new(422, "log_record_too_long", detail)
 }
@@ -272,12 +303,12 @@ fn breaks_off(raw: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Table;
+    use super::{Piece, RECORD_BYTES_MAX, TOO_LONG_MAX, Table};
 
     fn ours(log: &[u8]) -> Vec<Vec<Vec<u8>>> {
         let mut table = Table::new(log, 0).unwrap();
         let mut records = Vec::new();
-        while let Some(record) = table.read().unwrap() {
+        while let Some(Piece::Record(record)) = table.read().unwrap() {
             records.push(record.fields().map(|field| field.as_bytes().to_vec()).collect());
         }
         records
@@ -305,18 +336,35 @@ mod tests {
     fn record_knows_its_line_and_its_bytes() {
         let log = b"\n\"a\nb\",\"say \"\"hi\"\"\"\r\nc,\xe9\n";
         let mut table = Table::new(log, 0).unwrap();
-        let first = table.read().unwrap().unwrap();
+        let first = table.first().unwrap();
         assert_eq!((first.line(), first.get(0), first.get(1)), (2, "a\nb", "say \"hi\""));
-        let second = table.read().unwrap().unwrap();
+        let second = table.first().unwrap();
         assert_eq!((second.line(), second.get(1), second.raw), (4, "\u{e9}", &b"c,\xe9"[..]));
         assert!(table.read().unwrap().is_none());
         assert_eq!(table.whole_bytes, log.len());
     }
 
     #[test]
-    fn quotation_mark_that_is_left_open_is_refused_by_name() {
-        let log = format!("a,\"{}", "b\n".repeat(100_000));
+    fn quotation_mark_that_is_left_open_takes_only_its_line() {
+        let log = format!("a,\"{}c,d\n", "b\n".repeat(100_000));
         let mut table = Table::new(log.as_bytes(), 0).unwrap();
-        assert_eq!(table.read().unwrap_err().code, "log_record_too_long");
+        assert!(matches!(table.read(), Ok(Some(Piece::TooLong(1, b"a,\"b\n")))));
+        assert_eq!((table.whole_bytes, table.first().unwrap().get(0)), (5, "b"));
+        let mut count = 2;
+        while table.first().is_some() {
+            count += 1;
+        }
+        assert_eq!((count, table.whole_bytes), (100_001, log.len()));
+        // Each of them is looked through as far as a record may be long, so not too many of them.
+        let log = format!("{}\n", "x".repeat(RECORD_BYTES_MAX + 1)).repeat(TOO_LONG_MAX + 1);
+        let mut table = Table::new(log.as_bytes(), 0).unwrap();
+        let refused = loop {
+            match table.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("it is taken"),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused.code, "log_record_too_long");
     }
 }

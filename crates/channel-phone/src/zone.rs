@@ -6,11 +6,15 @@
 use std::cell::Cell;
 
 use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use postroom_model::Timestamp;
+
+use crate::options::nearest;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
+/// How far a length that is told may be from that of the two times: both are cut to whole seconds.
+const LENGTH_SLACK_MS: u64 = 2_000;
 /// Bytes of `2026-03-01 17`.
 const HEAD: usize = 13;
 
@@ -28,6 +32,14 @@ impl Zone {
     pub fn parse(name: &str) -> Option<Self> {
         TimeZone::get(name.trim()).ok().map(Self)
     }
+
+    /// The name that was probably meant.
+    pub(crate) fn nearest(name: &str) -> Option<String> {
+        let known: Vec<String> =
+            jiff::tz::db().available().map(|known| known.as_str().to_owned()).collect();
+        let near = nearest(name.trim(), known.iter().map(String::as_str));
+        near.map(str::to_owned)
+    }
 }
 
 /// Reads times; remembers the offset of the hours that it read last, an even and an odd one, so that
@@ -37,6 +49,8 @@ pub struct Clockwork<'a> {
     zone: &'a Zone,
     even: Hour,
     odd: Hour,
+    /// A time was read that the clocks had left out.
+    skipped: Cell<bool>,
 }
 
 /// What is remembered of an hour.
@@ -50,7 +64,34 @@ struct Hour {
 
 impl<'a> Clockwork<'a> {
     pub fn new(zone: &'a Zone) -> Self {
-        Self { zone, even: Hour::default(), odd: Hour::default() }
+        Self { zone, even: Hour::default(), odd: Hour::default(), skipped: Cell::new(false) }
+    }
+
+    /// Whether a local time was read since this was last asked that never was, since the clocks had been
+    /// put forward over it. It is read as if they had not been.
+    pub fn take_skipped(&self) -> bool {
+        self.skipped.replace(false)
+    }
+
+    /// Begin and end, read so that what lies between them has this length; none if there is no such
+    /// reading. An hour that comes twice has two.
+    pub fn span(&self, start: &str, end: &str, seconds: u64) -> Option<(Timestamp, Timestamp)> {
+        let length_ms = i64::try_from(seconds.checked_mul(1_000)?).ok()?;
+        let readings = |text| [self.read(text), self.read_again(text)].into_iter().flatten();
+        let pairs = readings(start).flat_map(|start| readings(end).map(move |end| (start, end)));
+        let mut fits =
+            pairs.filter(|(start, end)| end.since(*start).abs_diff(length_ms) <= LENGTH_SLACK_MS);
+        fits.next()
+    }
+
+    /// The other reading of a time in an hour that comes twice.
+    fn read_again(&self, text: &str) -> Option<Timestamp> {
+        let written = Written::read(text.trim_ascii().as_bytes())?;
+        let local = civil(written.local_ms).filter(|_| written.offset_ms.is_none())?;
+        let ambiguous = self.zone.0.to_ambiguous_timestamp(local);
+        let twice = matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. });
+        let later = ambiguous.later().ok().filter(|_| twice)?;
+        Some(Timestamp::from_millis(later.as_millisecond()))
     }
 
     fn hour(&self, even: bool) -> &Hour {
@@ -116,6 +157,9 @@ impl<'a> Clockwork<'a> {
             return Some(Timestamp::from_millis(local_ms - offset));
         }
         let ambiguous = self.zone.0.to_ambiguous_timestamp(civil(local_ms)?);
+        if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {
+            self.skipped.set(true);
+        }
         let compatible = ambiguous.compatible().ok()?.as_millisecond();
         let later = ambiguous.later().ok()?.as_millisecond();
         let wanted = not_before.map_or(compatible, Timestamp::millis);
@@ -313,6 +357,48 @@ mod tests {
         assert_eq!(end.since(start), 20 * 60_000);
         let later = clockwork.read_after("2026-10-25 02:55:00", Some(start)).unwrap();
         assert_eq!(later.since(start), 5 * 60_000);
+    }
+
+    #[test]
+    fn length_says_which_of_two_readings_it_is() {
+        let zone = Zone::parse("Europe/Berlin").unwrap();
+        let clockwork = Clockwork::new(&zone);
+        for (start, end, seconds, read) in [
+            // Only the end, only the start, and neither is certain by itself.
+            ("01:50:00", "02:10:00", 4_800, ("23:50:00", "01:10:00")),
+            ("01:50:00", "02:10:00", 1_200, ("23:50:00", "00:10:00")),
+            ("02:30:00", "03:10:00", 2_400, ("01:30:00", "02:10:00")),
+            ("02:30:00", "03:10:00", 6_001, ("00:30:00", "02:10:00")),
+            ("02:30:00", "02:40:00", 4_200, ("00:30:00", "01:40:00")),
+        ] {
+            let (start, end) = (format!("2026-10-25 {start}"), format!("2026-10-25 {end}"));
+            let (begun, over) = clockwork.span(&start, &end, seconds).unwrap();
+            let told = (begun.to_string(), over.to_string());
+            assert!(told.0.contains(read.0) && told.1.contains(read.1), "{told:?} {start} {end}");
+        }
+        assert_eq!(clockwork.span("2026-10-25 02:30:00", "2026-10-25 02:40:00", 60), None);
+    }
+
+    #[test]
+    fn time_that_never_was_is_told_once() {
+        let zone = Zone::parse("Europe/Berlin").unwrap();
+        let clockwork = Clockwork::new(&zone);
+        for (text, skipped) in [
+            ("2026-03-29 01:59:59", false),
+            ("2026-03-29 02:30:00", true),
+            ("2026-03-29 03:00:00", false),
+            ("2026-10-25 02:30:00", false),
+        ] {
+            assert!(clockwork.read(text).is_some());
+            assert_eq!((clockwork.take_skipped(), clockwork.take_skipped()), (skipped, false));
+        }
+    }
+
+    #[test]
+    fn zone_that_is_not_there_has_a_nearest() {
+        assert_eq!(Zone::nearest("Europe/Berln").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(Zone::nearest("europe/berlin2").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(Zone::nearest("Mars/Olympus"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use postroom_model::{BlobRef, Call, CallLeg, ChannelId, Message, Outbound, Receipt, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AcceptError, Inlet, Refusal, SendError};
+use crate::{AcceptError, Inlet, OptionError, Refusal, SendError};
 
 /// One configured channel.
 #[async_trait]
@@ -53,6 +53,12 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
 
     /// Tries whatever the channel talks to, and changes nothing there; for `postroom doctor`.
     async fn examine(&self) -> Vec<Examined> {
+        Vec::new()
+    }
+
+    /// What the options name of this machine and is not there, such as a folder; for `postroom check`,
+    /// which asks nothing outside of it.
+    fn missing(&self) -> Vec<OptionError> {
         Vec::new()
     }
 

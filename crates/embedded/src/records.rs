@@ -111,6 +111,10 @@ impl Records for EmbeddedRecords {
         self.read(list::presences).await
     }
 
+    async fn live_calls(&self, limit: usize) -> Result<Vec<TimelineItem>, RecordsError> {
+        self.read(move |db| list::live_calls(db, limit)).await
+    }
+
     async fn queue_counts(&self) -> Result<BTreeMap<QueueId, QueueCounts>, RecordsError> {
         self.read(list::queue_counts).await
     }

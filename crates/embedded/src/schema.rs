@@ -138,10 +138,11 @@ CREATE TABLE IF NOT EXISTS cursor (
     channel TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (channel, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS live_call (id BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Every table of rows with its key, for throwing them away.
-pub(crate) const RECORD_TABLES: [(&str, &str); 12] = [
+pub(crate) const RECORD_TABLES: [(&str, &str); 13] = [
     ("conversation", "n"),
     ("timeline", "n"),
     ("contact", "id"),
@@ -153,5 +154,6 @@ pub(crate) const RECORD_TABLES: [(&str, &str); 12] = [
     ("sent", "channel, external_id"),
     ("parked", "n"),
     ("cursor", "channel, name"),
+    ("live_call", "id"),
     ("single", "name"),
 ];

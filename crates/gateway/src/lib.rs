@@ -23,6 +23,7 @@ mod serve;
 mod stream;
 mod submit;
 
+pub use api::meta::what_to_do;
 pub use asyncapi::asyncapi;
 pub use gateway::{Adapters, ExplainFn, ExplainInput, Gateway, GatewayLimits, GatewayParts};
 pub use metrics::GatewayMetrics;

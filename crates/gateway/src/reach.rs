@@ -32,13 +32,22 @@ pub(crate) fn own_queues(principal: &Principal, settings: &Settings) -> Vec<Queu
     agent.map(|agent| agent.queues.clone()).unwrap_or_default()
 }
 
-/// Whether an agent serves the queue into which what comes by this channel goes where no rule says
-/// anything else.
-pub(crate) fn takes_calls_of(
+/// Whether somebody is told of calls of the channel while they stand in no conversation.
+pub(crate) fn hears_calls_of(
     principal: &Principal,
     settings: &Settings,
     channel: &ChannelId,
 ) -> bool {
+    match principal.role {
+        Role::Supervisor | Role::Admin => true,
+        Role::Agent => takes_calls_of(principal, settings, channel),
+        Role::Integrator => principal.channels.contains(channel),
+    }
+}
+
+/// Whether an agent serves the queue into which what comes by this channel goes where no rule says
+/// anything else.
+fn takes_calls_of(principal: &Principal, settings: &Settings, channel: &ChannelId) -> bool {
     let named = settings.channel(channel).and_then(|channel| channel.queue.as_ref());
     let named = named.filter(|queue| settings.queue(queue).is_some());
     let queue = named.or_else(|| settings.queues.first().map(|queue| &queue.id));

@@ -260,10 +260,7 @@ fn sees(
             concerned
                 || whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }
-        (Role::Agent, Audience::Channel(channel)) => {
-            reach::takes_calls_of(principal, settings, channel)
-        }
-        (Role::Integrator, Audience::Channel(channel)) => principal.channels.contains(channel),
+        (_, Audience::Channel(channel)) => reach::hears_calls_of(principal, settings, channel),
         (Role::Integrator, Audience::Conversation(id, _)) => {
             whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Call, CallId, CallLeg, ChannelId, ContactId, ConversationId, Opened, Timestamp,
+    Actor, Call, CallId, CallLeg, CallState, ChannelId, ContactId, ConversationId, Disposition,
+    Opened, Timestamp,
 };
 
 /// What a telephone system tells of a call: one report of several, in any order.
@@ -56,6 +57,12 @@ pub struct CallRecorded {
     /// The customer was not answered and waits to be called back.
     #[serde(default, skip_serializing_if = "is_false")]
     pub waits: bool,
+    /// When it was over, where that lies before it was heard of: by this it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub happened_at: Option<Timestamp>,
+    /// Since when the customer waits now, where a call that was heard of late says otherwise than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
     /// It is over only because its end did not come in time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub presumed_end: bool,
@@ -77,6 +84,19 @@ pub struct CallRecorded {
     pub by: Option<Actor>,
 }
 
+impl CallRecorded {
+    /// When it happened, as it counts, if it was heard of at `at`.
+    pub fn moment(&self, at: Timestamp) -> Timestamp {
+        self.happened_at.unwrap_or(at)
+    }
+
+    /// Until when the customer has been talked to; none if nobody answered, or if they still talk.
+    pub fn settled_at(&self, at: Timestamp) -> Option<Timestamp> {
+        let answered = self.call.disposition == Some(Disposition::Answered);
+        (answered && self.call.state == CallState::Ended).then(|| self.moment(at))
+    }
+}
+
 /// What a phone channel makes of its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CallSettings {
@@ -88,13 +108,35 @@ pub struct CallSettings {
     pub resolve: bool,
     /// An answered call joins another open conversation of its contact, unless a rule says otherwise.
     pub attach: bool,
+    /// A call that was missed longer ago than this when it is heard of waits for nobody.
+    #[serde(default = "missed_max_age_ms", skip_serializing_if = "is_usual_age")]
+    pub missed_max_age_ms: i64,
 }
 
 impl Default for CallSettings {
     fn default() -> Self {
         const HOURS: i64 = 4;
-        Self { close_after_ms: HOURS * 3_600_000, missed: true, resolve: true, attach: false }
+        Self {
+            close_after_ms: HOURS * 3_600_000,
+            missed: true,
+            resolve: true,
+            attach: false,
+            missed_max_age_ms: MISSED_MAX_AGE_MS,
+        }
     }
+}
+
+/// Two weeks: who fetches again what was missed in the last one finds it overdue, and who fetches
+/// years does not find years of callers in the queue.
+const MISSED_MAX_AGE_MS: i64 = 14 * 24 * 3_600_000;
+
+fn missed_max_age_ms() -> i64 {
+    MISSED_MAX_AGE_MS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this form")]
+fn is_usual_age(age_ms: &i64) -> bool {
+    *age_ms == MISSED_MAX_AGE_MS
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this form")]

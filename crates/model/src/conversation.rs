@@ -91,6 +91,10 @@ pub struct Conversation {
     /// When it was last done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// Until when it is settled: the end of the newest call that was answered, or when somebody closed
+    /// it. A call that was missed before then waits for nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<ConversationId>,
     /// Conversations that were merged into this one; their timelines are shown with its own.
@@ -111,4 +115,27 @@ pub struct Conversation {
     /// Why it has the owner that it has, or why it lost the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Reason>,
+}
+
+/// How the subject begins of a conversation that a call opened, before the number or the name.
+pub mod call_subject {
+    pub const TO: &str = "Call to";
+    pub const FROM: &str = "Call from";
+    pub const VOICEMAIL: &str = "Voicemail from";
+    pub const MISSED: &str = "Missed call from";
+
+    pub(super) const ALL: [&str; 4] = [TO, FROM, VOICEMAIL, MISSED];
+}
+
+impl Conversation {
+    /// A call gave it its subject: nobody wrote what it is about.
+    pub fn is_named_by_a_call(&self) -> bool {
+        let of_calls = self.thread.as_ref().is_none_or(|thread| thread.starts_with("tel:"));
+        let begins = |subject: &str| {
+            let mut words =
+                call_subject::ALL.iter().filter_map(|words| subject.strip_prefix(words));
+            words.any(|rest| rest.starts_with(' '))
+        };
+        of_calls && self.subject.as_deref().is_some_and(begins)
+    }
 }

@@ -144,6 +144,12 @@ pub enum EventBody {
         /// What had been merged into `from` before.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         further: Vec<ConversationId>,
+        /// It was about a call, and is about what it absorbed from now on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        renamed: bool,
+        /// What that was about, if it is renamed and there is a subject.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
         by: Actor,
     },
 
@@ -313,6 +319,13 @@ pub struct Opened {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
     pub route: RuleTrace,
+    /// Since when its customer waits, where that was before it was opened: they called, and that was
+    /// heard of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
+    /// Until when what it is about was settled before, if it ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
     /// The version and message version that it had before; 0 for a new one.
     #[serde(default)]
     pub version: u64,

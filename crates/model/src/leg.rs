@@ -139,6 +139,10 @@ pub enum LegNote {
     },
     Voicemail,
     Transfer,
+    /// It was handed over to somebody who had been asked before: their telephone or number.
+    HandedOver {
+        to: String,
+    },
 }
 
 /// Something happened to a leg that says nothing new of the call as a whole.

@@ -266,13 +266,17 @@ impl<'a> Story<'a> {
     fn ended_at(&self) -> Option<Timestamp> {
         let whole = self.events.iter().find(|event| event.step == LegStep::CallEnd);
         let whole = whole.map(|event| event.at);
-        if self.notes().any(|(_, note)| *note == Note::Transfer) {
+        if self.is_transferred() {
             let all_ended =
                 self.callees.iter().chain([&self.origin]).all(|leg| leg.ends_at().is_some());
             let last = self.callees.iter().chain([&self.origin]).filter_map(Leg::ends_at).max();
             return whole.or(last.filter(|_| all_ended));
         }
         self.caller().ends_at().or(whole)
+    }
+
+    fn is_transferred(&self) -> bool {
+        self.notes().any(|(_, note)| matches!(note, Note::Transfer | Note::HandedOver { .. }))
     }
 
     /// Everyone whom the call was meant for, in the order in which it was tried.
@@ -298,6 +302,27 @@ impl<'a> Story<'a> {
             Note::Room { name } => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// Who else talked after the call was transferred: who was joined with it, in the order of time, and
+    /// to whom it was handed over. Of a call outwards the customer is none of them.
+    fn taken_over(&self, direction: Direction) -> Vec<&'a str> {
+        let ours = |leg: &&Leg<'a>| {
+            let number = leg.callee().0;
+            direction != Direction::Out
+                || number.is_some_and(|number| self.side(number) != Side::Outside)
+        };
+        let joined = self.callees.iter().filter(ours).filter_map(|leg| {
+            let joined = leg.first(LegStep::BridgeEnter).or_else(|| leg.first(LegStep::Answer))?;
+            Some((joined.at, leg.agent()?))
+        });
+        let told = self.notes().filter_map(|(event, note)| match note {
+            Note::HandedOver { to } => Some((event.at, to.as_str())),
+            _ => None,
+        });
+        let mut all: Vec<(Timestamp, &str)> = joined.chain(told).collect();
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, agent)| agent).collect()
     }
 
     fn queue(&self) -> Option<String> {
@@ -359,11 +384,14 @@ impl<'a> Story<'a> {
     }
 
     fn agents(&self, direction: Direction, answerer: Option<&Leg<'a>>) -> Vec<String> {
-        let ours: Vec<&str> = match (direction, answerer) {
+        let mut ours: Vec<&str> = match (direction, answerer) {
             (Direction::Out, _) => self.who_calls().0.into_iter().collect(),
             (_, Some(leg)) => leg.agent().into_iter().collect(),
             (_, None) => self.callees.iter().filter_map(Leg::agent).collect(),
         };
+        if self.is_transferred() && (direction == Direction::Out || answerer.is_some()) {
+            ours.extend(self.taken_over(direction));
+        }
         let mut named = Vec::new();
         for name in ours {
             if !named.iter().any(|known| known == name) {
@@ -449,7 +477,7 @@ pub fn direction(from_outside: bool, from: Option<Side>, to: Option<Side>) -> Di
     if from.zip(to).is_some_and(|(from, to)| is_internal(from, to)) {
         return Direction::Internal;
     }
-    if from_outside || from != Some(Side::Inside) {
+    if from_outside || !matches!(from, Some(Side::Inside | Side::Own)) {
         return Direction::In;
     }
     match to {

@@ -46,7 +46,7 @@ pub use call::{CallRecorded, CallSettings, Cursor, InboundCall};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Action, Actor, Command, ReplyDraft, Role};
 pub use contact::{Address, Contact, ContactSettings};
-pub use conversation::{Conversation, Status};
+pub use conversation::{Conversation, Status, call_subject};
 pub use delivery::{DeliveryInput, DeliveryState, Outbound, SendResult};
 pub use desk::{
     AgentChoice, DeskSettings, HandOut, IdleShare, OfflineAction, QueueOrder, QueueWork, RampIn,

@@ -64,10 +64,10 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     output::start_log(cli.shared.log.as_deref());
     let shared = &cli.shared;
     match &cli.command {
-        Command::Serve => serve::run(shared, Roles::EVERYTHING).await,
-        Command::Channels => serve::run(shared, Roles::CHANNELS).await,
-        Command::Router => serve::run(shared, Roles::ROUTER).await,
-        Command::Gateway => serve::run(shared, Roles::GATEWAY).await,
+        Command::Serve => Box::pin(serve::run(shared, Roles::EVERYTHING)).await,
+        Command::Channels => Box::pin(serve::run(shared, Roles::CHANNELS)).await,
+        Command::Router => Box::pin(serve::run(shared, Roles::ROUTER)).await,
+        Command::Gateway => Box::pin(serve::run(shared, Roles::GATEWAY)).await,
         Command::Doctor => commands::doctor::run(shared).await,
         Command::Check => commands::check::run(shared),
         Command::Inspect(wanted) => commands::inspect::run(wanted),

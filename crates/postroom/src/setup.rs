@@ -70,9 +70,7 @@ pub(crate) fn accept(draft: Draft) -> Result<Setup, Failure> {
         channel.calls = configured.and_then(adapters::calls);
     }
     if let Err(errors) = Rules::compile(&settings) {
-        // A channel with a mistake in it is none of the settings yet, and may well be meant.
-        let is_in_question = !draft.is_sound("channels");
-        let told = errors.into_iter().filter(|error| !(is_in_question && names_a_channel(error)));
+        let told = errors.into_iter().filter(|error| !is_in_question(&draft, error));
         mistakes.extend(told.map(|error| rule_mistake(config, error)));
     }
     let config = draft.finish(mistakes)?;
@@ -87,8 +85,10 @@ fn guard(draft: &Draft) -> Result<Guard, String> {
     Guard::new(allow).map_err(|error| error.to_string())
 }
 
-fn names_a_channel(error: &RuleError) -> bool {
-    error.unknown.as_ref().is_some_and(|name| name.what == "channels")
+/// What has a mistake in it is not of the settings yet, and may well be meant.
+fn is_in_question(draft: &Draft, error: &RuleError) -> bool {
+    let named = error.unknown.as_ref().map(|name| name.what);
+    named.is_some_and(|what| matches!(what, "channels" | "queues") && !draft.is_sound(what))
 }
 
 fn rule_mistake(config: &Config, error: RuleError) -> Diagnostic {

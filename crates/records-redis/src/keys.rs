@@ -4,7 +4,7 @@
 //! key. All names of a workspace share one hash tag, so that they lie on one node of a cluster.
 
 use postroom_model::{
-    Address, AgentId, ChannelId, ContactId, ConversationId, InputId, MessageId, ParkedId,
+    Address, AgentId, CallId, ChannelId, ContactId, ConversationId, InputId, MessageId, ParkedId,
     WorkspaceId,
 };
 use postroom_records::{Key, RecordsError};
@@ -24,11 +24,12 @@ pub(crate) enum Kind {
     Sent,
     Parked,
     Cursor,
+    Call,
     Single,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Conversation,
         Self::Timeline,
         Self::Contact,
@@ -40,6 +41,7 @@ impl Kind {
         Self::Sent,
         Self::Parked,
         Self::Cursor,
+        Self::Call,
         Self::Single,
     ];
 
@@ -56,6 +58,7 @@ impl Kind {
             Key::Sent(..) => Self::Sent,
             Key::Parked(_) => Self::Parked,
             Key::Cursor(..) => Self::Cursor,
+            Key::Call(_) => Self::Call,
             Key::Settings | Key::Totals => Self::Single,
         }
     }
@@ -74,6 +77,7 @@ impl Kind {
             Self::Sent => "sent",
             Self::Parked => "parked",
             Self::Cursor => "cursor",
+            Self::Call => "call",
             Self::Single => "single",
         }
     }
@@ -140,7 +144,8 @@ pub(crate) fn field(key: &Key) -> Vec<u8> {
         | Key::Contact(ContactId(id))
         | Key::Seen(InputId(id))
         | Key::Outbound(MessageId(id))
-        | Key::Parked(ParkedId(id)) => id.as_bytes().to_vec(),
+        | Key::Parked(ParkedId(id))
+        | Key::Call(CallId(id)) => id.as_bytes().to_vec(),
         Key::Timeline(id, position) => entry(*id, *position),
         Key::Address(address) => address.as_str().as_bytes().to_vec(),
         // No channel holds a zero byte, so that the shorter of two channels comes first.
@@ -188,6 +193,7 @@ fn read(kind: Kind, field: &[u8]) -> Option<Key> {
         Kind::Outbound => Key::Outbound(MessageId(id()?)),
         Kind::Sent => named().map(|(channel, name)| Key::Sent(channel, name))?,
         Kind::Parked => Key::Parked(ParkedId(id()?)),
+        Kind::Call => Key::Call(CallId(id()?)),
         Kind::Cursor => named().map(|(channel, name)| Key::Cursor(channel, name))?,
         Kind::Single => match field {
             b"settings" => Key::Settings,

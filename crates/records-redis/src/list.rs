@@ -235,6 +235,19 @@ pub(crate) async fn presences(link: &Link, names: &Names) -> Result<Vec<Presence
     Ok(presences)
 }
 
+/// In the order of their ids, which tell nothing of when a call began.
+pub(crate) async fn live_calls(
+    link: &Link,
+    names: &Names,
+    limit: usize,
+) -> Result<Vec<TimelineItem>, RecordsError> {
+    let all = link.ask_one(cmd("HVALS").arg(names.key(Kind::Call.name())).take()).await?;
+    let mut calls: Vec<TimelineItem> = rows_in(Kind::Call, all)?.into_iter().flatten().collect();
+    calls.sort_unstable_by_key(|told| told.id);
+    calls.truncate(limit);
+    Ok(calls)
+}
+
 pub(crate) async fn queue_counts(
     link: &Link,
     names: &Names,

@@ -156,6 +156,10 @@ impl Records for RedisRecords {
         list::presences(&self.link, &self.names).await
     }
 
+    async fn live_calls(&self, limit: usize) -> Result<Vec<TimelineItem>, RecordsError> {
+        list::live_calls(&self.link, &self.names, limit).await
+    }
+
     async fn queue_counts(&self) -> Result<BTreeMap<QueueId, QueueCounts>, RecordsError> {
         list::queue_counts(&self.link, &self.names).await
     }

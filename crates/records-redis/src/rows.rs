@@ -21,7 +21,7 @@ pub(crate) struct Stored {
 pub(crate) fn encode(key: &Key, row: &Row, written: u64) -> Result<Vec<u8>, RecordsError> {
     match (key, row) {
         (Key::Conversation(_), Row::Conversation(row)) => to_json(row),
-        (Key::Timeline(..), Row::Timeline(row)) => to_json(row),
+        (Key::Timeline(..), Row::Timeline(row)) | (Key::Call(_), Row::Call(row)) => to_json(row),
         (Key::Contact(_), Row::Contact(row)) => to_json(row),
         (Key::Address(_), Row::Address(ContactId(id)))
         | (Key::Thread(..), Row::Thread(ConversationId(id)))
@@ -64,6 +64,7 @@ pub(crate) fn decode(key: &Key, data: &[u8]) -> Result<Stored, RecordsError> {
         Key::Sent(..) => id(key, data).map(MessageId).map(Row::Sent).map(plain),
         Key::Parked(_) => json(key, data).map(Row::Parked).map(plain),
         Key::Cursor(..) => json(key, data).map(Row::Cursor).map(plain),
+        Key::Call(_) => json(key, data).map(Row::Call).map(plain),
         Key::Settings => json(key, data).map(Row::Settings).map(plain),
         Key::Totals => json(key, data).map(Row::Totals).map(plain),
     }

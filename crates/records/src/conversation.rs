@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    Climbed, Conversation, ConversationId, Declined, EventBody, Message, OfferEnd, Offered, Opened,
-    Reason, Status, TargetState, Timestamp, limits, note_target,
+    CallRecorded, Climbed, Conversation, ConversationId, Declined, EventBody, Message, OfferEnd,
+    Offered, Opened, Reason, Status, TargetState, Timestamp, limits, note_target,
 };
 
 use crate::Row;
@@ -38,8 +38,9 @@ pub(crate) fn opened(id: ConversationId, at: Timestamp, opened: &Opened) -> Conv
         resolved_at: None,
         opened_at: at,
         last_message_at: at,
-        waiting_since: Some(at),
+        waiting_since: Some(opened.waiting_since.unwrap_or(at)),
         snoozed_until: None,
+        settled_at: opened.settled_at,
         merged_into: None,
         merged_from: Vec::new(),
         version: opened.version.saturating_add(1),
@@ -123,19 +124,13 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
         refer(conversation, message);
     }
     match &fact.event.body {
-        EventBody::CallRecorded(recorded) if !recorded.waits => {}
+        EventBody::CallRecorded(recorded) => take_call(conversation, recorded, fact.at),
         EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {}
-        EventBody::MessageReceived { .. } | EventBody::CallRecorded(_) => {
-            if conversation.status == Status::Pending {
-                conversation.status = Status::Open;
+        EventBody::MessageReceived { message, .. } => {
+            if conversation.is_named_by_a_call() {
+                conversation.subject.clone_from(&message.subject);
             }
-            if conversation.status == Status::Open {
-                if conversation.waiting_since.is_none() {
-                    // It climbs the ladder of its queue anew.
-                    conversation.climbed = None;
-                }
-                conversation.waiting_since.get_or_insert(fact.at);
-            }
+            wait(conversation, fact.at);
         }
         // What the program says by itself is no answer.
         EventBody::ReplyQueued { message, .. } if is_automatic(message) => return true,
@@ -151,6 +146,31 @@ fn edit_words(conversation: &mut Conversation, fact: Fact<'_>) -> bool {
     conversation.last_message_at = fact.at;
     conversation.message_version = conversation.version;
     true
+}
+
+/// The customer has the last word.
+fn wait(conversation: &mut Conversation, since: Timestamp) {
+    if conversation.status == Status::Pending {
+        conversation.status = Status::Open;
+    }
+    if conversation.status == Status::Open {
+        if conversation.waiting_since.is_none() {
+            // It climbs the ladder of its queue anew.
+            conversation.climbed = None;
+        }
+        conversation.waiting_since.get_or_insert(since);
+    }
+}
+
+/// A call counts by when it happened, not by when it was heard of.
+fn take_call(conversation: &mut Conversation, recorded: &CallRecorded, at: Timestamp) {
+    if recorded.waits {
+        wait(conversation, recorded.moment(at));
+    }
+    if conversation.waiting_since.is_some() {
+        conversation.waiting_since = recorded.waiting_since.or(conversation.waiting_since);
+    }
+    conversation.settled_at = conversation.settled_at.max(recorded.settled_at(at));
 }
 
 /// What an answer to this mail refers to (RFC 5322, 3.6.4).
@@ -170,7 +190,7 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
         EventBody::ConversationReopened { opened, reason } => {
             leave_owner(conversation, reason);
             reopen(conversation, opened);
-            conversation.waiting_since = Some(fact.at);
+            conversation.waiting_since = Some(opened.waiting_since.unwrap_or(fact.at));
         }
         EventBody::ConversationWoken { reason } => {
             leave_owner(conversation, reason);
@@ -187,12 +207,21 @@ fn edit_state(conversation: &mut Conversation, fact: Fact<'_>) {
             conversation.snoozed_until = Some(*until);
             conversation.waiting_since = None;
         }
-        EventBody::ConversationResolved { .. } => resolve(conversation, fact.at),
+        EventBody::ConversationResolved { reason, .. } => {
+            resolve(conversation, fact.at);
+            // An answered call settles what was before it, and says so itself.
+            if *reason != Reason::CallAnswered {
+                conversation.settled_at = conversation.settled_at.max(Some(fact.at));
+            }
+        }
         EventBody::ConversationMerged { into, .. } => {
             resolve(conversation, fact.at);
             conversation.merged_into = Some(*into);
         }
-        EventBody::ConversationAbsorbed { from, further, .. } => {
+        EventBody::ConversationAbsorbed { from, further, renamed, subject, .. } => {
+            if *renamed {
+                conversation.subject.clone_from(subject);
+            }
             for one in further.iter().chain([from]) {
                 conversation.merged_from.retain(|known| known != one);
                 conversation.merged_from.push(*one);
@@ -277,5 +306,6 @@ fn reopen(conversation: &mut Conversation, opened: &Opened) {
     conversation.climbed = None;
     conversation.kept = None;
     conversation.resolved_at = None;
+    conversation.settled_at = conversation.settled_at.max(opened.settled_at);
     conversation.route.clone_from(&opened.route);
 }

@@ -284,8 +284,11 @@ fn state(item: &mut TimelineItem, body: &EventBody) -> bool {
             set(item, "thread", thread);
             set_freed(item, freed.as_ref());
         }
-        EventBody::ConversationAbsorbed { from, further, by } => {
+        EventBody::ConversationAbsorbed { from, further, renamed, subject, by } => {
             item.by = Some(by.clone());
+            if *renamed {
+                set(item, "subject", subject.as_deref().unwrap_or_default());
+            }
             set(item, "from", from);
             set(item, "further", Some(further).filter(|further| !further.is_empty()));
         }

@@ -4,8 +4,9 @@
 //! [`apply`]). Nothing here loads, writes or asks for the time; the sheet holds the rows.
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, Bodies, Contact, ContactId, ConversationId, DeliveryState,
-    Event, EventBody, Freed, Message, MessageId, Offer, Outbound, Presence, Timestamp,
+    Address, AgentId, AgentStatus, Bodies, CallState, Contact, ContactId, ConversationId,
+    DeliveryState, Event, EventBody, Freed, Message, MessageId, Offer, Outbound, Presence,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -103,6 +104,11 @@ pub(crate) fn rows(fact: Fact<'_>, bodies: &Bodies, put: &mut impl FnMut(Key, Op
             put(Key::Parked(*id), Some(Row::Parked(Box::new(parked))));
         }
         (EventBody::InputUnparked { id, .. }, _) => put(Key::Parked(*id), None),
+        (EventBody::CallRecorded(recorded), _) => {
+            let live = recorded.call.state != CallState::Ended;
+            let told = live.then(|| Row::Call(Box::new(describe(position, at, event, bodies))));
+            put(Key::Call(recorded.id), told);
+        }
         (EventBody::CursorMoved(cursor), _) => {
             let key = Key::Cursor(cursor.channel.clone(), cursor.name.clone());
             put(key, Some(Row::Cursor(cursor.value.clone())));
@@ -244,6 +250,7 @@ pub(crate) fn apply(key: &Key, row: &mut Option<Row>, fact: Fact<'_>) -> Effect 
         | Key::Sent(..)
         | Key::Parked(_)
         | Key::Cursor(..)
+        | Key::Call(_)
         | Key::Settings
         | Key::Totals => Effect::Nothing,
     }

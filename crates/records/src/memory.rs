@@ -181,6 +181,15 @@ impl Records for MemoryRecords {
         Ok(conversations.iter().map(last).collect())
     }
 
+    async fn live_calls(&self, limit: usize) -> Result<Vec<TimelineItem>, RecordsError> {
+        let held = self.held();
+        let calls = held.rows.values().filter_map(|row| match row {
+            Row::Call(told) => Some((**told).clone()),
+            _ => None,
+        });
+        Ok(calls.take(limit).collect())
+    }
+
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {
         let held = self.held();
         let presences = held.rows.values().filter_map(|row| match row {

@@ -86,6 +86,9 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     /// All presences, in the order of their agents.
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError>;
 
+    /// Calls that ring or go on, in the order of their ids: what was told last of each.
+    async fn live_calls(&self, limit: usize) -> Result<Vec<TimelineItem>, RecordsError>;
+
     /// Per queue: how many wait, how many are open, how long the oldest has waited. Only queues with
     /// a conversation that is open or pending.
     async fn queue_counts(&self) -> Result<BTreeMap<QueueId, QueueCounts>, RecordsError>;

@@ -1,14 +1,14 @@
 //! The rows of the records and their keys.
 
 use postroom_model::{
-    Actor, Address, AgentId, Call, ChannelId, Contact, ContactId, Conversation, ConversationId,
-    DeliveryState, Input, InputId, Message, MessageId, Outbound, Outcome, ParkedId, Presence,
-    Reason, Settings, Timestamp,
+    Actor, Address, AgentId, Call, CallId, ChannelId, Contact, ContactId, Conversation,
+    ConversationId, DeliveryState, Input, InputId, Message, MessageId, Outbound, Outcome, ParkedId,
+    Presence, Reason, Settings, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 /// Grows when rows change in a way that older ones cannot be read; the records are then rebuilt.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Names a row. The order is the order in which rows are scanned and compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Key {
     Parked(ParkedId),
     /// How far a channel has read what this names.
     Cursor(ChannelId, String),
+    /// A call that rings or goes on, for as long as it does.
+    Call(CallId),
     /// The settings in force.
     Settings,
     Totals,
@@ -52,6 +54,8 @@ pub enum Row {
     Sent(MessageId),
     Parked(Box<Parked>),
     Cursor(String),
+    /// What was told of it last.
+    Call(Box<TimelineItem>),
     Settings(Box<Settings>),
     Totals(Totals),
 }

@@ -2,7 +2,7 @@
 
 use postroom_model::{
     Address, Call, CallId, CallState, ChannelId, Direction, Disposition, Inbound, InboundCall,
-    Message, MessageKind, Party, Timestamp,
+    Message, MessageKind, Party, Timestamp, call_subject,
 };
 use serde_json::json;
 
@@ -37,6 +37,13 @@ pub(crate) fn whole(state: &State, inbound: &InboundCall, at: Timestamp) -> Call
     joined.unwrap_or_else(|| inbound.call.clone())
 }
 
+/// When it counts: when it was over or, where that was not told, when it was answered or began. That is
+/// not after it was heard of, whatever the clock of a telephone system says.
+pub(crate) fn moment_of(call: &Call, heard_at: Timestamp) -> Timestamp {
+    let told = call.ended_at.or(call.answered_at).or(call.started_at);
+    told.map_or(heard_at, |told| told.min(heard_at))
+}
+
 /// Nobody of ours answered a customer.
 pub(crate) fn is_missed(call: &Call) -> bool {
     let over = call.state == CallState::Ended && call.direction == Direction::In;
@@ -47,13 +54,41 @@ pub(crate) fn is_answered(call: &Call) -> bool {
     call.disposition == Some(Disposition::Answered)
 }
 
-pub(crate) fn message_of(call: &Call) -> Message {
-    let (number, name) = match call.direction {
-        Direction::In => (call.from.as_deref(), call.from_name.clone()),
-        Direction::Out => (call.to.as_deref().or(call.dialled.as_deref()), call.to_name.clone()),
-        Direction::Internal => (None, None),
+/// Somebody of ours talks with a customer, or did.
+pub(crate) fn is_taken(call: &Call) -> bool {
+    is_answered(call) || call.state == CallState::Answered && call.disposition.is_none()
+}
+
+/// What a call has in common with those that belong to it: the id that they name, which is that of one
+/// of them.
+pub(crate) fn group_of(state: &State, id: CallId, channel: &ChannelId, call: &Call) -> CallId {
+    let linked = call.linked_id.as_ref().and_then(|linked| id_of(state, channel, linked));
+    linked.unwrap_or(id)
+}
+
+/// The number outside; none if it is withheld or there is nobody outside.
+fn number_of(call: &Call) -> Option<&str> {
+    let number = match call.direction {
+        Direction::In => call.from.as_deref(),
+        Direction::Out => call.to.as_deref().or(call.dialled.as_deref()),
+        Direction::Internal => None,
     };
-    let number = number.filter(|number| number.bytes().any(|byte| byte.is_ascii_digit()));
+    // Where it is withheld stands a word, or zeros: strangers are not one customer.
+    number.filter(|number| number.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
+}
+
+/// What all calls with one number have in common.
+pub(crate) fn thread_of(call: &Call) -> Option<String> {
+    number_of(call).map(|number| format!("tel:{number}"))
+}
+
+pub(crate) fn message_of(call: &Call) -> Message {
+    let number = number_of(call);
+    let name = match call.direction {
+        Direction::In => call.from_name.clone(),
+        Direction::Out => call.to_name.clone(),
+        Direction::Internal => None,
+    };
     // Only what is a number everywhere is an address of a person.
     let address = number.filter(|number| number.starts_with('+'));
     let address = address.and_then(|number| Address::new("tel", number).ok());
@@ -61,7 +96,7 @@ pub(crate) fn message_of(call: &Call) -> Message {
     let mut message = Message {
         kind: MessageKind::Call,
         external_id: call.call_id.clone(),
-        thread: number.map(|number| format!("tel:{number}")),
+        thread: thread_of(call),
         sent_at: call.started_at,
         subject: Some(format!("{} {shown}", words(call))),
         ..Message::default()
@@ -87,9 +122,9 @@ pub(crate) fn message_of(call: &Call) -> Message {
 
 fn words(call: &Call) -> &'static str {
     match (call.direction, call.disposition) {
-        (Direction::Out, _) => "Call to",
-        (_, Some(Disposition::Answered)) => "Call from",
-        (_, Some(Disposition::Voicemail)) => "Voicemail from",
-        _ => "Missed call from",
+        (Direction::Out, _) => call_subject::TO,
+        (_, Some(Disposition::Answered)) => call_subject::FROM,
+        (_, Some(Disposition::Voicemail)) => call_subject::VOICEMAIL,
+        _ => call_subject::MISSED,
     }
 }

@@ -319,11 +319,12 @@ fn waits_for(
                 (limited, "with as many of its kind as they may have"),
                 (declined, "who declined it"),
             ];
-            let more: String = more
+            let more: Vec<String> = more
                 .iter()
                 .filter(|(count, _)| *count > 0)
                 .map(|(count, what)| format!(", {count} {what}"))
                 .collect();
+            let more = more.concat();
             Some(format!(
                 "it needs an agent of the queue who is online, has the skills and has room \
                  ({away} not online, {skill} without a skill, {full} without room{more})"

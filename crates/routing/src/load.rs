@@ -333,6 +333,7 @@ impl Load {
             climbed: None,
             kept: None,
             resolved_at: None,
+            settled_at: None,
             opened_at: at,
             last_message_at: at,
             waiting_since: open.waiting_since,

@@ -140,11 +140,81 @@ fn calls_of_nobody_outside_open_nothing() {
         call k1 ended direction=internal from=201 to=202 how=no_answer -> call ended no_answer
         call k2 ended how=no_answer                       -> call ended no_answer
         call k3 ended from=anonymous how=answered         -> call ended answered
+        # Zeros stand for nobody: strangers would share a conversation.
+        call z1 ended from=0 how=no_answer                -> call ended no_answer
+        call z2 ended from=0000 how=voicemail             -> opened support, call ended voicemail, waits
+        call z3 ended from=0000 how=voicemail             -> opened support, call ended voicemail, waits
         # Who left words is heard.
         call k4 ended from=anonymous how=voicemail        -> opened support, call ended voicemail, waits
         # Another leg of a call that was answered is not missed.
         call k5 ended from=+4930901820 how=answered       -> opened support, call ended answered, resolved
         call k6 ended from=+4930901820 linked=k5 how=no_answer -> k5 call ended no_answer
+        ",
+    );
+}
+
+#[test]
+fn fork_of_which_one_leg_is_answered_is_never_a_missed_call() {
+    // In whatever order its legs are told, and whichever of them gives the others their name.
+    for case in [
+        r"
+        call k1 ended from=+4930901820 linked=k2 how=no_answer   -> opened support, call ended no_answer, waits
+        call k2 answered from=+4930901820 linked=k2 how=answered -> call answered answered, k1 resolved
+        call k3 ended from=+4930901820 linked=k2 how=cancelled   -> k1 call ended cancelled
+        call k2 ended from=+4930901820 linked=k2 how=answered    -> k1 call ended answered
+        ",
+        r"
+        call k1 ringing from=+4930901820 linked=k9               -> call ringing
+        call k2 ringing from=+4930901820 linked=k9               -> call ringing
+        call k3 ringing from=+4930901820 linked=k9               -> call ringing
+        # As long as another one rings, nobody knows.
+        call k1 ended from=+4930901820 linked=k9 how=no_answer   -> call ended no_answer
+        call k2 answered from=+4930901820 linked=k9              -> call answered
+        call k3 ended from=+4930901820 linked=k9 how=cancelled   -> opened support, call ended cancelled, resolved
+        call k2 ended from=+4930901820 linked=k9 how=answered    -> k3 call ended answered
+        ",
+        r"
+        call k2 ended from=+4930901820 linked=k9 how=answered    -> opened support, call ended answered, resolved
+        call k1 ended from=+4930901820 linked=k9 how=no_answer   -> k2 call ended no_answer
+        ",
+    ] {
+        check(&format!("queue support\n{case}"));
+    }
+}
+
+#[test]
+fn fork_that_nobody_answers_waits_once_its_last_leg_ends() {
+    check(
+        r"
+        queue support
+        call k1 ringing from=+4930901820 linked=k9               -> call ringing
+        call k2 ringing from=+4930901820 linked=k9               -> call ringing
+        call k3 ringing from=+4930901820 linked=k9               -> call ringing
+        call k1 ended from=+4930901820 linked=k9 how=no_answer   -> call ended no_answer
+        call k2 ended from=+4930901820 linked=k9 how=no_answer   -> call ended no_answer
+        # The end of the last is never told.
+        wait 14410                                               -> c1 opened support, c1 call ended no_answer, waits, no end came
+        # A leg of the house that rings on is nobody who waits.
+        call k4 ringing direction=internal from=201 linked=k5    -> call ringing
+        call k5 ended from=+4930901821 linked=k5 how=no_answer   -> opened support, call ended no_answer, waits
+        ",
+    );
+}
+
+#[test]
+fn answered_leg_withdraws_only_what_its_fork_made_wait() {
+    check(
+        r"
+        channel plain kind=phone sends=false calls=keep
+        queue support
+        call k1 ended channel=plain from=+4930901820 how=no_answer           -> opened support, call ended no_answer, waits
+        call k2 ended channel=plain from=+4930901820 linked=k3 how=no_answer -> k1 call ended no_answer, waits
+        # They had called before, and that channel leaves it to agents what is done.
+        call k3 answered channel=plain from=+4930901820 how=answered         -> call answered answered
+        call k3 ended channel=plain from=+4930901820 how=answered            -> k1 call ended answered
+        see k1                                                               -> open support v4
+        call k4 ended channel=plain from=+4930901821 linked=k5 how=no_answer -> opened support, call ended no_answer, waits
+        call k5 ended channel=plain from=+4930901821 how=answered            -> k4 call ended answered, k4 resolved
         ",
     );
 }
@@ -211,7 +281,7 @@ fn calls_of_one_number_that_time_closes_stand_together() {
 }
 
 #[test]
-fn call_that_time_closes_opens_again_what_was_resolved_meanwhile() {
+fn call_that_time_closes_counts_from_when_it_began() {
     check(
         r#"
         queue support
@@ -222,7 +292,11 @@ fn call_that_time_closes_opens_again_what_was_resolved_meanwhile() {
         call k4 answered from=+4930901820 how=answered    -> call answered answered
         claim ada k1                                      -> claimed by ada
         resolve ada k1                                    -> resolved freeing ada
-        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came; k1 call ended no_answer, waits, no end came; k1 call ended answered, no end came, k1 resolved
+        # They began before it was resolved, and when they ended nobody knows.
+        wait 14410                                        -> k1 call ended no_answer, no end came; k1 call ended no_answer, no end came; k1 call ended answered, no end came
+        call k7 ringing from=+4930901820                  -> call ringing
+        wait 14410                                        -> k1 reopened support (called), k1 call ended no_answer, waits, no end came, k1 assigned ada
+        resolve ada k1                                    -> resolved freeing ada
         # An answered one is noted where nothing waits, and leaves it resolved.
         call k5 answered from=+4930901820 how=answered    -> call answered answered
         wait 14410                                        -> k1 call ended answered, no end came
@@ -266,6 +340,25 @@ fn rule_goes_before_the_channel_in_what_it_says_of_joining() {
         msg c1 "hello" from=tel:+4930901821               -> opened support
         call k1 ended channel=close from=+4930901821 how=answered -> c1 call ended answered
         call k2 ended channel=close direction=out to=+4930901821 how=answered -> opened support by rule 1, call ended answered, resolved
+        "#,
+    );
+}
+
+#[test]
+fn conversation_that_a_call_opened_is_about_what_is_written_in_it() {
+    check(
+        r#"
+        queue support
+        call k1 ended from=+4930901820 how=no_answer      -> opened support, call ended no_answer, waits
+        msg c1 "hello" subject="My order"                 -> opened support
+        merge boss c1 k1                                  -> merged into k1, k1 absorbed c1 about My order
+        # It has a subject now.
+        msg c2 "hello" subject="Another"                  -> opened support
+        merge boss c2 k1                                  -> merged into k1, k1 absorbed c2
+        # A chat has none, and then the customer's name says enough.
+        call k2 ended from=+4930901821 how=no_answer      -> opened support, call ended no_answer, waits
+        msg c3 "hello"                                    -> opened support
+        merge boss c3 k2                                  -> merged into k2, k2 absorbed c3 about nothing
         "#,
     );
 }

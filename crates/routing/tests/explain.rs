@@ -103,6 +103,7 @@ fn conversation() -> Conversation {
         climbed: None,
         kept: None,
         resolved_at: None,
+        settled_at: None,
         opened_at: Timestamp::EPOCH,
         last_message_at: Timestamp::EPOCH,
         waiting_since: Some(Timestamp::EPOCH),

@@ -345,6 +345,14 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
         ("message.to.any(one, true)", "any", "message.to.", "exists"),
         ("sise(message.to) > 0", "sise", "", "size"),
         ("strings.qoute('a') == ''", "strings.qoute", "", "strings.quote"),
+    ] {
+        assert_unknown(when, word, before, known);
+    }
+}
+
+#[test]
+fn word_that_is_none_of_a_closed_set_is_told_with_those_that_are() {
+    for (when, word, before, known) in [
         ("channel.id == 'sitte'", "sitte", "channel.id == '", "site"),
         ("'emial' == message.kind", "emial", "'", "email"),
         ("message.kind in ['email', 'teext']", "teext", "message.kind in ['email', '", "text"),
@@ -362,13 +370,18 @@ fn name_that_there_is_not_is_told_with_those_that_there_are() {
             "Europe/Berlin",
         ),
     ] {
-        let errors = compiled(&[when]).expect_err(when);
-        assert_eq!(errors[0].offset, Some(before.len()), "{when}");
-        let unknown = errors[0].unknown.as_ref().expect(when);
-        assert_eq!(unknown.word, word, "{when}");
-        assert!(unknown.known.iter().any(|name| name == known), "{when}: {unknown:?}");
-        assert!(unknown.known.iter().all(|name| !name.starts_with('@')), "{when}: {unknown:?}");
+        assert_unknown(when, word, before, known);
     }
+}
+
+/// The expression, the word that is the mistake, what stands before it, and a word that there is.
+fn assert_unknown(when: &str, word: &str, before: &str, known: &str) {
+    let errors = compiled(&[when]).unwrap_err();
+    assert_eq!(errors[0].offset, Some(before.len()), "{when}");
+    let unknown = errors[0].unknown.as_ref().unwrap();
+    assert_eq!(unknown.word, word, "{when}");
+    assert!(unknown.known.iter().any(|name| name == known), "{when}: {unknown:?}");
+    assert!(unknown.known.iter().all(|name| !name.starts_with('@')), "{when}: {unknown:?}");
 }
 
 #[test]
@@ -481,7 +494,7 @@ fn values_of_two_kinds_and_times_that_are_none_are_refused_at_their_place() {
 
 /// The expression, what is said of it, and what stands before the place.
 fn assert_refused(when: &str, why: &str, before: &str) {
-    let Err(errors) = compiled(&[when]) else { panic!("{when} is taken") };
+    let errors = compiled(&[when]).unwrap_err();
     assert!(errors[0].message.contains(why), "{when}: {}", errors[0].message);
     assert_eq!(errors[0].offset, Some(before.len()), "{when}: {}", errors[0].message);
     assert_eq!(errors[0].unknown, None, "{when}");

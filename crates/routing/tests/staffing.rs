@@ -43,6 +43,8 @@ fn opened(number: u128, queue: &str) -> Event {
         tags: vec![],
         policy: None,
         route: RuleTrace::default(),
+        waiting_since: None,
+        settled_at: None,
         version: 0,
         message_version: 0,
     };

@@ -15,7 +15,7 @@ use super::dice::named;
 use super::inlet::LineInlet;
 use super::line::Line;
 use super::names::{CHANNELS, channel};
-use super::stage::Stage;
+use super::stage::{BEGIN_MS, Stage};
 
 const LANE: u64 = 5;
 const CUSTOMERS: u64 = 5;
@@ -64,7 +64,8 @@ fn report(random: &SeededRandom, stage: &Stage) -> Input {
     let step = random.below(3);
     let (workspace, channel) = (WorkspaceId::main(), channel("calls"));
     let call_id = format!("call-{number}");
-    let begins = 1_772_357_400 + i64::try_from(number).unwrap_or(0) * 60;
+    // They were in the last minutes, so that what is told of them comes late and out of order.
+    let begins = BEGIN_MS / 1_000 - 300 + i64::try_from(number).unwrap_or(0) * 40;
     let at = Timestamp::from_seconds(begins + i64::try_from(step).unwrap_or(0) * 10);
     let (id, told) = if fate.chance(40) {
         let step = match step {

@@ -123,6 +123,10 @@ impl Records for LineRecords {
         self.store().timeline(conversations, after, limit).await
     }
 
+    async fn live_calls(&self, limit: usize) -> Result<Vec<TimelineItem>, RecordsError> {
+        self.store().live_calls(limit).await
+    }
+
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {
         self.store().presences().await
     }

@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::view::View;
 
 /// 2026-01-01T00:30:00Z
-const BEGIN_MS: i64 = 1_767_227_400_000;
+pub(crate) const BEGIN_MS: i64 = 1_767_227_400_000;
 
 /// Each actor acts only at moments of its own, so that no two race within one moment and a seed
 /// always goes the same way.

@@ -1,6 +1,7 @@
 //! What mail programs write into their markup about quotations and signatures.
 
 use super::tags::Tag;
+use crate::phrases::Phrases;
 
 /// What a line is, as far as the markup tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,31 +107,33 @@ const NAMED: &[(&str, &str, Region)] = &[
     ("data-marker", "__quoted_text__", Region::Quoted),
 ];
 
-/// Whether it is worth the time to look for marks: a piece of each name that says where a quotation is.
+/// A piece of each name that says where a quotation is, in either case.
+static PIECES: Phrases = Phrases::new(&[
+    "quote",
+    "Quote",
+    "QUOTE",
+    "gmail_attr",
+    "divRply",
+    "appendonsend",
+    "topSpelling",
+    "OLK_SRC",
+    "OutlookMessageHeader",
+    "reference-message",
+    "plySplit",
+    "orc_orig",
+    "includetail",
+    "moz-",
+    "zmail",
+    "eplyContent",
+    "reply",
+    "Reply",
+    "airmail",
+    "clean_bq",
+]);
+
+/// Whether it is worth the time to look for marks.
 pub(crate) fn may_be_marked(html: &str) -> bool {
-    const PIECES: &[&str] = &[
-        "quote",
-        "Quote",
-        "QUOTE",
-        "gmail_attr",
-        "divRply",
-        "appendonsend",
-        "topSpelling",
-        "OLK_SRC",
-        "OutlookMessageHeader",
-        "reference-message",
-        "plySplit",
-        "orc_orig",
-        "includetail",
-        "moz-",
-        "zmail",
-        "eplyContent",
-        "reply",
-        "Reply",
-        "airmail",
-        "clean_bq",
-    ];
-    PIECES.iter().any(|piece| html.contains(piece))
+    PIECES.is_in(html)
 }
 
 /// The attributes that say something, each as it stands first.
@@ -171,10 +174,32 @@ fn any_word(known: &Known<'_>, words: &[&str]) -> bool {
     [known.class, known.id].into_iter().flatten().any(|value| {
         value.split_ascii_whitespace().any(|word| {
             // Outlook puts x_ before the names in what it quotes; Yahoo adds a number.
-            let word = word.trim_start_matches("x_").to_ascii_lowercase();
-            words.contains(&word.as_str()) || word.starts_with("yahoo_quoted_") && words == QUOTED
+            let word = word.trim_start_matches("x_");
+            words.iter().any(|known| known.eq_ignore_ascii_case(word))
+                || begins_with(word, "yahoo_quoted_") && words == QUOTED
         })
     })
+}
+
+fn begins_with(word: &str, start: &str) -> bool {
+    word.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
+}
+
+/// Whether a style hides what is inside.
+fn hides(style: &str) -> bool {
+    // Most styles say nothing of it, and that is told without a copy.
+    const PROPERTY: &[u8] = b"display";
+    let mut ends = memchr::memchr2_iter(b'y', b'Y', style.as_bytes());
+    let named = ends.any(|end| {
+        let head = style.as_bytes().get(..=end).unwrap_or_default();
+        let from = head.len().saturating_sub(PROPERTY.len());
+        head.get(from..).is_some_and(|name| name.eq_ignore_ascii_case(PROPERTY))
+    });
+    if !named {
+        return false;
+    }
+    let style: String = style.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    style.to_ascii_lowercase().contains("display:none")
 }
 
 pub(super) fn begins_original(tag: &Tag<'_>, known: &Known<'_>) -> bool {
@@ -189,11 +214,8 @@ pub(super) fn region(tag: &Tag<'_>, known: &Known<'_>) -> Option<Region> {
         "head" => return None,
         _ => {}
     }
-    if let Some(style) = known.style {
-        let style: String = style.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        if style.to_ascii_lowercase().contains("display:none") {
-            return Some(Region::Hidden);
-        }
+    if known.style.is_some_and(hides) {
+        return Some(Region::Hidden);
     }
     let mut named = known.named.iter().zip(NAMED);
     let named = named.find(|(known, (_, value, _))| {

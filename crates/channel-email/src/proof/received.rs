@@ -48,24 +48,34 @@ mod tests {
             (&[][..], None),
             // Postfix, Exim and sendmail.
             (
-                &["from mail.example.net (mail.example.net [192.0.2.1])\r\n\tby MX.example.com (Postfix) with ESMTPS"],
+                &[
+                    "from mail.example.net (mail.example.net [192.0.2.1])\r\n\tby MX.example.com (Postfix) with ESMTPS",
+                ],
                 good,
             ),
             (
-                &["from [192.0.2.1] (helo=mail.example.net)\r\n\tby mx.example.com with esmtp (Exim 4.96) id 1r-0"],
+                &[
+                    "from [192.0.2.1] (helo=mail.example.net)\r\n\tby mx.example.com with esmtp (Exim 4.96) id 1r-0",
+                ],
                 good,
             ),
             (
-                &["from mail.example.net (x [IPv6:2001:db8::1]) by mx.example.com (8.17.1/8.17.1) with ESMTP id 3A"],
+                &[
+                    "from mail.example.net (x [IPv6:2001:db8::1]) by mx.example.com (8.17.1/8.17.1) with ESMTP id 3A",
+                ],
                 Some(("2001:db8::1", "mail.example.net")),
             ),
             // A greeting that looks like an address.
             (
-                &["from [192.0.2.1] (unknown [198.51.100.7]) by mx.example.com (Postfix) with SMTP id 4F"],
+                &[
+                    "from [192.0.2.1] (unknown [198.51.100.7]) by mx.example.com (Postfix) with SMTP id 4F",
+                ],
                 Some(("198.51.100.7", "")),
             ),
             (
-                &["from [198.51.100.7] (helo=[192.0.2.1]) by mx.example.com with esmtp (Exim 4.96) id 1r-0"],
+                &[
+                    "from [198.51.100.7] (helo=[192.0.2.1]) by mx.example.com with esmtp (Exim 4.96) id 1r-0",
+                ],
                 Some(("198.51.100.7", "")),
             ),
             // A relay of ours before it; what others wrote below does not count.
@@ -87,8 +97,9 @@ mod tests {
             (&["from a (a [192.0.2.1]) by evil.test with ESMTP id 2"], None),
             (&["nonsense ((("], None),
         ] {
-            let head: String =
+            let head: Vec<String> =
                 fields.iter().map(|field| format!("Received: {field}; {DATE}\r\n")).collect();
+            let head = head.concat();
             let body = "Received: from a ([192.0.2.9]) by mx.example.com";
             let mail = format!("{head}From: ada@example.net\r\n\r\n{body}\r\n");
             let found = client(mail.as_bytes(), "mx.example.com");

@@ -110,11 +110,18 @@ async fn only_the_named_authority_is_believed_and_starttls_is_asked_for() {
     adapter(way(&server, starttls)).examine().await.remove(0).found.unwrap();
     let other = Certificates::make("127.0.0.1");
     let ca = std::fs::read_to_string(&other.authority).unwrap();
-    for changes in [json!({ "ca": ca }), json!({ "ca": null })] {
+    for (changes, words) in [
+        (json!({ "ca": ca }), "nobody who is trusted vouches"),
+        (json!({ "ca": null }), "nobody who is trusted vouches"),
+        (json!({ "host": "localhost" }), "not for localhost, but for"),
+        (json!({ "port": server.plain_port() }), "does not begin with TLS"),
+    ] {
         let refused = adapter(way(&server, changes)).examine().await.remove(0).found.unwrap_err();
         assert_eq!(refused.0, "imap_tls_failed", "{refused:?}");
+        assert!(refused.1.contains(words), "{refused:?}");
     }
     let wrong = way(&server, json!({ "password": "another" }));
     let refused = adapter(wrong).examine().await.remove(0).found.unwrap_err();
     assert_eq!(refused.0, "imap_login_refused", "{refused:?}");
+    assert!(refused.1.ends_with(": [AUTHENTICATIONFAILED] Authentication failed."), "{refused:?}");
 }

@@ -11,15 +11,19 @@ use postroom_model::legs::endpoint;
 use postroom_model::{CallLeg, LegNote, LegStep};
 
 use crate::desk::{self, Desk, Held, Sink, decoded, short, web_address};
-use crate::dialect::asterisk_cdr::{caller, is_voicemail, outcome};
+use crate::dialect::asterisk_cdr::{TIME_SKIPPED, caller, is_voicemail, outcome};
 use crate::dialect::asterisk_cel::{self, Texts};
 use crate::event::{CallEvent, Outcome, Stage};
 use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
+
+const BLOCK_TOO_LONG: &str = "a block that is longer than 64 KiB";
 
 /// One block.
 struct Block<'a> {
     lines: Vec<(&'a str, &'a str)>,
     number: u64,
+    /// As it stands in what was sent.
+    raw: &'a str,
 }
 
 impl<'a> Block<'a> {
@@ -42,26 +46,29 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     let mut held = Held::default();
     let text = decoded(log);
     let is_utf8 = matches!(text, Cow::Borrowed(_));
-    let mut block = Block { lines: Vec::new(), number: 1 };
+    let mut block = Block { lines: Vec::new(), number: 1, raw: "" };
     let (mut read_bytes, mut block_bytes) = (0, 0);
+    let (mut begins, mut ends) = (0, 0);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let line_bytes = if is_utf8 { line.len() } else { line.chars().count() };
+        ends += line.len();
+        block.raw = text.get(begins..ends).unwrap_or_default();
         read_bytes += line_bytes;
         block_bytes += line_bytes;
         if line.trim().is_empty() {
-            take(&block, desk, sink, &mut held)?;
-            block = Block { lines: Vec::new(), number: number + 1 };
-            (held.whole_bytes, block_bytes) = (read_bytes, 0);
+            if too_long(&block, block_bytes) {
+                held.unreadable.add(block.number, BLOCK_TOO_LONG, block.raw.as_bytes());
+            } else {
+                take(&block, desk, sink, &mut held)?;
+            }
+            block = Block { lines: Vec::new(), number: number + 1, raw: "" };
+            (held.whole_bytes, block_bytes, begins) = (read_bytes, 0, ends);
             continue;
         }
-        if block_bytes > RECORD_BYTES_MAX || block.lines.len() >= FIELDS_MAX {
-            let detail = format!(
-                "the block that begins in line {} is longer than {RECORD_BYTES_MAX} bytes",
-                block.number
-            );
-            return Err(Refusal::new(422, "log_record_too_long", detail));
-        }
-        if let Some((name, value)) = line.split_once(':') {
+        // Of one that is too long nothing more is kept.
+        if !too_long(&block, block_bytes)
+            && let Some((name, value)) = line.split_once(':')
+        {
             block.lines.push((name.trim(), value.trim()));
         }
     }
@@ -69,11 +76,18 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     // is taken.
     let has_last_words = (block.is("Cdr") && !block.get("Disposition").is_empty())
         || (block.is("CEL") && !block.get("EventTime").is_empty());
-    if has_last_words && text.ends_with('\n') {
+    if too_long(&block, block_bytes) {
+        held.unreadable.add(block.number, BLOCK_TOO_LONG, block.raw.as_bytes());
+        held.whole_bytes = read_bytes;
+    } else if has_last_words && text.ends_with('\n') {
         take(&block, desk, sink, &mut held)?;
         held.whole_bytes = read_bytes;
     }
     Ok(held)
+}
+
+fn too_long(block: &Block<'_>, bytes: usize) -> bool {
+    bytes > RECORD_BYTES_MAX || block.lines.len() > FIELDS_MAX
 }
 
 fn take(
@@ -96,9 +110,14 @@ fn take(
         Ok(of_channel(block, desk)?)
     };
     match read {
-        Ok(Some(event)) => sink(event),
+        Ok(Some(event)) => {
+            if desk.clockwork.take_skipped() {
+                held.unreadable.add(block.number, TIME_SKIPPED, block.raw.as_bytes());
+            }
+            sink(event);
+        }
         Ok(None) => {}
-        Err(why) => held.unreadable.add(block.number, why),
+        Err(why) => held.unreadable.add(block.number, why, block.raw.as_bytes()),
     }
     Ok(())
 }
@@ -116,6 +135,10 @@ fn of_record(
     else {
         return Ok(Err("the disposition or the start cannot be read"));
     };
+    let duration_s: Option<u64> = block.get("Duration").parse().ok();
+    let (start, end) = (block.get("StartTime"), block.get("EndTime"));
+    let span = duration_s.and_then(|seconds| desk.clockwork.span(start, end, seconds));
+    let started_at = span.map_or(started_at, |(started_at, _)| started_at);
     let answered = found == Outcome::Answered;
     let answered_at = desk.clockwork.read_after(block.get("AnswerTime"), Some(started_at));
     let answered_at = answered_at.filter(|_| answered);
@@ -145,8 +168,10 @@ fn of_record(
         dialled: to.clone(),
         started_at: Some(started_at),
         answered_at,
-        ended_at: desk.clockwork.read_after(block.get("EndTime"), Some(not_before)),
-        duration_s: block.get("Duration").parse().ok(),
+        ended_at: span
+            .map(|(_, ended_at)| ended_at)
+            .or_else(|| desk.clockwork.read_after(end, Some(not_before))),
+        duration_s,
         talk_s: block.get("BillableSeconds").parse().ok(),
         outcome: Some(found),
         agents: endpoint(channel).and_then(short).into_iter().collect(),
@@ -166,7 +191,13 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         "newstate" | "newcallerid" => (LegStep::Other, None),
         "bridgeenter" => (LegStep::BridgeEnter, None),
         "bridgeleave" => (LegStep::BridgeExit, None),
-        "blindtransfer" | "attendedtransfer" => (LegStep::Other, Some(LegNote::Transfer)),
+        "blindtransfer" => (LegStep::Other, Some(LegNote::Transfer)),
+        "attendedtransfer" => {
+            let number = known(block.get("TransferTargetCallerIDNum"));
+            let number = number.and_then(|number| desk.dialled(&number));
+            let channel = block.get("TransferTargetChannel");
+            (LegStep::Other, Some(asterisk_cel::handed_over(number.as_deref(), channel)))
+        }
         "queuecallerjoin" => (
             LegStep::Other,
             short(block.get("Queue")).map(|name| LegNote::Queue { name: name.into() }),
@@ -181,31 +212,46 @@ fn of_channel(block: &Block<'_>, desk: &Desk<'_>) -> Result<Option<CallEvent>, R
         }
         _ => return Ok(None),
     };
-    let unique_id = desk::id(block.get("Uniqueid"))?;
-    let linked_id = desk::id(block.get("Linkedid"))?;
+    // A transfer names several legs; it is told of that of whoever transfers.
+    let whose = match &note {
+        Some(LegNote::Transfer | LegNote::HandedOver { .. }) => transferrer(block),
+        _ => "",
+    };
+    let of_leg = |name: &str| block.get(&format!("{whose}{name}"));
+    let unique_id = desk::id(of_leg("Uniqueid"))?;
+    let linked_id = desk::id(of_leg("Linkedid"))?;
     let Some(at) = desk.clockwork.read(block.get("Timestamp")) else {
         return Ok(None);
     };
     let Some(call_id) = linked_id.or_else(|| unique_id.clone()) else {
         return Ok(None);
     };
-    let known = |text: &str| short(text).filter(|text| text != "<unknown>");
     let places = &desk.setting.places;
-    let number = known(block.get("CallerIDNum")).and_then(|number| desk.dialled(&number));
+    let number = known(of_leg("CallerIDNum")).and_then(|number| desk.dialled(&number));
     let exten = desk.dialled(block.get("Exten"));
     let side = |number: Option<&str>| number.map(|number| places.side(number)).unwrap_or_default();
     let leg = CallLeg {
         at,
         step,
         leg_id: unique_id.unwrap_or_default().into(),
-        channel: short(block.get("Channel")).unwrap_or_default().into(),
+        channel: short(of_leg("Channel")).unwrap_or_default().into(),
         number_side: side(number.as_deref()),
         number: number.map(String::from),
-        name: known(block.get("CallerIDName")).map(String::from),
+        name: known(of_leg("CallerIDName")).map(String::from),
         exten_side: side(exten.as_deref()),
         exten: exten.map(String::from),
         from_outside: places.comes_from_outside(block.get("Context")),
         note,
     };
     Ok(Some(CallEvent { call_id, leg: Some(Box::new(leg)), ..CallEvent::default() }))
+}
+
+fn known(text: &str) -> Option<smol_str::SmolStr> {
+    short(text).filter(|text| text != "<unknown>")
+}
+
+/// What stands before the names of the leg of whoever transfers.
+fn transferrer(block: &Block<'_>) -> &'static str {
+    let attended = !block.get("OrigTransfererUniqueid").is_empty();
+    if attended { "OrigTransferer" } else { "Transferer" }
 }

@@ -13,7 +13,7 @@ use smol_str::{SmolStr, format_smolstr};
 use crate::desk::{Desk, Held, Sink, short, trimmed, web_address};
 use crate::event::{Agents, CallEvent, Outcome, Stage};
 use crate::limits::TEXT_CHARS_MAX;
-use crate::table::{Record, Table};
+use crate::table::{Piece, Record, TOO_LONG, Table};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,9 @@ enum Column {
 }
 
 const COLUMNS: usize = 19;
+
+/// Where the length that is told and that of the two times differ by so much, a clock was put back.
+const SPAN_DOUBTED_MS: u64 = 1_200_000;
 
 /// The columns that `cdr_csv` always writes.
 const HEAD: [&str; 16] = [
@@ -128,6 +131,22 @@ fn column(name: &str) -> Option<Column> {
     })
 }
 
+/// Columns that a log may have beside those that are read.
+const OTHERS: [&str; 5] = ["userfield", "uniqueid", "peeraccount", "linkedid", "sequence"];
+/// Those that only tables and mappings have.
+const FURTHER: [&str; 5] = ["calldate", "did", "cnum", "cnam", "recordingfile"];
+
+/// The usual names of columns, to suggest one.
+pub(super) fn column_names() -> impl Iterator<Item = &'static str> {
+    HEAD.into_iter().chain(OTHERS).chain(FURTHER)
+}
+
+/// Whether such a log may have a column of this name.
+pub(super) fn is_column(name: &str) -> bool {
+    let plain = plain(name);
+    column(name).is_some() || HEAD.into_iter().chain(OTHERS).any(|known| known == plain)
+}
+
 /// A name without case and punctuation, also out of `${CDR(src)}` or `CDR(src)`.
 fn plain(name: &str) -> String {
     let inner = name.rsplit_once('(').map_or(name, |(_, inner)| inner);
@@ -151,13 +170,22 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
     let mut held = Held::default();
     while let Some(row) = rows.read()? {
         match row {
-            Ok(row) => sink(row.event(desk)),
-            Err((line, why)) => held.unreadable.add(line, why),
+            Ok(row) => {
+                if row.skipped {
+                    let Record { raw, .. } = row.record;
+                    held.unreadable.add(row.record.line(), TIME_SKIPPED, raw);
+                }
+                sink(row.event(desk));
+            }
+            Err(BadLine { line, why, raw }) => held.unreadable.add(line, why, raw),
         }
     }
     held.whole_bytes = rows.table.whole_bytes;
     Ok(held)
 }
+
+/// Why a record is told that is taken all the same.
+pub(super) const TIME_SKIPPED: &str = "a local time that never was, since the clocks had been put forward; is it the right time zone?";
 
 /// The records of a log, read one by one without keeping any.
 #[derive(Debug)]
@@ -171,8 +199,13 @@ pub struct Rows<'a, 'd> {
     guessed: Option<((usize, bool), Layout)>,
 }
 
-/// Why a line is no record: where, and what is wrong.
-pub type BadLine = (u64, &'static str);
+/// What is no record: where, what is wrong, and what stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadLine<'a> {
+    pub line: u64,
+    pub why: &'static str,
+    pub raw: &'a [u8],
+}
 
 impl<'a, 'd> Rows<'a, 'd> {
     pub fn new(log: &'a [u8], desk: &'d Desk<'d>) -> Result<Self, Refusal> {
@@ -185,7 +218,7 @@ impl<'a, 'd> Rows<'a, 'd> {
         }
         if let Some(named) = named_columns(log)? {
             layout = layout.or(Some(named));
-            table.read()?;
+            table.first();
         }
         Ok(Self { table, desk, layout, guessed: None })
     }
@@ -196,9 +229,13 @@ impl<'a, 'd> Rows<'a, 'd> {
     }
 
     /// The next record; none at the end of what is whole.
-    pub fn read(&mut self) -> Result<Option<Result<Row<'_>, BadLine>>, Refusal> {
-        let Some(record) = self.table.read()? else {
-            return Ok(None);
+    pub fn read(&mut self) -> Result<Option<Result<Row<'_>, BadLine<'_>>>, Refusal> {
+        let record = match self.table.read()? {
+            None => return Ok(None),
+            Some(Piece::TooLong(line, raw)) => {
+                return Ok(Some(Err(BadLine { line, why: TOO_LONG, raw })));
+            }
+            Some(Piece::Record(record)) => record,
         };
         let layout = match &self.layout {
             Some(layout) => layout,
@@ -211,7 +248,8 @@ impl<'a, 'd> Rows<'a, 'd> {
                 &self.guessed.get_or_insert_with(|| (shape, Layout::of_record(&record))).1
             }
         };
-        Ok(Some(Row::new(record, layout, self.desk)))
+        let row = Row::new(record, layout, self.desk);
+        Ok(Some(row.map_err(|why| BadLine { line: record.line(), why, raw: record.raw })))
     }
 }
 
@@ -220,7 +258,7 @@ fn named_columns(log: &[u8]) -> Result<Option<Layout>, Refusal> {
     const NAMES_MIN: usize = 4;
     let line = log.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut table = Table::new(line, 0)?;
-    let Some(record) = table.read()? else {
+    let Some(record) = table.first() else {
         return Ok(None);
     };
     let known = record.fields().filter(|name| column(name).is_some()).count();
@@ -243,10 +281,12 @@ pub struct Row<'a> {
     pub duration_s: Option<u64>,
     pub talk_s: Option<u64>,
     pub outcome: Option<Outcome>,
+    /// One of its times never was.
+    skipped: bool,
 }
 
 impl<'a> Row<'a> {
-    fn new(record: Record<'a>, layout: &'a Layout, desk: &Desk<'_>) -> Result<Self, BadLine> {
+    fn new(record: Record<'a>, layout: &'a Layout, desk: &Desk<'_>) -> Result<Self, &'static str> {
         let mut row = Self {
             record,
             layout,
@@ -256,40 +296,65 @@ impl<'a> Row<'a> {
             duration_s: None,
             talk_s: None,
             outcome: None,
+            skipped: false,
         };
         if !layout.has(Column::Disposition) || !layout.has(Column::Source) {
-            return Err((record.line(), "the columns of the log are not known"));
+            return Err("the columns of the log are not known");
         }
         if record.columns() <= usize::from(layout.last) {
-            return Err((record.line(), "a column is missing"));
+            return Err("a column is missing");
         }
         row.outcome = outcome(row.text(Column::Disposition));
         if row.outcome.is_none() {
-            return Err((record.line(), "the disposition is not one of Asterisk's"));
+            return Err("the disposition is not one of Asterisk's");
         }
         row.started_at = desk.clockwork.read(row.text(Column::Start));
         if row.started_at.is_none() {
-            return Err((record.line(), "the start is not a time"));
+            return Err("the start is not a time");
         }
         row.duration_s = seconds(row.text(Column::Duration));
         row.talk_s = seconds(row.text(Column::Talk));
         row.read_times(desk);
+        row.skipped = desk.clockwork.take_skipped();
         if row.outcome == Some(Outcome::Answered) && is_voicemail(row.text(Column::Application)) {
             row.outcome = Some(Outcome::Voicemail);
         }
         Ok(row)
     }
 
+    /// Start and end stand as they were written; where the clocks were put back between them, or in the
+    /// hour that comes twice, the length says which of two readings it is.
+    fn settle_span(&mut self, desk: &Desk<'_>) {
+        let (Some(start), Some(end), Some(seconds)) =
+            (self.started_at, self.ended_at, self.duration_s)
+        else {
+            return;
+        };
+        let told_ms = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        if end.since(start).abs_diff(told_ms) < SPAN_DOUBTED_MS {
+            return;
+        }
+        let (start, end) = (self.text(Column::Start), self.text(Column::End));
+        if let Some((start, end)) = desk.clockwork.span(start, end, seconds) {
+            self.started_at = Some(start);
+            self.ended_at = Some(end);
+        }
+    }
+
     /// A table of a database has the start and two lengths; the other moments follow from them.
     fn read_times(&mut self, desk: &Desk<'_>) {
         let read = |text: &str, after| desk.clockwork.read_after(text, after);
+        self.ended_at = read(self.text(Column::End), self.started_at);
+        self.settle_span(desk);
         let later = |start: Option<Timestamp>, seconds: Option<u64>| {
             let millis = i64::try_from(seconds?.checked_mul(1_000)?).ok()?;
             Some(start?.plus_millis(millis))
         };
         self.answered_at = read(self.text(Column::Answer), self.started_at);
-        let not_before = self.answered_at.or(self.started_at);
-        self.ended_at = read(self.text(Column::End), not_before);
+        // An answer in the hour that comes twice may say more of the end than the start does.
+        if self.answered_at.is_some_and(|answer| self.ended_at.is_some_and(|end| end < answer)) {
+            self.ended_at = read(self.text(Column::End), self.answered_at);
+        }
         if self.ended_at.is_none() && !self.layout.has(Column::End) {
             self.ended_at = later(self.started_at, self.duration_s);
         }

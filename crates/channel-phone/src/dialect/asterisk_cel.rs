@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 
 use postroom_channel::{Refusal, json};
+use postroom_model::legs::endpoint;
 use postroom_model::{CallLeg, LegNote, LegStep};
 use serde_json::{Map, Value};
 
 use crate::desk::{self, Desk, Held, Sink, short};
-use crate::dialect::asterisk_cdr::is_voicemail;
+use crate::dialect::asterisk_cdr::{TIME_SKIPPED, is_voicemail};
 use crate::event::CallEvent;
-use crate::table::{Record, Table};
+use crate::table::{Piece, Record, TOO_LONG, Table};
 
 /// What a column of the log, a member of an object or a line of a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,17 @@ pub(super) fn field(name: &str) -> Option<Field> {
     })
 }
 
+/// The usual names of columns, to suggest one.
+pub(super) fn column_names() -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter()
+}
+
+/// Whether such a log may have a column of this name.
+pub(super) fn is_column(name: &str) -> bool {
+    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    field(name).is_some() || COLUMNS.iter().any(|known| plain(known) == plain(name))
+}
+
 /// One event, as texts.
 #[derive(Debug, Default)]
 pub(super) struct Texts<'a>([Cow<'a, str>; FIELDS]);
@@ -127,7 +139,7 @@ pub(super) fn names_columns(line: &[u8]) -> bool {
     let Ok(mut table) = Table::new(line, 0) else {
         return false;
     };
-    matches!(table.read(), Ok(Some(record)) if named(&record).is_some())
+    table.first().is_some_and(|record| named(&record).is_some())
 }
 
 fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
@@ -140,7 +152,14 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
     };
     let mut table = Table::new(log, columns.len())?;
     let mut first = true;
-    while let Some(record) = table.read()? {
+    while let Some(piece) = table.read()? {
+        let record = match piece {
+            Piece::Record(record) => record,
+            Piece::TooLong(line, raw) => {
+                held.unreadable.add(line, TOO_LONG, raw);
+                continue;
+            }
+        };
         if std::mem::take(&mut first)
             && let Some(named) = named(&record)
         {
@@ -153,8 +172,8 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
                 texts.set(*field, text.into());
             }
         }
-        let line = record.line();
-        take(&texts, line, desk, sink, &mut held)?;
+        let at = (record.line(), record.raw);
+        take(&texts, at, desk, sink, &mut held)?;
     }
     held.whole_bytes = table.whole_bytes;
     Ok(held)
@@ -163,7 +182,7 @@ fn of_table(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
 fn of_lines(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal> {
     let mut held = Held::default();
     if let Ok(Value::Object(members)) = json::parse(log) {
-        take(&texts_of(&members), 1, desk, sink, &mut held)?;
+        take(&texts_of(&members), (1, log), desk, sink, &mut held)?;
         held.whole_bytes = log.len();
         return Ok(held);
     }
@@ -171,10 +190,12 @@ fn of_lines(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal
         let read = json::parse(line);
         match read {
             _ if line.trim_ascii().is_empty() => {}
-            Ok(Value::Object(members)) => take(&texts_of(&members), number, desk, sink, &mut held)?,
+            Ok(Value::Object(members)) => {
+                take(&texts_of(&members), (number, line), desk, sink, &mut held)?;
+            }
             // The last line may still be written.
             Err(_) if !line.ends_with(b"\n") => return Ok(held),
-            Ok(_) | Err(_) => held.unreadable.add(number, "not a JSON object"),
+            Ok(_) | Err(_) => held.unreadable.add(number, "not a JSON object", line),
         }
         held.whole_bytes += line.len();
     }
@@ -185,9 +206,12 @@ fn of_list(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held, Refusal>
     let mut held = Held { whole_bytes: log.len(), ..Held::default() };
     if let Value::Array(items) = json::parse(log)? {
         for (number, item) in (1..).zip(&items) {
+            let raw = || item.to_string().into_bytes();
             match item {
-                Value::Object(members) => take(&texts_of(members), number, desk, sink, &mut held)?,
-                _ => held.unreadable.add(number, "not a JSON object"),
+                Value::Object(members) => {
+                    take(&texts_of(members), (number, &raw()), desk, sink, &mut held)?;
+                }
+                _ => held.unreadable.add(number, "not a JSON object", &raw()),
             }
         }
     }
@@ -211,14 +235,19 @@ fn texts_of(members: &Map<String, Value>) -> Texts<'_> {
 
 fn take(
     texts: &Texts<'_>,
-    line: u64,
+    (line, raw): (u64, &[u8]),
     desk: &Desk<'_>,
     sink: Sink<'_>,
     held: &mut Held,
 ) -> Result<(), Refusal> {
     match event(texts, desk)? {
-        Ok(event) => sink(event),
-        Err(why) => held.unreadable.add(line, why),
+        Ok(event) => {
+            if desk.clockwork.take_skipped() {
+                held.unreadable.add(line, TIME_SKIPPED, raw);
+            }
+            sink(event);
+        }
+        Err(why) => held.unreadable.add(line, why, raw),
     }
     Ok(())
 }
@@ -283,7 +312,8 @@ fn note(kind: &str, step: LegStep, texts: &Texts<'_>, desk: &Desk<'_>) -> Option
     let extra = texts.get(Field::Extra);
     match kind {
         "HANGUP" => of_hangup(extra),
-        "BLINDTRANSFER" | "ATTENDEDTRANSFER" => Some(LegNote::Transfer),
+        "BLINDTRANSFER" => Some(LegNote::Transfer),
+        "ATTENDEDTRANSFER" => Some(of_handing_over(extra)),
         "XIVO_INCALL" => Some(LegNote::Incoming),
         "XIVO_OUTCALL" => Some(LegNote::Outgoing),
         "XIVO_USER_FWD" => {
@@ -329,6 +359,19 @@ fn of_hangup(extra: &str) -> Option<LegNote> {
     let cause = cause.and_then(|cause| u16::try_from(cause).ok()).unwrap_or_default();
     let dial_status = members.get("dialstatus").and_then(Value::as_str).and_then(short);
     Some(LegNote::Hangup { cause, dial_status: dial_status.unwrap_or_default().into() })
+}
+
+/// `{"transfer_target_channel_name":"PJSIP/202-00000005",…}`
+fn of_handing_over(extra: &str) -> LegNote {
+    let members = json::parse(extra.as_bytes());
+    let target = members.as_ref().ok().and_then(|extra| extra.get("transfer_target_channel_name"));
+    handed_over(None, target.and_then(Value::as_str).unwrap_or_default())
+}
+
+/// To whom: the number where that is told, else the telephone.
+pub(super) fn handed_over(number: Option<&str>, channel: &str) -> LegNote {
+    let to = number.or_else(|| endpoint(channel)).and_then(short);
+    to.map_or(LegNote::Transfer, |to| LegNote::HandedOver { to: to.into() })
 }
 
 /// What a dialplan says of an event of its own: `{"extra":"NUM: 201,NAME: Ada"}`.

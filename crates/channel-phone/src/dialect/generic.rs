@@ -177,7 +177,7 @@ impl<'a> Object<'a, '_> {
 
     fn unknown_fields(&mut self) {
         for name in self.members.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-            let near = if self.mistakes.is_full() { None } else { nearest(name, &FIELDS) };
+            let near = if self.mistakes.is_full() { None } else { nearest(name, FIELDS) };
             let detail = match near {
                 Some(near) => format!("no such field here; did you mean `{near}`?"),
                 None => "no such field here".to_owned(),
@@ -224,17 +224,23 @@ fn event(
     }
     let number = |text: Option<SmolStr>| text.and_then(|text| desk.dialled(&text));
     let at = object.time("at");
-    let to = number(object.short("to"));
+    let (from, to) = (number(object.short("from")), number(object.short("to")));
+    let dialled = number(object.short("dialled")).or_else(|| to.clone());
+    // Numbers say it where the sender does not; what the sender says of another event holds before.
+    let told = object.one_of("direction", &DIRECTIONS);
+    let reached = to.as_deref().or(dialled.as_deref());
+    let derived = || desk.setting.places.direction_of(from.as_deref(), reached);
+    let direction = told.or_else(derived);
     let event = CallEvent {
         call_id: call_id.clone().unwrap_or_default(),
         linked_id: object.id("linked_id"),
         stage,
         at,
         arrived_at: desk.arrived_at.filter(|_| at.is_none()),
-        direction: object.one_of("direction", &DIRECTIONS),
-        from: number(object.short("from")),
+        direction,
+        from,
         from_name: object.short("from_name"),
-        dialled: number(object.short("dialled")).or_else(|| to.clone()),
+        dialled,
         to,
         to_name: object.short("to_name"),
         started_at: object.time("started_at"),

@@ -18,6 +18,7 @@ use crate::Dialect;
 use crate::desk::{Desk, Setting};
 use crate::fold::Progress;
 use crate::limits::{FOLLOW_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::options::Start;
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -83,11 +84,15 @@ impl<'a> Follower<'a> {
     /// Until `shutdown`. What cannot be opened or read is tried again.
     pub(crate) async fn run(
         &self,
+        start: Start,
         inlet: &dyn Inlet,
         shutdown: &CancellationToken,
     ) -> Result<(), AcceptError> {
         let reached = inlet.reached(&self.channel, CURSOR).await?;
         let mut place = reached.as_deref().and_then(Place::read);
+        if place.is_none() && start == Start::New {
+            place = self.first(inlet, shutdown).await?;
+        }
         let mut log: Option<Log> = None;
         let mut pause = PAUSE;
         while !shutdown.is_cancelled() {
@@ -108,6 +113,37 @@ impl<'a> Follower<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where a log begins of which only what is written from now on counts: at its end or, if it is not
+    /// there yet, with its first line. That is kept, so that what is written while nobody looks counts.
+    async fn first(
+        &self,
+        inlet: &dyn Inlet,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Place>, AcceptError> {
+        let mut pause = PAUSE;
+        while !shutdown.is_cancelled() {
+            let place = match File::open(&self.path) {
+                Ok(file) => Place::at_end(&file, RECORD_BYTES_MAX as u64),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Place::default()),
+                Err(error) => Err(error),
+            };
+            match place {
+                Ok(place) => {
+                    let value = place.write();
+                    let reached = Some(Reached { name: CURSOR.to_owned(), value });
+                    let received = Received { reached, ..Received::default() };
+                    let given = give(inlet, &self.channel, &received, shutdown).await?;
+                    return Ok(given.then_some(place));
+                }
+                Err(error) => {
+                    tracing::warn!(channel = %self.channel, %error, "the log cannot be read");
+                    rest(&mut pause, shutdown).await;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Reads what is new, and goes over to the next file where the log was rotated.
@@ -316,34 +352,34 @@ impl Follower<'_> {
     /// Each record by itself. `head` bytes of names stand before what is read.
     fn parse(&self, lines: &[u8], head: usize) -> Part {
         let bytes = lines.len().saturating_sub(head) as u64;
-        let (mut told, all) = self.tell(lines);
-        if all {
+        let (mut told, wrong) = self.tell(lines);
+        if wrong.is_none() {
             return Part { told, bytes, bad: None };
         }
         // One that cannot be read must not take others with it, so each line stands for itself now.
         let (names, lines) = lines.split_at_checked(head).unwrap_or((&[], lines));
         let mut raw = Vec::new();
-        let mut count = 0_usize;
+        let mut wrongs = Vec::new();
         told = Told::default();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            let (found, all) = self.tell(&[names, line].concat());
+            let (found, wrong) = self.tell(&[names, line].concat());
             told.calls.extend(found.calls);
             told.legs.extend(found.legs);
-            if !all {
-                count += 1;
+            if let Some(why) = wrong {
+                wrongs.push(why);
                 raw.extend_from_slice(line);
             }
         }
-        let detail = match count {
-            1 => "a line is no record".to_owned(),
-            _ => format!("{count} lines are no records"),
+        let detail = match wrongs.as_slice() {
+            [why] => (*why).to_owned(),
+            _ => format!("{} lines; the first: {}", wrongs.len(), wrongs.first().unwrap_or(&"")),
         };
-        let bad = (count > 0).then_some((raw, "log_records_unreadable", detail));
+        let bad = (!wrongs.is_empty()).then_some((raw, "log_records_unreadable", detail));
         Part { told, bytes, bad }
     }
 
-    /// What these lines say, and whether that is all there is in them.
-    fn tell(&self, lines: &[u8]) -> (Told, bool) {
+    /// What these lines say, and what is wrong with them, if anything is.
+    fn tell(&self, lines: &[u8]) -> (Told, Option<&'static str>) {
         let headers = http::HeaderMap::new();
         let request =
             PushRequest { method: &http::Method::POST, uri: "", headers: &headers, body: lines };
@@ -357,8 +393,13 @@ impl Follower<'_> {
                 told.calls.push(progress.call(&self.setting.places));
             }
         });
-        let all =
-            held.is_ok_and(|held| held.unreadable.count == 0 && held.whole_bytes == lines.len());
-        (told, all)
+        let wrong = match held {
+            Err(_) => Some("no record"),
+            Ok(held) => match held.unreadable.told.first() {
+                Some((_, why)) => Some(*why),
+                None => (held.whole_bytes != lines.len()).then_some("a record that breaks off"),
+            },
+        };
+        (told, wrong)
     }
 }

@@ -96,7 +96,7 @@ impl<'a> Manager<'a> {
         shutdown: &CancellationToken,
     ) -> End {
         let lost = |error: std::io::Error, logged_in| End::Lost(error.to_string(), logged_in);
-        let connecting = tokio::time::timeout(WAIT, self.log_in());
+        let connecting = tokio::time::timeout(WAIT, log_in(self.login));
         let (mut lines, mut writer) = match connecting.await {
             Ok(Ok(halves)) => halves,
             Ok(Err(error)) => return lost(error, false),
@@ -131,32 +131,6 @@ impl<'a> Manager<'a> {
         }
     }
 
-    async fn log_in(&self) -> std::io::Result<(BufReader<OwnedReadHalf>, OwnedWriteHalf)> {
-        let (reader, mut writer) = TcpStream::connect(self.login.address).await?.into_split();
-        let mut lines = BufReader::new(reader);
-        let mut greeting = String::new();
-        (&mut lines).take(RECORD_BYTES_MAX as u64).read_line(&mut greeting).await?;
-        if !greeting.starts_with("Asterisk Call Manager") {
-            return Err(std::io::Error::other("whoever answers is no manager interface"));
-        }
-        let Login { username, password, .. } = self.login;
-        let login = format!(
-            "Action: Login\r\nUsername: {username}\r\nSecret: {password}\r\nEvents: call,cdr\r\n\r\n"
-        );
-        writer.write_all(login.as_bytes()).await?;
-        // Events may come before the answer.
-        while let Some(block) = block(&mut lines).await? {
-            let text = String::from_utf8_lossy(&block);
-            let mut answers = text.lines().filter_map(|line| line.strip_prefix("Response:"));
-            match answers.next().map(str::trim) {
-                Some("Success") => return Ok((lines, writer)),
-                Some(_) => return Err(std::io::Error::other("it refuses the login")),
-                None => {}
-            }
-        }
-        Err(std::io::Error::other("it closed the connection at the login"))
-    }
-
     /// What a block makes known of calls.
     fn news(&self, heard: &mut Heard, block: &[u8]) -> Vec<Call> {
         let headers = http::HeaderMap::new();
@@ -181,6 +155,43 @@ impl<'a> Manager<'a> {
         }
         told
     }
+}
+
+/// Logs in, and off again.
+pub(super) async fn try_login(login: Login<'_>) -> std::io::Result<()> {
+    let gone = || std::io::Error::other("it does not answer");
+    let connecting = tokio::time::timeout(WAIT, log_in(login)).await;
+    let (_lines, mut writer) = connecting.map_err(|_| gone())??;
+    writer.write_all(b"Action: Logoff\r\n\r\n").await
+}
+
+async fn log_in(login: Login<'_>) -> std::io::Result<(BufReader<OwnedReadHalf>, OwnedWriteHalf)> {
+    let Login { address, username, password } = login;
+    let (reader, mut writer) = TcpStream::connect(address).await?.into_split();
+    let mut lines = BufReader::new(reader);
+    let mut greeting = String::new();
+    (&mut lines).take(RECORD_BYTES_MAX as u64).read_line(&mut greeting).await?;
+    if !greeting.starts_with("Asterisk Call Manager") {
+        return Err(std::io::Error::other("whoever answers is no manager interface"));
+    }
+    let login = format!(
+        "Action: Login\r\nUsername: {username}\r\nSecret: {password}\r\nEvents: call,cdr\r\n\r\n"
+    );
+    writer.write_all(login.as_bytes()).await?;
+    // Events may come before the answer.
+    while let Some(block) = block(&mut lines).await? {
+        let text = String::from_utf8_lossy(&block);
+        let mut answers = text.lines().filter_map(|line| line.strip_prefix("Response:"));
+        match answers.next().map(str::trim) {
+            Some("Success") => return Ok((lines, writer)),
+            Some(_) => {
+                let kind = std::io::ErrorKind::PermissionDenied;
+                return Err(std::io::Error::new(kind, "it refuses the login"));
+            }
+            None => {}
+        }
+    }
+    Err(std::io::Error::other("it closed the connection at the login"))
 }
 
 impl Heard {

@@ -1,11 +1,13 @@
 //! The I/O of the channels that fetch: a log that is followed, a folder of posts that did not arrive,
 //! and the manager interface of Asterisk. What is read is read by the dialects.
 
+mod examine;
 mod folder;
 mod follow;
 mod manager;
 mod place;
 
+pub(crate) use examine::{examine, missing};
 pub(crate) use folder::Folder;
 pub(crate) use follow::Follower;
 pub(crate) use manager::{Login, Manager};

@@ -39,6 +39,15 @@ impl Place {
         Ok(Self { file: identity(&file.metadata()?), offset, mark })
     }
 
+    /// The place behind the last whole line, of which at most so many bytes are looked at.
+    pub(super) fn at_end(file: &std::fs::File, line_bytes_max: u64) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let from = length.saturating_sub(line_bytes_max);
+        let last = read_at(file, from, length - from)?;
+        let whole = last.iter().rposition(|byte| *byte == b'\n').map(|at| at as u64 + 1);
+        Self::at(file, whole.map_or(from, |whole| from + whole))
+    }
+
     /// Whether this file holds what was read, up to the place.
     pub(super) fn is_in(&self, file: &std::fs::File) -> io::Result<bool> {
         if file.metadata()?.len() < self.offset {
@@ -51,7 +60,12 @@ impl Place {
     pub(super) fn find_beside(&self, log: &Path) -> Option<std::fs::File> {
         let candidates = beside(log);
         let opened = candidates.iter().filter_map(|path| std::fs::File::open(path).ok());
-        let mut fits = opened.filter(|file| self.offset > 0 && self.is_in(file).unwrap_or(false));
+        // An empty place is in every file; that one is known by its number alone.
+        let own = |file: &std::fs::File| {
+            file.metadata().is_ok_and(|metadata| identity(&metadata) == self.file)
+        };
+        let mut fits = opened
+            .filter(|file| (self.offset > 0 || own(file)) && self.is_in(file).unwrap_or(false));
         fits.next()
     }
 }

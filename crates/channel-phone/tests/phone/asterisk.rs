@@ -129,6 +129,57 @@ fn cdr_line_that_breaks_off_is_left_and_bad_lines_harm_no_others() {
 }
 
 #[test]
+fn cdr_of_the_night_in_which_the_clocks_change_has_the_length_that_it_tells() {
+    let line = |start: &str, answer: &str, end: &str, seconds: u32| {
+        let how = if answer.is_empty() { "NO ANSWER" } else { "ANSWERED" };
+        let row = format!("030901820,200,from-trunk,{start},{answer},{end},{seconds},{how},a.1");
+        format!("src,dst,dcontext,start,answer,end,duration,disposition,uniqueid\n{row}\n")
+    };
+    for (start, answer, end, seconds, started_at, ended_at) in [
+        (
+            "2026-10-25 01:50:00",
+            "",
+            "2026-10-25 02:10:00",
+            4_800,
+            "2026-10-24T23:50:00Z",
+            "2026-10-25T01:10:00Z",
+        ),
+        (
+            "2026-10-25 02:30:00",
+            "2026-10-25 02:31:00",
+            "2026-10-25 03:10:00",
+            2_400,
+            "2026-10-25T01:30:00Z",
+            "2026-10-25T02:10:00Z",
+        ),
+        (
+            "2026-10-25 02:50:00",
+            "",
+            "2026-10-25 02:10:00",
+            1_200,
+            "2026-10-25T00:50:00Z",
+            "2026-10-25T01:10:00Z",
+        ),
+    ] {
+        let call = inspect(Dialect::AsteriskCdr, berlin(), &[&line(start, answer, end, seconds)])
+            .calls
+            .remove(0);
+        assert_eq!(
+            (call.started_at, call.ended_at),
+            (at(started_at), at(ended_at)),
+            "{start} {end}"
+        );
+        assert_eq!(call.duration_s, Some(u64::from(seconds)));
+        assert!(call.answered_at.is_none_or(|answered| Some(answered) >= call.started_at));
+    }
+    // Half past two was never on the clock that night: the call is taken, and the line is told.
+    let skipped = line("2026-03-29 02:30:00", "", "2026-03-29 02:31:00", 60);
+    let inspection = inspect(Dialect::AsteriskCdr, berlin(), &[&skipped]);
+    assert_eq!((inspection.outcome, inspection.calls.len()), (InspectionOutcome::Accepted, 1));
+    assert!(inspection.problem.unwrap().detail.contains("line 2: a local time that never was"));
+}
+
+#[test]
 fn cdr_of_an_older_system_may_be_latin_1() {
     let log = ANSWERED.replace("Okafor, Ada", "M\u{fc}ller");
     let bytes: Vec<u8> =
@@ -232,6 +283,120 @@ fn cel_call_from_outside_is_answered_by_the_second_telephone() {
     assert_eq!(inspection.after.len(), 2);
     assert_eq!(inspection.after[0].as_ref().unwrap().state, CallState::Answered);
     assert_eq!(inspection.after[1].as_ref(), Some(call));
+}
+
+#[test]
+fn cel_call_that_is_transferred_keeps_both_who_talked() {
+    let caller = |kind, second| {
+        [kind, second, "1", "PJSIP/north-1", "Ada", "+442079460011", "200", "from-trunk", ""]
+    };
+    let phone = |kind, second, leg, number| {
+        let channel = if leg == "2" { "PJSIP/201-2" } else { "PJSIP/202-3" };
+        [kind, second, leg, channel, "", number, "s", "x", ""]
+    };
+    let talked = [
+        caller("CHAN_START", "00.000"),
+        phone("CHAN_START", "01.000", "2", "201"),
+        phone("ANSWER", "05.000", "2", "201"),
+        phone("BRIDGE_ENTER", "05.100", "2", "201"),
+        caller("BRIDGE_ENTER", "05.100"),
+    ];
+    let blind = [
+        phone("BLINDTRANSFER", "20.000", "2", "201"),
+        caller("BRIDGE_EXIT", "20.000"),
+        phone("CHAN_END", "20.100", "2", "201"),
+        phone("CHAN_START", "21.000", "3", "202"),
+        phone("ANSWER", "25.000", "3", "202"),
+        phone("BRIDGE_ENTER", "25.100", "3", "202"),
+        caller("BRIDGE_ENTER", "25.100"),
+        phone("CHAN_END", "40.000", "3", "202"),
+        caller("CHAN_END", "40.000"),
+        caller("LINKEDID_END", "40.000"),
+    ];
+    // Whoever is asked first has a call of their own, of which a leg stays in this one.
+    let mut handed = phone("ATTENDEDTRANSFER", "20.000", "2", "201");
+    handed[8] =
+        r#"{"channel2_name":"PJSIP/201-4","transfer_target_channel_name":"PJSIP/202-00000003"}"#;
+    let attended = [
+        handed,
+        phone("CHAN_END", "20.100", "2", "201"),
+        caller("BRIDGE_EXIT", "20.100"),
+        caller("BRIDGE_ENTER", "20.200"),
+        phone("HANGUP", "40.000", "3", "202"),
+        phone("CHAN_END", "40.000", "3", "202"),
+        caller("CHAN_END", "40.000"),
+        caller("LINKEDID_END", "40.000"),
+    ];
+    for further in [&blind[..], &attended[..]] {
+        let call = one(Dialect::AsteriskCel, &[&cel(&[&talked[..], further].concat())]);
+        assert_eq!(call.agents, ["201", "202"], "{further:?}");
+        assert_eq!((call.to.as_deref(), call.talk_s), (Some("201"), Some(34)));
+        assert_eq!(call.ended_at, at("2026-03-01T09:30:40Z"));
+    }
+}
+
+#[test]
+fn cel_call_outwards_that_is_transferred_has_two_agents_and_one_customer() {
+    let log = cel(&[
+        ["CHAN_START", "00.000", "1", "PJSIP/201-1", "", "201", "+442079460011", "internal", ""],
+        ["CHAN_START", "01.000", "2", "PJSIP/north-2", "", "+442079460011", "s", "x", ""],
+        ["ANSWER", "05.000", "2", "PJSIP/north-2", "", "+442079460011", "s", "x", ""],
+        ["BRIDGE_ENTER", "05.100", "2", "PJSIP/north-2", "", "+442079460011", "s", "x", ""],
+        ["BRIDGE_ENTER", "05.100", "1", "PJSIP/201-1", "", "201", "", "internal", ""],
+        ["BLINDTRANSFER", "20.000", "1", "PJSIP/201-1", "", "201", "", "internal", ""],
+        ["CHAN_START", "21.000", "3", "PJSIP/202-3", "", "202", "s", "x", ""],
+        ["ANSWER", "25.000", "3", "PJSIP/202-3", "", "202", "s", "x", ""],
+        ["BRIDGE_ENTER", "25.100", "3", "PJSIP/202-3", "", "202", "s", "x", ""],
+    ]);
+    let call = one(Dialect::AsteriskCel, &[&log]);
+    assert_eq!(
+        (call.direction, call.agents),
+        (Direction::Out, vec!["201".to_owned(), "202".to_owned()])
+    );
+}
+
+#[test]
+fn ami_call_that_is_transferred_keeps_both_who_talked() {
+    let event = |name: &str, second: u32, leg: &str, number: &str, more: &str| {
+        format!(
+            "Event: {name}\r\nTimestamp: {}\r\nChannel: PJSIP/{number}-{leg}\r\nCallerIDNum: {number}\r\n\
+             Context: from-trunk\r\nExten: 200\r\nUniqueid: 5.{leg}\r\nLinkedid: 5.1\r\n{more}\r\n",
+            1_772_357_400 + second
+        )
+    };
+    let (caller, up) = ("+442079460011", "ChannelStateDesc: Up\r\n");
+    let talked = [
+        event("Newchannel", 0, "1", caller, ""),
+        event("Newchannel", 1, "2", "201", ""),
+        event("Newstate", 5, "2", "201", up),
+        event("BridgeEnter", 5, "2", "201", ""),
+        event("BridgeEnter", 5, "1", caller, ""),
+    ];
+    let blind = [
+        "Event: BlindTransfer\r\nTimestamp: 1772357420\r\nResult: Success\r\nTransfererChannel: PJSIP/201-2\r\n\
+         TransfererCallerIDNum: 201\r\nTransfererUniqueid: 5.2\r\nTransfererLinkedid: 5.1\r\n\
+         TransfereeUniqueid: 5.1\r\nExtension: 202\r\n\r\n".to_owned(),
+        event("Hangup", 20, "2", "201", "Cause: 16\r\n"),
+        event("Newchannel", 21, "3", "202", ""),
+        event("Newstate", 25, "3", "202", up),
+        event("BridgeEnter", 25, "3", "202", ""),
+        event("Hangup", 40, "3", "202", "Cause: 16\r\n"),
+        event("Hangup", 40, "1", caller, "Cause: 16\r\n"),
+    ];
+    let attended = [
+        "Event: AttendedTransfer\r\nTimestamp: 1772357420\r\nResult: Success\r\n\
+         OrigTransfererChannel: PJSIP/201-2\r\nOrigTransfererUniqueid: 5.2\r\nOrigTransfererLinkedid: 5.1\r\n\
+         SecondTransfererUniqueid: 6.1\r\nSecondTransfererLinkedid: 6.1\r\nTransferTargetChannel: PJSIP/202-3\r\n\
+         TransferTargetCallerIDNum: 202\r\nDestType: Bridge\r\n\r\n".to_owned(),
+        event("Hangup", 20, "2", "201", "Cause: 16\r\n"),
+        event("Hangup", 40, "3", "202", "Cause: 16\r\n"),
+        event("Hangup", 40, "1", caller, "Cause: 16\r\n"),
+    ];
+    for further in [&blind[..], &attended[..]] {
+        let call = one(Dialect::AsteriskAmi, &[&[&talked[..], further].concat().concat()]);
+        assert_eq!(call.agents, ["201", "202"], "{further:?}");
+        assert_eq!((call.state, call.duration_s), (CallState::Ended, Some(40)));
+    }
 }
 
 #[test]

@@ -79,7 +79,12 @@ impl Log {
     }
 
     fn follow(&self) -> Work {
-        let options = json!({ "file": self.path(), "region": "DE", "time_zone": "Europe/Berlin" });
+        self.follow_from("all")
+    }
+
+    fn follow_from(&self, start: &str) -> Work {
+        let options = json!({ "file": self.path(), "start": start, "region": "DE",
+            "time_zone": "Europe/Berlin" });
         Work::start(adapter("asterisk-cdr", &options), &self.inlet)
     }
 
@@ -129,7 +134,8 @@ fn legs(number: usize) -> String {
 #[tokio::test]
 async fn log_of_legs_is_followed_like_any_other() {
     let log = Log::new();
-    let options = json!({ "file": log.path(), "region": "DE", "time_zone": "Europe/Berlin" });
+    let options = json!({ "file": log.path(), "start": "all", "region": "DE",
+        "time_zone": "Europe/Berlin" });
     let follow = || Work::start(adapter("asterisk-cel", &options), &log.inlet);
     append(
         &log.path(),
@@ -232,6 +238,53 @@ async fn log_is_followed_over_pauses_renames_and_cuts() {
     let work = log.follow();
     log.calls(22).await;
     work.end().await;
+}
+
+/// Waits until a place was accepted.
+async fn wait_for_place(inlet: &TestInlet, count: usize) {
+    tokio::time::timeout(WAIT, inlet.wait_for(count)).await.unwrap();
+    assert!(!inlet.places().is_empty());
+}
+
+#[tokio::test]
+async fn log_that_is_followed_for_the_first_time_begins_at_its_end() {
+    let log = Log::new();
+    // The past, and a line of which the rest is still to come.
+    let whole = line(3);
+    let (begin, end) = whole.split_at(150);
+    append(&log.path(), &format!("{}{}{begin}", line(1), line(2)));
+    let work = log.follow_from("new");
+    wait_for_place(&log.inlet, 1).await;
+    append(&log.path(), &format!("{end}{}", line(4)));
+    let ids = |calls: Vec<Call>| calls.into_iter().map(|call| call.call_id).collect::<Vec<_>>();
+    assert_eq!(ids(log.calls(2).await), ["1772357400.3", "1772357400.4"]);
+    work.end().await;
+    // What is written while nobody looks is no past.
+    append(&log.path(), &line(5));
+    let work = log.follow_from("new");
+    assert_eq!(ids(log.calls(3).await).pop().unwrap(), "1772357400.5");
+    work.end().await;
+}
+
+#[tokio::test]
+async fn log_that_is_empty_or_not_there_yet_is_read_whole_once_it_is_written() {
+    for empty in [false, true] {
+        let log = Log::new();
+        if empty {
+            append(&log.path(), "");
+        }
+        let work = log.follow_from("new");
+        wait_for_place(&log.inlet, 1).await;
+        work.end().await;
+        append(&log.path(), &line(1));
+        if empty {
+            fs::rename(log.path(), log.folder.path().join("Master.csv.1")).unwrap();
+            append(&log.path(), &line(2));
+        }
+        let work = log.follow_from("new");
+        log.calls(if empty { 2 } else { 1 }).await;
+        work.end().await;
+    }
 }
 
 #[tokio::test]
@@ -352,6 +405,38 @@ async fn manager_interface_that_hangs_up_is_connected_to_again() {
 }
 
 #[tokio::test]
+async fn manager_interface_is_examined_by_logging_in() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let options =
+        json!({ "address": address, "username": "postroom", "secret": "canary-of-the-tests" });
+    let adapter = adapter("asterisk-ami", &options);
+    let (found, _peer) = tokio::join!(adapter.examine(), log_in(&listener));
+    assert_eq!(found[0].found, Ok(format!("{address} lets us in")));
+    let refuse = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"Asterisk Call Manager/7.0.3\r\n").await.unwrap();
+        stream
+            .write_all(b"Response: Error\r\nMessage: Authentication failed\r\n\r\n")
+            .await
+            .unwrap();
+        stream
+    };
+    let (found, _stream) = tokio::join!(adapter.examine(), refuse);
+    assert_eq!(found[0].found.as_ref().unwrap_err().0, "manager_login_refused");
+    let other = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"220 mail.example\r\n").await.unwrap();
+    };
+    let (found, ()) = tokio::join!(adapter.examine(), other);
+    assert_eq!(found[0].found.as_ref().unwrap_err().0, "manager_unreachable");
+    drop(listener);
+    let found = adapter.examine().await;
+    assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+    assert_eq!(found[0].found.as_ref().unwrap_err().0, "manager_unreachable");
+}
+
+#[tokio::test]
 async fn call_of_the_manager_interface_is_told_as_it_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -406,7 +491,7 @@ struct Followed {
 #[async_trait]
 impl PullFixture for Followed {
     fn adapter(&self) -> Arc<dyn Adapter> {
-        let options = json!({ "file": self.folder.path().join("Master.csv"),
+        let options = json!({ "file": self.folder.path().join("Master.csv"), "start": "all",
             "secret": "canary-shared-word" });
         adapter("asterisk-cdr", &options)
     }
@@ -444,7 +529,9 @@ fn posted_log_gives_what_can_be_read_and_tells_of_the_rest() {
     let good = line(1);
     let received = read(good.trim_end().as_bytes()).unwrap();
     assert_eq!((received.calls.len(), received.unread), (1, None));
+    let long = format!("\"\",\"030{}\"\n", "9".repeat(70_000));
     for (rest, detail) in [
+        (long.as_str(), "line 2: longer than 64 KiB; is a quotation mark left open?"),
         ("nonsense\n", "line 2: a column is missing"),
         ("\"\",\"0309", "the last record breaks off"),
         ("x,y\n\"0309", "line 2: a column is missing; the last record breaks off"),
@@ -452,8 +539,14 @@ fn posted_log_gives_what_can_be_read_and_tells_of_the_rest() {
         let log = format!("{good}{rest}");
         let received = read(log.as_bytes()).unwrap();
         let unread = received.unread.unwrap();
-        assert_eq!((received.calls.len(), &unread.raw[..]), (1, log.as_bytes()), "{rest}");
+        // What was taken is not set aside with it.
+        assert_eq!((received.calls.len(), &unread.raw[..]), (1, rest.as_bytes()), "{rest}");
         assert_eq!((unread.code, unread.detail.as_str()), ("log_records_unreadable", detail));
         assert_eq!(read(rest.as_bytes()).unwrap_err().code, "log_records_unreadable");
     }
+    // What follows it is taken too.
+    let received = read(format!("{good}{long}{}", line(2)).as_bytes()).unwrap();
+    let ids: Vec<&str> = received.calls.iter().map(|call| call.call_id.as_str()).collect();
+    assert_eq!(ids, ["1772357400.1", "1772357400.2"]);
+    assert_eq!(received.unread.unwrap().raw, long);
 }

@@ -68,15 +68,17 @@ proptest! {
 #[test]
 fn what_is_over_a_limit_is_refused_by_name() {
     let open = format!("\"{}", "x,\n".repeat(limits::RECORD_BYTES_MAX));
+    let long = format!("{}\n", "x".repeat(limits::RECORD_BYTES_MAX + 1));
     let block = "Name: value\n".repeat(limits::RECORD_BYTES_MAX / 8);
     let id = "x".repeat(limits::ID_CHARS_MAX + 1);
     let fields = "a=1&".repeat(limits::FIELDS_MAX + 1);
     let calls = format!("[{}]", vec!["{}"; limits::POST_CALLS_MAX + 1].join(","));
     let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
     for (dialect, body, code) in [
-        (Dialect::AsteriskCdr, open.clone(), "log_record_too_long"),
-        (Dialect::AsteriskCel, open, "log_record_too_long"),
-        (Dialect::AsteriskAmi, block, "log_record_too_long"),
+        (Dialect::AsteriskCdr, open.clone(), "log_records_unreadable"),
+        (Dialect::AsteriskCel, open, "log_records_unreadable"),
+        (Dialect::AsteriskAmi, block, "log_records_unreadable"),
+        (Dialect::AsteriskCdr, long.repeat(limits::TOO_LONG_MAX + 1), "log_record_too_long"),
         (Dialect::TwilioVoice, format!("CallStatus=ringing&CallSid={id}"), "body_field_too_long"),
         (Dialect::ZammadCti, fields, "body_too_many_values"),
         (Dialect::Generic, calls, "body_too_many_values"),

@@ -1,7 +1,7 @@
 //! What is posted: FreeSWITCH, Twilio, Zammad and sipgate, Placetel, WhatsApp, and the generic dialect.
 
 use postroom_channel::InspectionOutcome;
-use postroom_channel_phone::{Dialect, Setting};
+use postroom_channel_phone::{Dialect, Places, Setting};
 use postroom_model::{CallState, Direction, Disposition};
 use serde_json::{Value, json};
 
@@ -309,6 +309,30 @@ fn generic_event_has_the_names_of_a_call() {
         (vec!["Lin".to_owned(), "Mei".to_owned()], Some("g-0"))
     );
     assert_eq!(call.recording_url.as_deref(), Some("https://example.com/1"));
+}
+
+#[test]
+fn generic_call_without_a_direction_has_that_of_its_numbers() {
+    let places = Places { own_numbers: vec!["+4930901820".to_owned()], ..Places::default() };
+    let setting = Setting { places, ..Setting::default() };
+    for (from, to, direction) in [
+        ("+442079460011", "201", Direction::In),
+        ("+442079460011", "+49309018201", Direction::In),
+        ("anonymous", "201", Direction::In),
+        ("201", "+442079460011", Direction::Out),
+        ("+49309018201", "+442079460011", Direction::Out),
+        ("201", "202", Direction::Internal),
+        ("+49309018201", "202", Direction::Internal),
+    ] {
+        let body = json!({"call_id": "g-1", "state": "ended", "from": from, "to": to});
+        let read = inspect(Dialect::Generic, setting.clone(), &[&body.to_string()]);
+        assert_eq!(read.calls[0].direction, direction, "{from} {to}");
+    }
+    // What one event says holds for all of them.
+    let said = json!({"call_id": "g-1", "state": "ringing", "direction": "out", "from": "201", "to": "202"});
+    let ended = json!({"call_id": "g-1", "state": "ended"});
+    let call = one(Dialect::Generic, &[&said.to_string(), &ended.to_string()]);
+    assert_eq!(call.direction, Direction::Out);
 }
 
 #[test]

@@ -173,6 +173,11 @@ pub(super) fn presences(db: &Connection) -> Result<Vec<Presence>, Failure> {
     json_rows(db, "SELECT data FROM presence ORDER BY agent", [])
 }
 
+pub(super) fn live_calls(db: &Connection, limit: usize) -> Result<Vec<TimelineItem>, Failure> {
+    let sql = "SELECT data FROM live_call ORDER BY id LIMIT ?1";
+    json_rows(db, sql, [numbers::limit_to_sql(limit)])
+}
+
 pub(super) fn outbox(db: &Connection, limit: usize) -> Result<Vec<Outbound>, Failure> {
     let sql = "SELECT data FROM outbound WHERE unsent = 1 ORDER BY position LIMIT ?1";
     let rows: Vec<OutboundRow> = json_rows(db, sql, [numbers::limit_to_sql(limit)])?;

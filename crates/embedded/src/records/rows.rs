@@ -2,8 +2,8 @@
 //! 16 bytes of an id where the row is nothing else.
 
 use postroom_model::{
-    Address, AgentId, ChannelId, ContactId, Conversation, ConversationId, DeliveryState, InputId,
-    MessageId, ParkedId, Status,
+    Address, AgentId, CallId, ChannelId, ContactId, Conversation, ConversationId, DeliveryState,
+    InputId, MessageId, ParkedId, Status,
 };
 use postroom_records::{Key, OutboundRow, Row};
 use rusqlite::types::{FromSqlError, Value, ValueRef};
@@ -69,7 +69,7 @@ macro_rules! table {
 
 /// The tables in the order of the kinds of keys. The last holds both settings and totals, whose
 /// names have the order of the kinds.
-pub(crate) static TABLES: [Table; 12] = [
+pub(crate) static TABLES: [Table; 13] = [
     table!("conversation", ["id"], put: "
         INSERT INTO conversation
             (id, status, last_message_at, assignee, queue, waiting_since, data)
@@ -92,6 +92,7 @@ pub(crate) static TABLES: [Table; 12] = [
     table!("sent", ["channel", "external_id"]),
     table!("parked", ["id"]),
     table!("cursor", ["channel", "name"]),
+    table!("live_call", ["id"]),
     table!("single", ["name"]),
 ];
 
@@ -112,7 +113,8 @@ pub(crate) const fn table_of(key: &Key) -> usize {
         Key::Sent(..) => 8,
         Key::Parked(_) => 9,
         Key::Cursor(..) => 10,
-        Key::Settings | Key::Totals => 11,
+        Key::Call(_) => 11,
+        Key::Settings | Key::Totals => 12,
     }
 }
 
@@ -123,7 +125,8 @@ pub(crate) fn columns(key: &Key) -> Vec<Value> {
         | Key::Contact(ContactId(id))
         | Key::Seen(InputId(id))
         | Key::Outbound(MessageId(id))
-        | Key::Parked(ParkedId(id)) => vec![blob(id)],
+        | Key::Parked(ParkedId(id))
+        | Key::Call(CallId(id)) => vec![blob(id)],
         Key::Timeline(id, position) => {
             vec![blob(&id.0), Value::Integer(numbers::to_sql(*position))]
         }
@@ -145,7 +148,7 @@ pub(crate) fn put_columns(key: &Key, row: &Row) -> Result<Vec<Value>, Failure> {
             values.extend(conversation_columns(row));
             json(row)?
         }
-        (Key::Timeline(..), Row::Timeline(row)) => json(row)?,
+        (Key::Timeline(..), Row::Timeline(row)) | (Key::Call(_), Row::Call(row)) => json(row)?,
         (Key::Contact(_), Row::Contact(row)) => json(row)?,
         (Key::Address(_), Row::Address(ContactId(id)))
         | (Key::Thread(..), Row::Thread(ConversationId(id)))
@@ -184,6 +187,7 @@ pub(crate) fn decode(key: &Key, data: &[u8]) -> Result<Row, Failure> {
         Key::Sent(..) => from_id(data).map(|id| Row::Sent(MessageId(id))),
         Key::Parked(_) => from_json(data).map(Row::Parked),
         Key::Cursor(..) => from_json(data).map(Row::Cursor),
+        Key::Call(_) => from_json(data).map(Row::Call),
         Key::Settings => from_json(data).map(Row::Settings),
         Key::Totals => from_json(data).map(Row::Totals),
     };
@@ -220,6 +224,7 @@ pub(crate) fn key_at(table: usize, one: ValueRef<'_>, two: ValueRef<'_>) -> Resu
             let (channel, name) = channel_and_name()?;
             Key::Cursor(channel, name)
         }
+        11 => Key::Call(CallId(id()?)),
         _ if as_text(one)? == SETTINGS => Key::Settings,
         _ => Key::Totals,
     })

@@ -123,8 +123,58 @@ pub(crate) async fn asyncapi_json() -> Response {
     responses((status = 200, description = "The page", body = String, content_type = "text/markdown"))
 )]
 pub(crate) async fn error_page(Segments(code): Segments<String>) -> Result<Response, Problem> {
-    let at = ERROR_PAGES.binary_search_by(|(name, _)| (*name).cmp(code.as_str()));
-    let (_, page) = at.ok().and_then(|at| ERROR_PAGES.get(at)).ok_or_else(Problem::not_found)?;
+    let page = page_of(&code).ok_or_else(Problem::not_found)?;
     let media_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, media_type)], *page).into_response())
+    Ok(([(header::CONTENT_TYPE, media_type)], page).into_response())
+}
+
+fn page_of(code: &str) -> Option<&'static str> {
+    let at = ERROR_PAGES.binary_search_by(|(name, _)| (*name).cmp(code));
+    at.ok().and_then(|at| ERROR_PAGES.get(at)).map(|(_, page)| *page)
+}
+
+/// What the page about an error says to do, on one line, for who reads no pages now.
+pub fn what_to_do(code: &str) -> Option<String> {
+    let (_, advice) = page_of(code)?.split_once("What to do")?;
+    let advice = advice.trim_start_matches([':', ' ', '\n']).split("\n\n").next()?;
+    let words: Vec<&str> = advice.split_whitespace().collect();
+    let line = without_links(&words.join(" "));
+    let mut letters = line.chars();
+    let first = letters.next()?;
+    Some(first.to_uppercase().chain(letters).collect())
+}
+
+/// `[mailboxes](../channels/imap.md)` as `mailboxes (docs/channels/imap.md)`.
+fn without_links(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, link)) = rest.split_once('[')
+        && let Some((name, link)) = link.split_once("](")
+        && let Some((to, after)) = link.split_once(')')
+    {
+        let page = to.strip_prefix("../").map_or_else(
+            || if to.contains("://") { to.to_owned() } else { format!("docs/errors/{to}") },
+            |page| format!("docs/{page}"),
+        );
+        out.push_str(&format!("{before}{name} ({page})"));
+        rest = after;
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ERROR_PAGES, what_to_do, without_links};
+
+    #[test]
+    fn every_page_says_on_one_line_what_to_do() {
+        for (code, _) in ERROR_PAGES {
+            let advice = what_to_do(code).unwrap_or_default();
+            let is_line = !advice.is_empty() && !advice.contains('\n') && !advice.contains("](");
+            assert!(is_line, "{code}: {advice}");
+        }
+        assert_eq!(what_to_do("no_such_code"), None);
+        let linked = "See [mailboxes](../channels/imap.md), [this](a.md) and `[1]`.";
+        let plain = "See mailboxes (docs/channels/imap.md), this (docs/errors/a.md) and `[1]`.";
+        assert_eq!(without_links(linked), plain);
+    }
 }

@@ -45,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(recordings::download))
         .routes(routes!(outcomes::show))
         .routes(routes!(events::events))
+        .routes(routes!(calls::list))
         .routes(routes!(offers::list))
         .routes(routes!(offers::accept))
         .routes(routes!(offers::decline))

@@ -32,6 +32,7 @@ const WORDS = {
     "conversation.merged": "Merged",
     "conversation.absorbed": "Another conversation was merged in",
     "offer.made": "Offered", "offer.extended": "Offered to others as well", "offer.closed": "Offer over",
+    "Missed call from": "Missed call from", "Voicemail from": "Voicemail from", "Call from": "Call from", "Call to": "Call to",
     "call.in": "Call from", "call.out": "Call to", "call.no_answer": "not answered", "call.busy": "busy",
     calls: "Calls", ringing: "Ringing", talking: "On the phone", withheld: "a withheld number", firstCall: "Nothing known yet",
     called: "Called back", notReached: "Not reached", recording: "Recording", show: "Show", dismiss: "Hide",
@@ -66,6 +67,7 @@ const WORDS = {
     "conversation.merged": "已合并",
     "conversation.absorbed": "合并了另一个会话",
     "offer.made": "已邀请接受", "offer.extended": "已另邀他人", "offer.closed": "邀请结束",
+    "Missed call from": "未接来电", "Voicemail from": "语音留言", "Call from": "来电", "Call to": "去电",
     "call.in": "来电", "call.out": "去电", "call.no_answer": "未接", "call.busy": "占线",
     calls: "通话", ringing: "来电响铃", talking: "通话中", withheld: "号码未显示", firstCall: "暂无记录",
     called: "已回电", notReached: "未接通", recording: "录音", show: "查看", dismiss: "隐藏",
@@ -142,6 +144,8 @@ const time = (text) => new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : nav
 
 // The list -----------------------------------------------------------------------------------------
 
+const CALL_SUBJECTS = ["Missed call from", "Voicemail from", "Call from", "Call to"];
+
 let listAsked = 0;
 async function loadList(more) {
   const asked = ++listAsked;
@@ -159,7 +163,16 @@ async function loadList(more) {
 function titleOf(conversation) {
   const customer = conversation.customer ?? {};
   const name = customer.name ?? customer.username ?? customer.address;
-  return [name, conversation.subject].filter(Boolean).join(": ") || say("noSubject");
+  return [name, subjectOf(conversation)].filter(Boolean).join(": ") || say("noSubject");
+}
+
+// A conversation that a call opened is named in English; everything else is in the customer's words.
+function subjectOf({ subject, thread }) {
+  if (!subject || (thread && !thread.startsWith("tel:"))) return subject;
+  const words = CALL_SUBJECTS.find((known) => subject.startsWith(`${known} `));
+  if (!words) return subject;
+  const who = subject.slice(words.length + 1);
+  return `${say(words)} ${who === "a withheld number" ? say("withheld") : who}`;
 }
 
 // The promise that is due next, and whether it was missed; nothing where nothing is owed.
@@ -422,18 +435,24 @@ async function answer(button, offer, name) {
 
 const LIVE_CALLS_MAX = 20;
 const LIVE_CALL_MS = 4 * 3600 * 1000;
+const HEARD_MAX = 500;
 const calls = new Map(); // by id: {call, contact, talks, since}; what is hidden stays in it
+const heard = new Map(); // by id: the position of what was told last, since a list may be older than the stream
 
 // What the event stream tells of a call. The offer on the telephone is the telephone system's own.
 async function hear(item) {
   const { call } = item;
   const id = item.id ?? call.call_id;
+  if (item.position <= (heard.get(id) ?? 0)) return;
+  heard.delete(id);
+  heard.set(id, item.position);
+  while (heard.size > HEARD_MAX) heard.delete(heard.keys().next().value);
   if (call.state === "ended" || call.direction === "internal") {
     if (calls.delete(id)) drawCalls();
     return;
   }
   const known = calls.get(id);
-  const entry = Object.assign(known ?? { contact: null, talks: [], since: Date.now(), hidden: false }, { call });
+  const entry = Object.assign(known ?? { contact: null, talks: [], since: Date.parse(item.at), hidden: false }, { call });
   calls.set(id, entry);
   while (calls.size > LIVE_CALLS_MAX) calls.delete(calls.keys().next().value);
   drawCalls();
@@ -446,6 +465,17 @@ async function hear(item) {
   const talks = [...(waiting?.items ?? []), ...(done?.items ?? [])];
   Object.assign(entry, { contact, talks: talks.filter((talk) => talk.contact === item.details.contact).slice(0, 3) });
   drawCalls();
+}
+
+// Those that go on while the page is loaded, or while the stream was away.
+async function loadCalls() {
+  const asked = new Map(heard);
+  const { items } = (await call("GET", `/v1/calls?${new URLSearchParams({ state: "live", limit: LIVE_CALLS_MAX })}`)).json;
+  const listed = new Set(items.map((item) => item.id));
+  // What was told meanwhile is newer than the list.
+  for (const id of calls.keys()) if (!listed.has(id) && asked.get(id) === heard.get(id)) calls.delete(id);
+  drawCalls();
+  await Promise.all(items.reverse().map(hear));
 }
 
 // A card without what could not be had is better than none.
@@ -552,6 +582,7 @@ const listSoon = soon(() => loadList(false), 80);
 const currentSoon = soon(() => refresh(), 20);
 const meSoon = soon(() => loadMe(), 20);
 const offersSoon = soon(() => loadOffers(), 20);
+const callsSoon = soon(() => loadCalls(), 20);
 
 function live() {
   const events = new EventSource("/v1/events");
@@ -560,6 +591,7 @@ function live() {
     listSoon();
     currentSoon();
     offersSoon();
+    callsSoon();
     meSoon();
   });
   events.addEventListener("error", () => {

@@ -44,6 +44,7 @@ fn reads() -> Vec<Row> {
         ("GET", "/v1/me", None, ANYBODY),
         ("GET", "/v1/events", None, ANYBODY),
         ("GET", "/v1/conversations", None, ANYBODY),
+        ("GET", "/v1/calls?state=live", None, ANYBODY),
         ("GET", "/v1/offers", None, STAFF),
         ("GET", "/v1/queues", None, STAFF),
         ("GET", "/v1/agents", None, STAFF),

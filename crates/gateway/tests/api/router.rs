@@ -153,6 +153,8 @@ fn receive(
         tags: vec![],
         policy: None,
         route: RuleTrace::default(),
+        waiting_since: None,
+        settled_at: None,
         version: 0,
         message_version: 0,
     };

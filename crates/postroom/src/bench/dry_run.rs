@@ -178,6 +178,8 @@ impl Day {
             tags: vec![],
             policy: None,
             route: RuleTrace::default(),
+            waiting_since: None,
+            settled_at: None,
             version: 0,
             message_version: 0,
         }

@@ -1,12 +1,14 @@
 //! `postroom doctor`: tries what the configuration names, and says what to do about what fails. It
 //! changes nothing on an engine.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use postroom_bus::Blobs;
 use postroom_bus_nats::NatsOptions;
 use postroom_config::Config;
+use postroom_gateway::what_to_do;
 use serde::Serialize;
 
 use crate::cli::Shared;
@@ -25,6 +27,9 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,8 +61,16 @@ pub(crate) async fn run(shared: &Shared) -> Result<ExitCode, Failure> {
         output::json(&serde_json::json!({ "ok": !bad, "checks": lines }));
     } else {
         output::table(&["PART", "STATE", "CODE", "DETAIL"], lines.iter().map(row).collect());
+        for (code, help) in advice(&lines) {
+            output::say(&format!("\n{code}: {help}"));
+        }
     }
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What to do about each code, once.
+fn advice(lines: &[Line]) -> BTreeMap<&'static str, &str> {
+    lines.iter().filter_map(|line| Some((line.code?, line.help.as_deref()?))).collect()
 }
 
 fn row(line: &Line) -> Vec<String> {
@@ -107,13 +120,15 @@ async fn data_folder(config: &Config) -> Line {
     match Store::open(config).await {
         Ok(_) => good("data", format!("{} opens", folder.display())),
         Err(Failure::Failed { code, message }) => {
-            Line { part: "data".to_owned(), state: State::Bad, code, detail: message }
+            let help = code.and_then(what_to_do);
+            Line { part: "data".to_owned(), state: State::Bad, code, detail: message, help }
         }
         Err(_) => Line {
             part: "data".to_owned(),
             state: State::Bad,
             code: None,
             detail: "the configuration does not fit".to_owned(),
+            help: None,
         },
     }
 }
@@ -143,7 +158,7 @@ fn or_good(part: &'static str, url: &postroom_config::ServiceUrl, lines: Vec<Lin
 }
 
 fn good(part: &str, detail: String) -> Line {
-    Line { part: part.to_owned(), state: State::Good, code: None, detail }
+    Line { part: part.to_owned(), state: State::Good, code: None, detail, help: None }
 }
 
 fn bad(part: &'static str, code: &'static str, error: &dyn std::fmt::Display) -> Line {
@@ -152,5 +167,6 @@ fn bad(part: &'static str, code: &'static str, error: &dyn std::fmt::Display) ->
 
 fn found_line(part: &str, accepted: bool, code: &'static str, detail: String) -> Line {
     let state = if accepted { State::Accepted } else { State::Bad };
-    Line { part: part.to_owned(), state, code: Some(code), detail }
+    let help = what_to_do(code).filter(|_| state == State::Bad);
+    Line { part: part.to_owned(), state, code: Some(code), detail, help }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use postroom_model::digest::Digest;
 use postroom_model::envelope::ENVELOPE_VERSION;
 use postroom_model::{
-    Action, Actor, AgentStatus, Bodies, Climbed, Command, CommandId, Contact, ContactId,
-    ConversationId, Cursor, Envelope, Event, EventBody, Freed, HostId, Input, InputBody, InputId,
-    Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position, Random as _, Reason,
-    ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target, TargetKind,
-    TargetState, Timestamp, Transition,
+    Action, Actor, AgentStatus, Bodies, CallState, Climbed, Command, CommandId, Contact, ContactId,
+    ConversationId, Cursor, Disposition, Envelope, Event, EventBody, Freed, HostId, Input,
+    InputBody, InputId, Kept, MessageId, NoteId, Opened, Outcome, OutcomeKind, ParkedId, Position,
+    Random as _, Reason, ReceiptStatus, ReceivedMail, RuleTrace, SeededRandom, SendResult, Target,
+    TargetKind, TargetState, Timestamp, Transition,
 };
 
 use super::samples::{agent, body, channel, id, message, moment, queue, recorded, settings, uuid};
@@ -177,7 +177,10 @@ impl Maker {
             thread: self.random.chance(80).then(|| format!("thread-{}", self.below(4))),
             contact: self.random.chance(50).then(|| ContactId(uuid(self.below(4)))),
             customer: message().from,
-            subject: self.random.chance(50).then(|| format!("Order {}", self.below(9))),
+            subject: self.random.chance(80).then(|| match self.below(3) {
+                0 => "Missed call from Ada".to_owned(),
+                number => format!("Order {number}"),
+            }),
             linked: self.random.chance(20).then(|| ConversationId(uuid(self.below(9)))),
             queue: queue(["support", "billing"][usize::try_from(self.below(2)).unwrap()]),
             priority: 5,
@@ -187,6 +190,8 @@ impl Maker {
             tags: vec!["new".to_owned()],
             policy: None,
             route: RuleTrace { tried: 3, ..RuleTrace::default() },
+            waiting_since: None,
+            settled_at: None,
             version: self.below(3),
             message_version: 0,
         }
@@ -212,7 +217,21 @@ impl Maker {
                 message: Box::new(message()),
                 mail: self.mail(number),
             },
-            2 => EventBody::CallRecorded(Box::new(recorded(number, self.random.chance(50)))),
+            2 => {
+                let mut call = recorded(number, self.random.chance(50));
+                // Some go on, some are heard of late, and some were answered.
+                if self.random.chance(30) {
+                    call.call.state = CallState::Ringing;
+                }
+                if self.random.chance(50) {
+                    call.happened_at = Some(moment(self.below(20)));
+                    call.waiting_since = self.random.chance(50).then(|| moment(self.below(20)));
+                }
+                if !call.waits && self.random.chance(50) {
+                    call.call.disposition = Some(Disposition::Answered);
+                }
+                EventBody::CallRecorded(Box::new(call))
+            }
             // Few ids, so that what happens to replies often finds one.
             _ => EventBody::ReplyQueued {
                 id: MessageId(uuid(self.below(10))),
@@ -296,6 +315,8 @@ impl Maker {
             _ => EventBody::ConversationAbsorbed {
                 from: other,
                 further: self.random.chance(50).then(|| id(9)).into_iter().collect(),
+                renamed: self.random.chance(50),
+                subject: self.random.chance(50).then(|| "Order 9".to_owned()),
                 by,
             },
         }

@@ -3,7 +3,7 @@
 use postroom_model::{DeliveryState, MessageId, ParkedId, Status};
 
 use super::samples::{
-    agent, conversation, entry, id, moment, outbound, parked, presence, queue, uuid,
+    agent, conversation, entry, id, live_call, moment, outbound, parked, presence, queue, uuid,
 };
 use super::{change, start_with};
 use crate::{Change, ENTRIES_LOOKED_AT, Key, Parked, QueueCounts, Records, Row};
@@ -12,6 +12,7 @@ pub(super) async fn run(records: &dyn Records) {
     reads_timelines(records).await;
     reads_last_words(records).await;
     reads_presences(records).await;
+    reads_live_calls(records).await;
     counts_queues(records).await;
     reads_the_outbox(records).await;
     reads_what_is_parked(records).await;
@@ -76,6 +77,17 @@ async fn reads_presences(records: &dyn Records) {
     let presences = records.presences().await.unwrap();
     let rows: Vec<_> = presences.into_iter().map(Row::Presence).collect();
     assert_eq!(rows, ["ada", "bob"].map(|name| presence(name).1));
+}
+
+async fn reads_live_calls(records: &dyn Records) {
+    let rows = [5, 9, 7].map(live_call);
+    start_with(records, rows.to_vec()).await;
+    let (over, _) = live_call(7);
+    change(records, vec![Change::Delete(over)]).await;
+    let calls = records.live_calls(10).await.unwrap();
+    let told: Vec<_> = calls.into_iter().map(|item| Row::Call(Box::new(item))).collect();
+    assert_eq!(told, [5, 9].map(|n| live_call(n).1));
+    assert_eq!(records.live_calls(1).await.unwrap().len(), 1);
 }
 
 async fn counts_queues(records: &dyn Records) {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use postroom_model::{
     Actor, AgentId, AgentStatus, Attachment, Automation, AutomationClass, Body, Call, CallId,
     CallRecorded, CallState, ChannelId, ChannelKind, ChannelSettings, Contact, ContactId,
-    Conversation, ConversationId, DeliveryState, Direction, Disposition, Inbound, Input, InputBody,
-    InputId, Message, MessageId, MessageKind, Outbound, Outcome, OutcomeKind, ParkedId, Party,
-    Position, Presence, QueueId, QueueSettings, Reason, RuleTrace, Settings, Status, Timestamp,
-    WorkspaceId,
+    Conversation, ConversationId, DeliveryState, Direction, Disposition, Event, EventBody, Inbound,
+    Input, InputBody, InputId, Message, MessageId, MessageKind, Outbound, Outcome, OutcomeKind,
+    ParkedId, Party, Position, Presence, QueueId, QueueSettings, Reason, RuleTrace, Settings,
+    Status, Timestamp, WorkspaceId,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -67,6 +67,7 @@ pub(super) fn conversation(n: u64) -> Conversation {
         climbed: None,
         kept: None,
         resolved_at: None,
+        settled_at: None,
         opened_at: moment(0),
         last_message_at: moment(n),
         waiting_since: Some(moment(n)),
@@ -256,6 +257,7 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         presence("ada"),
         presence("bo-b_1"),
         parked(7),
+        live_call(12),
         (Key::Settings, Row::Settings(Box::new(settings()))),
         (Key::Totals, Row::Totals(totals)),
     ];
@@ -271,6 +273,15 @@ pub(super) fn rows() -> Vec<(Key, Row)> {
         rows.push((Key::Sent(channel("site"), name), Row::Sent(MessageId(uuid(n)))));
     }
     rows
+}
+
+/// A call that rings.
+pub(super) fn live_call(n: u64) -> (Key, Row) {
+    let mut call = recorded(n, false);
+    call.call.state = CallState::Ringing;
+    let told = Event::global(EventBody::CallRecorded(Box::new(call)));
+    let item = crate::describe(n, moment(n), &told, &postroom_model::Bodies::new());
+    (Key::Call(CallId(uuid(n))), Row::Call(Box::new(item)))
 }
 
 /// What became known of a call that is over.
@@ -305,6 +316,8 @@ pub(super) fn recorded(n: u64, waits: bool) -> CallRecorded {
         opens: None,
         attach: None,
         waits,
+        happened_at: None,
+        waiting_since: None,
         presumed_end: !waits,
         closes_at: None,
         leads_to: None,

@@ -137,6 +137,10 @@ impl Records for Faulty {
         Ok(words)
     }
 
+    async fn live_calls(&self, limit: usize) -> Result<Vec<TimelineItem>, RecordsError> {
+        self.0.live_calls(limit).await
+    }
+
     async fn presences(&self) -> Result<Vec<Presence>, RecordsError> {
         self.0.presences().await
     }

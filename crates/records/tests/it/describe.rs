@@ -52,6 +52,16 @@ fn settings() -> Settings {
     }
 }
 
+fn absorbed() -> EventBody {
+    EventBody::ConversationAbsorbed {
+        from: conversation(3),
+        further: vec![conversation(4)],
+        renamed: true,
+        subject: Some("My order".to_owned()),
+        by: ada(),
+    }
+}
+
 fn of_conversations() -> Vec<EventBody> {
     let freed = || Some(Freed { agent: agent("ada"), cost: 20 });
     vec![
@@ -107,15 +117,16 @@ fn of_conversations() -> Vec<EventBody> {
             freed: freed(),
             by: ada(),
         },
-        EventBody::ConversationAbsorbed {
-            from: conversation(3),
-            further: vec![conversation(4)],
-            by: ada(),
-        },
+        absorbed(),
         received(10),
         EventBody::CallRecorded(Box::new(call(13))),
         EventBody::NoteAdded { id: NoteId(uuid(11)), by: ada() },
         reply(12),
+    ]
+}
+
+fn of_offers() -> Vec<EventBody> {
+    vec![
         EventBody::OfferMade(Box::new(OfferMade {
             offer: OfferId(uuid(20)),
             queue: queue("support"),
@@ -159,6 +170,8 @@ fn call(n: u64) -> CallRecorded {
         leg: None,
         opens: None,
         attach: None,
+        happened_at: None,
+        waiting_since: None,
         waits: true,
         presumed_end: true,
         closes_at: None,
@@ -187,15 +200,7 @@ fn of_deliveries() -> Vec<EventBody> {
     ]
 }
 
-fn of_the_workspace() -> Vec<EventBody> {
-    let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
-    let unparsed = Unparsed {
-        channel: site(),
-        raw,
-        code: "unparsed".to_owned(),
-        detail: "no sender".to_owned(),
-    };
-    let input = Input { id: InputId(uuid(5)), at: at(0), body: InputBody::Unparsed(unparsed) };
+fn of_contacts() -> Vec<EventBody> {
     let address = || "tel:+1".parse().unwrap();
     vec![
         EventBody::ConfigInstalled { settings: Box::new(settings()) },
@@ -226,6 +231,19 @@ fn of_the_workspace() -> Vec<EventBody> {
             conversations: 0,
             by: ada(),
         },
+    ]
+}
+
+fn of_the_workspace() -> Vec<EventBody> {
+    let raw = postroom_model::BlobRef { sha256: Digest::of(b"raw"), size_bytes: 3 };
+    let unparsed = Unparsed {
+        channel: site(),
+        raw,
+        code: "unparsed".to_owned(),
+        detail: "no sender".to_owned(),
+    };
+    let input = Input { id: InputId(uuid(5)), at: at(0), body: InputBody::Unparsed(unparsed) };
+    vec![
         EventBody::DeliveryOwned { channel: site(), host: HostId(uuid(9)), epoch: 4 },
         EventBody::DeliveryPresent { host: HostId(uuid(9)), asks: true },
         EventBody::AgentStatusChanged {
@@ -275,8 +293,9 @@ fn of_the_workspace() -> Vec<EventBody> {
 fn every_type_of_event_is_described() {
     let bodies = bodies(&[(10, "hello"), (11, "a note"), (12, "an answer")]);
     let on = |body| Event::on(conversation(1), body);
-    let events = of_conversations().into_iter().chain(of_deliveries()).map(on);
-    let events = events.chain(of_the_workspace().into_iter().map(Event::global));
+    let events = of_conversations().into_iter().chain(of_offers()).chain(of_deliveries()).map(on);
+    let global = of_contacts().into_iter().chain(of_the_workspace());
+    let events = events.chain(global.map(Event::global));
     let mut items = Vec::new();
     for (position, event) in (1..).zip(events) {
         let item = describe(position, at(0), &event, &bodies);

@@ -212,7 +212,14 @@ fn presence_carries_what_the_agent_holds() {
 
 fn absorbed(from: u64, further: &[u64]) -> EventBody {
     let further = further.iter().copied().map(conversation).collect();
-    EventBody::ConversationAbsorbed { from: conversation(from), further, by: ada() }
+    let (renamed, subject) = (false, None);
+    EventBody::ConversationAbsorbed {
+        from: conversation(from),
+        further,
+        renamed,
+        subject,
+        by: ada(),
+    }
 }
 
 #[test]

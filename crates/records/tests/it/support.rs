@@ -63,6 +63,8 @@ pub(crate) fn opened() -> Opened {
         tags: vec!["new".to_owned()],
         policy: None,
         route: RuleTrace { tried: 2, matched: Some(2), ..RuleTrace::default() },
+        waiting_since: None,
+        settled_at: None,
         version: 0,
         message_version: 0,
     }

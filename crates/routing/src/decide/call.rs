@@ -8,7 +8,10 @@ use postroom_model::{
 };
 
 use super::{Decision, Lookups, Past, inbound, park};
-use crate::called::{id_of, if_nothing_comes, is_answered, is_missed, message_of, whole};
+use crate::called::{
+    group_of, id_of, if_nothing_comes, is_answered, is_missed, is_taken, message_of, moment_of,
+    thread_of, whole,
+};
 use crate::state::{Known, Open, ended_by_time};
 use crate::{Made, State, codes, matching};
 
@@ -66,6 +69,8 @@ pub(super) fn accept(
         report: report.map(Box::new),
         leg: inbound.leg,
         waits: false,
+        happened_at: None,
+        waiting_since: None,
         presumed_end: known.is_some_and(|known| known.presumed_end) && call.ended_at.is_none(),
         call,
         closes_at,
@@ -75,14 +80,17 @@ pub(super) fn accept(
         by: None,
     };
     let told = lookups.routed.and_then(|routed| routed.attach);
-    let desk = Desk { state, settings, known, attach: told.unwrap_or(settings.attach) };
+    let desk = Desk { state, at, settings, known, attach: told.unwrap_or(settings.attach) };
     if !over {
         let call = if_nothing_comes(recorded.call.clone());
         let message = Inbound { channel: recorded.channel.clone(), message: message_of(&call) };
         recorded.opens = Some(Box::new(inbound::opened(state, &message, contact, lookups)));
         recorded.attach = told;
         let placed = known.and_then(|known| known.conversation);
+        let taken = is_taken(&recorded.call);
+        let kin = desk.kin(&recorded);
         events.push(recorded_on(placed, recorded));
+        events.extend(desk.withdrawn(&kin).filter(|_| taken));
         return Decision::routed(placed, events);
     }
     let opened = || inbound::opened(state, &message, contact, lookups);
@@ -122,6 +130,8 @@ pub(crate) fn closed(state: &State, id: CallId, now: Timestamp, past: Past<'_, '
         report: None,
         leg: None,
         waits: false,
+        happened_at: None,
+        waiting_since: None,
         presumed_end: true,
         closes_at: None,
         leads_to: None,
@@ -135,7 +145,7 @@ pub(crate) fn closed(state: &State, id: CallId, now: Timestamp, past: Past<'_, '
     let lookups = Lookups { thread, conversation: row, ..Lookups::default() };
     let settings = settings_of(state, &known.channel);
     let attach = known.attach.unwrap_or(settings.attach);
-    let desk = Desk { state, settings, known: Some(known), attach };
+    let desk = Desk { state, at: now, settings, known: Some(known), attach };
     let opened = || {
         let mut opened = match &known.opens {
             Some(opened) => still_good(state, opened),
@@ -159,7 +169,7 @@ fn still_good(state: &State, opened: &Opened) -> Opened {
 /// A call that an agent had and tells of.
 pub(super) fn logged(
     state: &State,
-    actor: &Actor,
+    (actor, at): (&Actor, Timestamp),
     row: &Conversation,
     id: CallId,
     mut call: Call,
@@ -177,8 +187,12 @@ pub(super) fn logged(
         Direction::Out | Direction::Internal => call.to = call.to.or(customer),
     }
     let settings = settings_of(state, &row.channel);
-    let resolves = resolve.unwrap_or(settings.resolve && is_answered(&call));
-    let recorded = CallRecorded {
+    let desk = Desk { state, at, settings, known: None, attach: false };
+    let open = state.conversations.get(&row.id);
+    let answered = settings.resolve && is_answered(&call);
+    let moment = moment_of(&call, at);
+    let resolves = resolve.unwrap_or(answered && open.is_some_and(|open| open.asked_at <= moment));
+    let mut recorded = CallRecorded {
         id,
         channel: row.channel.clone(),
         contact: row.contact,
@@ -186,6 +200,8 @@ pub(super) fn logged(
         report: None,
         leg: None,
         waits: false,
+        happened_at: None,
+        waiting_since: None,
         presumed_end: false,
         closes_at: None,
         leads_to: None,
@@ -193,8 +209,10 @@ pub(super) fn logged(
         attach: None,
         by: Some(actor.clone()),
     };
+    recorded.happened_at = desk.told_late(moment);
+    recorded.waiting_since = open.and_then(|open| still_waits(open, &recorded.call, moment));
     let mut events = vec![recorded_on(Some(row.id), recorded)];
-    if let Some(open) = state.conversations.get(&row.id).filter(|_| resolves) {
+    if let Some(open) = open.filter(|_| resolves) {
         let reason = Reason::Asked { by: actor.clone() };
         events.push(resolved(state, row.id, Some(open), reason));
     }
@@ -218,14 +236,25 @@ fn resolved(state: &State, id: ConversationId, open: Option<&Open>, reason: Reas
     Event::on(id, EventBody::ConversationResolved { freed, reason })
 }
 
+/// Since when the customer waits after a call that was answered before they last called or wrote; none
+/// if the call changes nothing of that.
+fn still_waits(open: &Open, call: &Call, moment: Timestamp) -> Option<Timestamp> {
+    let answers = is_answered(call) && open.waiting_since.is_some_and(|since| since <= moment);
+    (answers && moment < open.asked_at).then_some(open.asked_at)
+}
+
 /// A call that is over, and what the channel makes of it.
 struct Desk<'a> {
     state: &'a State,
+    at: Timestamp,
     settings: CallSettings,
     known: Option<&'a Known>,
     /// An answered call joins another open conversation of its contact.
     attach: bool,
 }
+
+/// Where the calls of a number stand, with what the records hold of it.
+type Found<'a> = Option<(ConversationId, Option<&'a Conversation>)>;
 
 impl Desk<'_> {
     /// Where it goes, and what follows.
@@ -240,54 +269,98 @@ impl Desk<'_> {
         if let Some(id) = self.known.and_then(|known| known.conversation) {
             return (Some(id), self.further(id, recorded));
         }
-        let outside = message_of(call).thread.is_some();
+        let thread = thread_of(call);
         let spoken = call.disposition == Some(Disposition::Voicemail);
         let missed = is_missed(call);
-        if call.direction == Direction::Internal || !(outside || missed && spoken) {
+        if call.direction == Direction::Internal || !(thread.is_some() || missed && spoken) {
             return (None, vec![recorded_on(None, recorded)]);
         }
-        let taken_up = self.taken_up(&recorded.channel, call);
-        recorded.waits = missed && self.settings.missed && !taken_up;
-        if recorded.waits {
-            let (id, events) = self.wait(recorded, lookups, opened, new);
-            return (Some(id), events);
+        let moment = moment_of(call, self.at);
+        let found = lookups.thread.map(|id| inbound::end_of_merges(id, lookups));
+        let old = self.at.since(moment) > self.settings.missed_max_age_ms
+            || self.settled_until(&recorded.channel, thread.as_deref(), found) >= Some(moment);
+        let kin = self.kin(&recorded);
+        let taken_up = kin.iter().any(|other| other.taken);
+        // The last of several legs that ring says that nobody answered.
+        let rings = missed && kin.iter().any(|other| other.inward && other.closes_at.is_some());
+        if rings && !taken_up && found.is_none() && !self.attach {
+            return (None, vec![recorded_on(None, recorded)]);
         }
-        let (id, events) = self.note(recorded, lookups, opened, new);
+        recorded.waits = missed && self.settings.missed && !taken_up && !rings && !old;
+        recorded.happened_at = self.told_late(moment);
+        let opened = || Opened { waiting_since: self.told_late(moment), ..opened() };
+        let (id, events) = if recorded.waits {
+            self.wait(recorded, moment, found, opened, new)
+        } else {
+            self.note(recorded, moment, found, opened, new)
+        };
         (Some(id), events)
     }
 
-    /// Another leg of the same call was answered.
-    fn taken_up(&self, channel: &ChannelId, call: &Call) -> bool {
-        let linked = call.linked_id.as_ref().filter(|linked| **linked != call.call_id);
-        let first = linked.and_then(|linked| id_of(self.state, channel, linked));
-        let first = first.and_then(|id| self.state.calls.get(id)?.call());
-        first.is_some_and(|first| is_answered(&first))
+    /// The moment of what is heard of only now; none if that is now.
+    fn told_late(&self, moment: Timestamp) -> Option<Timestamp> {
+        Some(moment).filter(|moment| *moment < self.at)
+    }
+
+    /// Until when we talked to the customer, or somebody closed what it is about: calls count in the
+    /// order in which they happened.
+    fn settled_until(
+        &self,
+        channel: &ChannelId,
+        thread: Option<&str>,
+        found: Found<'_>,
+    ) -> Option<Timestamp> {
+        let talked = thread.and_then(|thread| self.state.calls.talked_until(channel, thread));
+        let closed = found.and_then(|(id, row)| match self.state.conversations.get(&id) {
+            Some(open) => open.settled_at,
+            None => row.and_then(|row| row.settled_at),
+        });
+        talked.max(closed)
+    }
+
+    /// The other legs of a fork, and whatever else the telephone system says belongs to the call.
+    fn kin(&self, recorded: &CallRecorded) -> Vec<&Known> {
+        let group = group_of(self.state, recorded.id, &recorded.channel, &recorded.call);
+        self.state.calls.kin(group, recorded.id).collect()
+    }
+
+    /// Somebody took another leg of the call: what waits for nothing but those that nobody took does
+    /// not wait.
+    fn withdrawn(&self, kin: &[&Known]) -> Option<Event> {
+        let waited = kin.iter().filter_map(|other| Some((other.conversation?, other.waits_from?)));
+        let waited: Vec<(ConversationId, Timestamp)> = waited.collect();
+        let (id, _) = *waited.first()?;
+        let open = self.state.conversations.get(&id)?;
+        let all =
+            waited.contains(&(id, open.waiting_since?)) && waited.contains(&(id, open.asked_at));
+        all.then(|| resolved(self.state, id, Some(open), Reason::CallAnswered))
     }
 
     /// The customer waits: in the conversation of the number, opened or opened again if need be.
     fn wait(
         &self,
-        recorded: CallRecorded,
-        lookups: &Lookups<'_>,
+        mut recorded: CallRecorded,
+        moment: Timestamp,
+        found: Found<'_>,
         opened: impl FnOnce() -> Opened,
         new: impl FnOnce() -> ConversationId,
     ) -> (ConversationId, Vec<Event>) {
         let mut events = Vec::with_capacity(3);
-        let found = lookups.thread.map(|id| inbound::end_of_merges(id, lookups));
+        let reason = Reason::CustomerCalled;
         let id = match found {
             Some((id, row)) => match (self.state.conversations.get(&id), row) {
                 (Some(open), _) => {
+                    recorded.waiting_since = self.waits_longer(open, moment);
                     if open.status == Status::Snoozed {
-                        let reason = Reason::CustomerCalled;
                         events.push(Event::on(id, EventBody::ConversationWoken { reason }));
                         events.extend(matching::returned(self.state, id, open));
                     }
                     id
                 }
                 (None, Some(row)) => {
-                    let opened = Box::new(inbound::reopened(self.state, row));
-                    let reason = Reason::CustomerCalled;
-                    let body = EventBody::ConversationReopened { opened, reason };
+                    let waiting_since = self.told_late(moment);
+                    let again = Opened { waiting_since, ..inbound::reopened(self.state, row) };
+                    let body = EventBody::ConversationReopened { opened: Box::new(again), reason };
                     events.push(Event::on(id, body));
                     id
                 }
@@ -299,21 +372,31 @@ impl Desk<'_> {
         (id, events)
     }
 
+    /// Since when they wait, where that is earlier than it was known to be.
+    fn waits_longer(&self, open: &Open, moment: Timestamp) -> Option<Timestamp> {
+        let known = open.waiting_since.unwrap_or(self.at);
+        Some(moment).filter(|moment| *moment < known)
+    }
+
     /// Nobody waits: it stands with the calls of its number, or in an open conversation of its
     /// contact, and what waited there to be called back is done.
     fn note(
         &self,
-        recorded: CallRecorded,
-        lookups: &Lookups<'_>,
+        mut recorded: CallRecorded,
+        moment: Timestamp,
+        found: Found<'_>,
         opened: impl FnOnce() -> Opened,
         new: impl FnOnce() -> ConversationId,
     ) -> (ConversationId, Vec<Event>) {
         let answered = is_answered(&recorded.call);
-        let found = lookups.thread.map(|id| inbound::end_of_merges(id, lookups));
-        let open = found.filter(|(id, _)| self.state.conversations.contains_key(id));
-        if let Some((id, _)) = open {
+        let kin = self.kin(&recorded);
+        let open = found.and_then(|(id, _)| Some((id, self.state.conversations.get(&id)?)));
+        if let Some((id, open)) = open {
+            recorded.waiting_since = still_waits(open, &recorded.call, moment);
+            let back = || self.called_back(id, moment).or_else(|| self.withdrawn(&kin));
+            let back = answered.then(back).flatten();
             let mut events = vec![recorded_on(Some(id), recorded)];
-            events.extend(self.called_back(id).filter(|_| answered));
+            events.extend(back);
             return (id, events);
         }
         let other = recorded.contact.filter(|_| self.attach);
@@ -331,18 +414,26 @@ impl Desk<'_> {
     }
 
     /// One more report of a call that has its place.
-    fn further(&self, id: ConversationId, recorded: CallRecorded) -> Vec<Event> {
+    fn further(&self, id: ConversationId, mut recorded: CallRecorded) -> Vec<Event> {
         let before = self.known.and_then(Known::call);
         let turned =
             before.is_some_and(|before| !is_answered(&before)) && is_answered(&recorded.call);
+        // What was taken for a wait was none, even if it now turns out to have been over earlier.
+        let mistaken = self.known.and_then(|known| known.waits_from).filter(|_| turned);
+        let moment = moment_of(&recorded.call, self.at).max(mistaken.unwrap_or(Timestamp::EPOCH));
+        recorded.happened_at = self.told_late(moment);
+        let open = self.state.conversations.get(&id);
+        recorded.waiting_since = open.and_then(|open| still_waits(open, &recorded.call, moment));
         let mut events = vec![recorded_on(Some(id), recorded)];
-        events.extend(self.called_back(id).filter(|_| turned));
+        events.extend(self.called_back(id, moment).filter(|_| turned));
         events
     }
 
-    fn called_back(&self, id: ConversationId) -> Option<Event> {
+    /// It is done, if its customer was last heard of before that call was over.
+    fn called_back(&self, id: ConversationId, moment: Timestamp) -> Option<Event> {
         let open = self.state.conversations.get(&id).filter(|_| self.settings.resolve)?;
-        Some(resolved(self.state, id, Some(open), Reason::CallAnswered))
+        let done = open.asked_at <= moment;
+        done.then(|| resolved(self.state, id, Some(open), Reason::CallAnswered))
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn decide(
         }
         if let Action::LogCall { call, resolve, .. } = action {
             let id = CallId(command.0);
-            return call::logged(state, &actor, row, id, *call, resolve).about(row.id);
+            return call::logged(state, (&actor, at), row, id, *call, resolve).about(row.id);
         }
         let desk = Desk { state, at, actor: &actor, row, open: state.conversations.get(&id) };
         return desk.decide(action, lookups).about(id);
@@ -412,9 +412,13 @@ impl Desk<'_> {
         };
         let mut events = vec![Event::on(self.id(), merged)];
         events.extend(self.brought_back(other).map(|body| Event::on(into, body)));
+        // Of a call that was missed and a letter about it, the letter says what it is about.
+        let renamed = other.is_named_by_a_call() && !self.row.is_named_by_a_call();
         let absorbed = EventBody::ConversationAbsorbed {
             from: self.id(),
             further: self.row.merged_from.clone(),
+            renamed,
+            subject: self.row.subject.clone().filter(|_| renamed),
             by: self.actor.clone(),
         };
         events.push(Event::on(into, absorbed));

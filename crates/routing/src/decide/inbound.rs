@@ -247,6 +247,8 @@ pub(super) fn opened(
         tags: routed.tags,
         policy: routed.targets,
         route: routed.trace,
+        waiting_since: None,
+        settled_at: None,
         version: 0,
         message_version: 0,
     }
@@ -277,6 +279,8 @@ pub(super) fn reopened(state: &State, row: &Conversation) -> Opened {
         tags: row.tags.clone(),
         policy: row.policy.clone(),
         route: row.route.clone(),
+        waiting_since: None,
+        settled_at: row.settled_at,
         version: row.version,
         message_version: row.message_version,
     }

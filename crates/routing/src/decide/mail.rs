@@ -418,7 +418,8 @@ mod tests {
         assert_eq!(decided(&other, aside.prints.clone()), None);
         let EventBody::InputParked { input, .. } = &aside.events[0].body else { panic!() };
         assert_ne!(input.id, other.id);
-        let many: Vec<String> = (0..PRINTS_MAX).map(|number| format!("{number}-{number}")).collect();
+        let many: Vec<String> =
+            (0..PRINTS_MAX).map(|number| format!("{number}-{number}")).collect();
         let told = decided(&other, many).unwrap();
         assert_eq!(told.kind, Some(OutcomeKind::Duplicate));
         assert_eq!(told.code.as_deref(), Some("message_id_reused"));

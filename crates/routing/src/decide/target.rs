@@ -13,10 +13,37 @@ use postroom_model::{
 
 use crate::State;
 use crate::called::is_answered;
+use crate::state::Open;
 
 /// The promises of conversations to which something happens, as they will be.
 #[derive(Debug, Default)]
-pub(crate) struct Promises(BTreeMap<ConversationId, Vec<Target>>);
+pub(crate) struct Promises(BTreeMap<ConversationId, Coming>);
+
+/// Of one conversation.
+#[derive(Debug)]
+struct Coming {
+    targets: Vec<Target>,
+    /// When the call happened of which this comes.
+    called_at: Option<Timestamp>,
+}
+
+/// How its customer waits before the event.
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    since: Option<Timestamp>,
+    asked_at: Timestamp,
+}
+
+impl Waiting {
+    fn of(open: &Open) -> Self {
+        Self { since: open.waiting_since, asked_at: open.asked_at }
+    }
+
+    /// They called or wrote after it, and not only after it.
+    fn goes_on_after(self, moment: Timestamp) -> bool {
+        moment < self.asked_at && self.since.is_some_and(|since| since <= moment)
+    }
+}
 
 /// What an event means for what is promised.
 enum Meaning<'a> {
@@ -27,8 +54,10 @@ enum Meaning<'a> {
     Asked(bool),
     /// It has to go on.
     Resumed,
-    /// We answered; true if the customer has the next word now.
-    Answered(bool),
+    /// We answered in writing: the customer has the next word now.
+    Answered,
+    /// We talked to them.
+    Talked,
     Done,
     Merged,
 }
@@ -47,7 +76,7 @@ impl<'a> Meaning<'a> {
             EventBody::ConversationWoken { .. } => Self::Resumed,
             EventBody::CallRecorded(recorded) => return of_call(recorded),
             EventBody::ReplyQueued { message, .. } if is_automatic(message) => return None,
-            EventBody::ReplyQueued { .. } => Self::Answered(true),
+            EventBody::ReplyQueued { .. } => Self::Answered,
             EventBody::ConversationResolved { .. } => Self::Done,
             EventBody::ConversationMerged { .. } => Self::Merged,
             _ => return None,
@@ -59,7 +88,18 @@ fn of_call(recorded: &CallRecorded) -> Option<Meaning<'static>> {
     if recorded.waits {
         return Some(Meaning::Asked(false));
     }
-    is_answered(&recorded.call).then_some(Meaning::Answered(false))
+    is_answered(&recorded.call).then_some(Meaning::Talked)
+}
+
+/// When it happened, where that is told: a call that is heard of late was promised from when it was.
+fn moment_of(body: &EventBody) -> Option<Timestamp> {
+    match body {
+        EventBody::ConversationOpened(opened) | EventBody::ConversationReopened { opened, .. } => {
+            opened.waiting_since
+        }
+        EventBody::CallRecorded(recorded) => recorded.happened_at,
+        _ => None,
+    }
 }
 
 fn is_customer(reason: &Reason) -> bool {
@@ -75,7 +115,6 @@ impl Promises {
         let (Some(id), Some(meaning)) = (event.conversation, Meaning::of(&event.body)) else {
             return;
         };
-        let desk = Desk { state, at };
         let open = state.conversations.get(&id);
         let queue = open.and_then(|open| state.queues.get(open.queue)).map(|queue| &queue.id);
         let policy = match meaning {
@@ -84,14 +123,25 @@ impl Promises {
             }
             _ => queue.and_then(|queue| state.targets.policy_of(id, queue)),
         };
-        let waited = open.is_some_and(|open| open.waiting_since.is_some());
-        let targets = self.0.entry(id).or_insert_with(|| state.targets.list(id).to_vec());
-        desk.take(targets, &meaning, policy, waited);
+        let waiting = open.map(Waiting::of).unwrap_or_default();
+        let held = || Coming { targets: state.targets.list(id).to_vec(), called_at: None };
+        let coming = self.0.entry(id).or_insert_with(held);
+        let moment = moment_of(&event.body).unwrap_or(at);
+        let moment = match &event.body {
+            EventBody::CallRecorded(_) => *coming.called_at.insert(moment),
+            // It was done when they had talked.
+            EventBody::ConversationResolved { reason: Reason::CallAnswered, .. } => {
+                coming.called_at.unwrap_or(moment)
+            }
+            _ => moment,
+        };
+        Desk { state, at: moment }.take(&mut coming.targets, &meaning, policy, waiting);
     }
 
     /// What is promised now, where that is something else than before.
     pub(crate) fn changes(self, state: &State) -> Vec<Event> {
-        let changed = self.0.into_iter().filter(|(id, targets)| {
+        let coming = self.0.into_iter().map(|(id, coming)| (id, coming.targets));
+        let changed = coming.filter(|(id, targets)| {
             // One that is done is no longer held; its promises ended with it.
             let held = state.conversations.contains_key(id);
             let same = state.targets.list(*id) == targets.as_slice();
@@ -101,8 +151,10 @@ impl Promises {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Desk<'a> {
     state: &'a State,
+    /// When it happened.
     at: Timestamp,
 }
 
@@ -112,7 +164,7 @@ impl Desk<'_> {
         targets: &mut Vec<Target>,
         meaning: &Meaning<'_>,
         policy: Option<&TargetPolicy>,
-        waited: bool,
+        waiting: Waiting,
     ) {
         match meaning {
             Meaning::Opened(..) => {
@@ -128,19 +180,39 @@ impl Desk<'_> {
             }
             Meaning::Asked(woken) => {
                 self.resume_all(targets);
-                let owed = targets.iter().any(|target| is_response(target) && target.is_owed());
-                if !owed && (*woken || !waited) {
-                    self.promise(targets, policy, TargetKind::NextResponse);
+                let owed = targets.iter().find(|target| is_response(target) && target.is_owed());
+                let owed = owed.map(|target| (target.kind, target.runs()));
+                let sooner = waiting.since.is_some_and(|since| self.at < since);
+                match owed {
+                    None if *woken || waiting.since.is_none() => {
+                        self.promise(targets, policy, TargetKind::NextResponse);
+                    }
+                    // They had called before, which is heard of only now.
+                    Some((kind, true)) if sooner => self.promise(targets, policy, kind),
+                    _ => {}
                 }
             }
             Meaning::Resumed => self.resume_all(targets),
-            Meaning::Answered(customers_turn) => {
+            Meaning::Answered => {
                 for target in targets {
                     if is_response(target) {
                         self.met(target);
-                    } else if *customers_turn {
+                    } else {
                         self.pause(target);
                     }
+                }
+            }
+            Meaning::Talked => {
+                let goes_on = waiting.goes_on_after(self.at);
+                if self.at < waiting.asked_at && !goes_on {
+                    return;
+                }
+                for target in targets.iter_mut().filter(|target| is_response(target)) {
+                    self.met(target);
+                }
+                if goes_on {
+                    let asked = Self { at: waiting.asked_at, ..*self };
+                    asked.promise(targets, policy, TargetKind::NextResponse);
                 }
             }
             Meaning::Done => {

@@ -146,13 +146,13 @@ impl Known {
             EventBody::MessageReceived { .. } | EventBody::ReplyQueued { .. } => {
                 row.last_message_at = at;
             }
-            EventBody::ConversationResolved { .. } | EventBody::ConversationMerged { .. } => {
-                if row.status != Status::Resolved {
-                    row.status = Status::Resolved;
-                    let contact = row.contact.map(|id| end_of(&self.contacts, id));
-                    if let Some(open) = contact.and_then(|id| self.open.get_mut(&id)) {
-                        *open = open.saturating_sub(1);
-                    }
+            EventBody::ConversationResolved { .. } | EventBody::ConversationMerged { .. }
+                if row.status != Status::Resolved =>
+            {
+                row.status = Status::Resolved;
+                let contact = row.contact.map(|id| end_of(&self.contacts, id));
+                if let Some(open) = contact.and_then(|id| self.open.get_mut(&id)) {
+                    *open = open.saturating_sub(1);
                 }
             }
             _ => {}

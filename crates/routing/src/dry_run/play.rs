@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use postroom_model::{
     Action, Actor, Address, AgentId, Command, CommandId, Contact, ContactId, Conversation,
     ConversationId, Event, EventBody, Inbound, InboundCall, Input, InputBody, InputId, Message,
-    MessageId, MessageKind, OfferMade, Opened, OutcomeKind, Position, Random as _, ReplyDraft,
-    SeededRandom, Status, Timestamp,
+    MessageId, MessageKind, OfferMade, Opened, OutcomeKind, Position, Random as _, Reason,
+    ReplyDraft, SeededRandom, Status, Timestamp,
 };
 use uuid::Uuid;
 
@@ -100,6 +100,8 @@ struct Stand {
     /// Whose acts are repeated, if nobody did anything with it.
     like: Option<usize>,
     resolved_at: Option<Timestamp>,
+    /// Until when it is settled, by a call or by somebody.
+    settled_at: Option<Timestamp>,
     began: Option<Began>,
     first: Option<AgentId>,
 }
@@ -393,9 +395,12 @@ impl<'r> Stage<'r> {
                     self.change(ix, |stand| stand.owner = None);
                 }
                 EventBody::ConversationResolved { .. } | EventBody::ConversationMerged { .. } => {
+                    let by_somebody = matches!(&event.body, EventBody::ConversationResolved { reason, .. }
+                        if *reason != Reason::CallAnswered);
                     self.change(ix, |stand| {
                         stand.owner = None;
                         stand.resolved_at = Some(now);
+                        stand.settled_at = stand.settled_at.max(by_somebody.then_some(now));
                     });
                 }
                 EventBody::MessageReceived { .. } => self.change(ix, |stand| {
@@ -406,6 +411,10 @@ impl<'r> Stage<'r> {
                     stand.messages += 1;
                     stand.mark = now;
                 }),
+                EventBody::CallRecorded(recorded) => {
+                    let until = recorded.settled_at(now);
+                    self.change(ix, |stand| stand.settled_at = stand.settled_at.max(until));
+                }
                 _ => {}
             }
         }
@@ -478,6 +487,7 @@ impl<'r> Stage<'r> {
             waiting_since: open.and_then(|open| open.waiting_since),
             snoozed_until: open.and_then(|open| open.snoozed_until),
             resolved_at: stand.resolved_at,
+            settled_at: open.map_or(stand.settled_at, |open| open.settled_at),
             merged_into: None,
             merged_from: vec![],
             version: open.map_or(opened.version, |open| open.version),

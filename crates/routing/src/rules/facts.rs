@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use postroom_model::{ChannelSettings, Contact, Message, Status, Timestamp};
+use postroom_model::{Address, ChannelSettings, Contact, Message, Status, Timestamp};
 use serde::Serialize;
 
 use super::Earlier;
@@ -90,13 +90,13 @@ pub(super) struct ContactFacts<'a> {
 impl<'a> ContactFacts<'a> {
     pub(super) fn of(contact: Option<&'a Contact>, open: usize) -> Self {
         let addresses = contact.map_or(&[][..], |contact| contact.addresses.as_slice());
-        let mut kinds: Vec<&str> = addresses.iter().map(|address| address.scheme()).collect();
+        let mut kinds: Vec<&str> = addresses.iter().map(Address::scheme).collect();
         kinds.sort_unstable();
         kinds.dedup();
         Self {
             known: contact.is_some(),
             name: contact.and_then(|contact| contact.name.as_deref()).unwrap_or(""),
-            addresses: addresses.iter().map(|address| address.as_str()).collect(),
+            addresses: addresses.iter().map(Address::as_str).collect(),
             kinds,
             conversations: contact.map_or(0, |contact| contact.conversations),
             open,

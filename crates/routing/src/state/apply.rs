@@ -2,18 +2,20 @@
 
 use postroom_model::answer::is_automatic;
 use postroom_model::{
-    AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, ConversationId, DeliveryState, Event,
-    EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork, SendResult, Status, TargetState,
-    Timestamp,
+    AgentId, AgentStatus, CallRecorded, ChannelId, ChannelKind, Climbed, ConversationId,
+    DeliveryState, Event, EventBody, Freed, Kept, MessageId, Opened, QueueId, QueueWork,
+    SendResult, Status, TargetState, Timestamp,
 };
 
 use super::work::Portion;
 use super::{Delivery, Open, Owner, Queue, Reach, State};
+use crate::called::group_of;
 use crate::matching;
 
 /// The customer has the last word.
 fn wait(open: &mut Open, at: Timestamp) {
     open.message_version = open.version;
+    open.asked_at = open.asked_at.max(at);
     if open.status == Status::Pending {
         open.status = Status::Open;
     }
@@ -21,6 +23,18 @@ fn wait(open: &mut Open, at: Timestamp) {
         open.waiting_since = Some(at);
         at_the_foot(open);
     }
+}
+
+/// A call counts by when it happened, not by when it was heard of.
+fn take_call(open: &mut Open, recorded: &CallRecorded, at: Timestamp) {
+    open.message_version = open.version;
+    if recorded.waits {
+        wait(open, recorded.moment(at));
+    }
+    if open.waiting_since.is_some() {
+        open.waiting_since = recorded.waiting_since.or(open.waiting_since);
+    }
+    open.settled_at = open.settled_at.max(recorded.settled_at(at));
 }
 
 /// The waiting begins anew, and with it the ladder of its queue.
@@ -63,7 +77,7 @@ impl State {
             EventBody::DeliveryOwned { channel, host, epoch } => {
                 self.owners.insert(channel.clone(), Owner { host: *host, epoch: *epoch });
             }
-            EventBody::CallRecorded(recorded) => self.calls.fold(at, None, recorded),
+            EventBody::CallRecorded(recorded) => self.take_report(at, None, recorded),
             EventBody::CallLeg(heard) => self.calls.hear(at, heard),
             EventBody::ContactMerged { contact, into, .. } => self.talks.join(*contact, *into),
             // Contacts and parked inputs are looked up, not held.
@@ -129,13 +143,8 @@ impl State {
                 if recorded.waits {
                     self.watch_silence(id, None);
                 }
-                self.calls.fold(at, Some(id), recorded);
-                self.change(id, |open| {
-                    open.message_version = open.version;
-                    if recorded.waits {
-                        wait(open, at);
-                    }
-                });
+                self.take_report(at, Some(id), recorded);
+                self.change(id, |open| take_call(open, recorded, at));
             }
             EventBody::ReplyQueued { id: own, channel, message, .. } if is_automatic(message) => {
                 self.answers.give(at, id, message);
@@ -153,6 +162,16 @@ impl State {
                 self.apply_delivery(at, id, body);
             }
         }
+    }
+
+    fn take_report(
+        &mut self,
+        at: Timestamp,
+        conversation: Option<ConversationId>,
+        recorded: &CallRecorded,
+    ) {
+        let group = group_of(self, recorded.id, &recorded.channel, &recorded.call);
+        self.calls.fold(at, conversation, recorded, group);
     }
 
     /// The customer has the next word.
@@ -369,6 +388,7 @@ impl State {
         let want = self.skills.want(&opened.skills, &opened.preferred);
         let kind = self.channel(&opened.channel).map_or(ChannelKind::Webhook, |one| one.kind);
         self.know_cost(opened.cost);
+        let since = opened.waiting_since.unwrap_or(at);
         self.insert(
             id,
             Open {
@@ -383,7 +403,9 @@ impl State {
                 cost: opened.cost,
                 idle: 0,
                 offered: false,
-                waiting_since: Some(at),
+                waiting_since: Some(since),
+                asked_at: since,
+                settled_at: opened.settled_at,
                 snoozed_until: None,
                 version: opened.version + 1,
                 message_version: opened.message_version,

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Call, CallId, CallRecorded, CallState, ChannelId, ContactId, ConversationId, Disposition,
-    InboundCall, LegHeard, Legs, Opened, Timestamp,
+    Call, CallId, CallRecorded, CallState, ChannelId, ContactId, ConversationId, Direction,
+    Disposition, InboundCall, LegHeard, Legs, Opened, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::join::join;
+use super::talked::{Talked, TalkedPart};
+use crate::called::{is_taken, thread_of};
 
 /// Calls that are over and remembered. A report that comes later still makes a call of its own.
 const OVER_MAX: usize = 10_000;
@@ -45,6 +47,18 @@ pub(crate) struct Known {
     pub closes_at: Option<Timestamp>,
     pub presumed_end: bool,
     pub heard_at: Timestamp,
+    /// From when on its customer waited for it, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_from: Option<Timestamp>,
+    /// What it has in common with the calls that belong to it, such as other legs of a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<CallId>,
+    /// Somebody talks, or talked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken: bool,
+    /// It is from somebody who would wait if nobody answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inward: bool,
 }
 
 impl Known {
@@ -128,11 +142,21 @@ pub(crate) struct Calls {
     over: BTreeSet<(Timestamp, CallId)>,
     /// Those of them whose legs are kept apart.
     over_with_legs: BTreeSet<(Timestamp, CallId)>,
+    talked: Talked,
+    /// Calls by what they have in common.
+    groups: BTreeSet<(CallId, CallId)>,
 }
 
 impl Calls {
     pub(crate) fn get(&self, id: CallId) -> Option<&Known> {
         self.known.get(&id)
+    }
+
+    /// The other calls that belong together with this one.
+    pub(crate) fn kin(&self, group: CallId, own: CallId) -> impl Iterator<Item = &Known> {
+        let (nil, max) = (CallId(uuid::Uuid::nil()), CallId(uuid::Uuid::max()));
+        let kin = self.groups.range((group, nil)..=(group, max)).filter(move |(_, id)| *id != own);
+        kin.filter_map(|(_, id)| self.known.get(id))
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, CallId)> {
@@ -145,12 +169,14 @@ impl Calls {
         late.filter_map(|(_, id)| self.known.get(id)?.leads_to)
     }
 
-    /// Folds what became known at `at`; the event stands on `conversation`.
+    /// Folds what became known at `at`; the event stands on `conversation`, and the call belongs to
+    /// `group`.
     pub(super) fn fold(
         &mut self,
         at: Timestamp,
         conversation: Option<ConversationId>,
         recorded: &CallRecorded,
+        group: CallId,
     ) {
         let mut known =
             self.take_or_new(at, recorded.id, &recorded.channel, &recorded.call.call_id);
@@ -162,6 +188,13 @@ impl Calls {
         known.closes_at = recorded.closes_at;
         known.presumed_end = recorded.presumed_end;
         known.heard_at = known.heard_at.max(at);
+        known.group = Some(group);
+        known.taken = is_taken(&recorded.call);
+        known.inward =
+            recorded.call.direction == Direction::In && thread_of(&recorded.call).is_some();
+        if recorded.waits {
+            known.waits_from = Some(recorded.moment(at));
+        }
         if let Some(leg) = &recorded.leg {
             known.legs.apply((**leg).clone());
         } else if recorded.report.is_some() || !recorded.presumed_end {
@@ -174,6 +207,16 @@ impl Calls {
         }
         self.put(recorded.id, known);
         self.forget();
+        if let Some(until) = recorded.settled_at(at)
+            && let Some(thread) = thread_of(&recorded.call)
+        {
+            self.talked.note(&recorded.channel, &thread, until);
+        }
+    }
+
+    /// Until when somebody talked to the number of this thread, in whatever conversation that stands.
+    pub(crate) fn talked_until(&self, channel: &ChannelId, thread: &str) -> Option<Timestamp> {
+        self.talked.until(channel, thread)
     }
 
     /// A conversation was opened for a thread: calls with that number that go on lead to it.
@@ -217,8 +260,10 @@ impl Calls {
             }
         }
         while self.over.len() > OVER_MAX {
-            if let Some((_, id)) = self.over.pop_first() {
-                self.known.remove(&id);
+            if let Some((_, id)) = self.over.pop_first()
+                && let Some(known) = self.known.remove(&id)
+            {
+                self.leave(id, &known);
             }
         }
     }
@@ -244,11 +289,22 @@ impl Calls {
             closes_at: None,
             presumed_end: false,
             heard_at: at,
+            waits_from: None,
+            group: None,
+            taken: false,
+            inward: false,
         })
+    }
+
+    fn leave(&mut self, id: CallId, known: &Known) {
+        if let Some(group) = known.group {
+            self.groups.remove(&(group, id));
+        }
     }
 
     fn take(&mut self, id: CallId) -> Option<Known> {
         let known = self.known.remove(&id)?;
+        self.leave(id, &known);
         match known.closes_at {
             Some(at) => self.deadlines.remove(&(at, id)),
             None => {
@@ -260,6 +316,7 @@ impl Calls {
     }
 
     fn put(&mut self, id: CallId, known: Known) {
+        self.groups.extend(known.group.map(|group| (group, id)));
         match known.closes_at {
             Some(at) => self.deadlines.insert((at, id)),
             None => {
@@ -276,8 +333,12 @@ impl Calls {
         self.known.iter().map(|(id, known)| (*id, known.clone())).collect()
     }
 
-    pub(super) fn of_parts(parts: Vec<(CallId, Known)>) -> Self {
-        let mut calls = Self::default();
+    pub(super) fn talked_parts(&self) -> Vec<TalkedPart> {
+        self.talked.parts()
+    }
+
+    pub(super) fn of_parts(parts: Vec<(CallId, Known)>, talked: Vec<TalkedPart>) -> Self {
+        let mut calls = Self { talked: Talked::of_parts(talked), ..Self::default() };
         for (id, known) in parts {
             calls.put(id, known);
         }

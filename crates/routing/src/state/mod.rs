@@ -11,6 +11,7 @@ mod lines;
 mod settings;
 mod skills;
 mod snapshot;
+mod talked;
 mod talks;
 mod targets;
 mod work;
@@ -90,6 +91,10 @@ pub(crate) struct Open {
     /// Agents are asked whether they take it.
     pub offered: bool,
     pub waiting_since: Option<Timestamp>,
+    /// When its customer last wrote, or called and was not answered.
+    pub asked_at: Timestamp,
+    /// Until when it was settled, by a call that was answered or by somebody who closed it.
+    pub settled_at: Option<Timestamp>,
     pub snoozed_until: Option<Timestamp>,
     pub version: u64,
     pub message_version: u64,

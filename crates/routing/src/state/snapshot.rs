@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::Given;
 use super::calls::{Calls, Known};
 use super::desk::{Standing, Timers};
+use super::talked::TalkedPart;
 use super::talks::Talk;
 use super::targets::Promised;
 use super::work::{Portion, Work};
@@ -18,7 +19,7 @@ use super::{Agent, Delivery, Open, Owner, Queue, Reach, State};
 use crate::state::skills::SkillSet;
 
 /// Grows when the form changes; a snapshot of another form is passed over.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// All that a state is built from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Snapshot {
     owners: BTreeMap<ChannelId, Owner>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<(CallId, Known)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    talked: Vec<TalkedPart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     talks: Vec<(ConversationId, Talk)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -86,12 +89,9 @@ struct AgentPart {
 }
 
 /// A tuple, not a map: there may be a million of them. In the order of [`Open`]'s fields.
-type OpenPart = (
-    ConversationId,
-    Place,
-    (Option<i64>, Option<i64>, u64, u64),
-    (Option<usize>, ChannelKind, u16),
-);
+type OpenPart = (ConversationId, Place, Times, (Option<usize>, ChannelKind, u16));
+
+type Times = (Option<i64>, Option<i64>, u64, u64, i64, Option<i64>);
 
 type Place = (usize, Option<usize>, Status, u8, usize, u16);
 
@@ -153,6 +153,7 @@ impl State {
             deliveries: self.deliveries.clone(),
             owners: self.owners.clone(),
             calls: self.calls.parts(),
+            talked: self.calls.talked_parts(),
             talks: self.talks.parts(),
             desk: self.desk_part(),
             targets: self.targets.parts(),
@@ -301,7 +302,7 @@ impl State {
         state.costs = costs.into_iter().collect();
         state.deliveries = snapshot.deliveries;
         state.owners = snapshot.owners;
-        state.calls = Calls::of_parts(snapshot.calls);
+        state.calls = Calls::of_parts(snapshot.calls, snapshot.talked);
         state.talks.restore(snapshot.talks);
         state.restore_desk(snapshot.desk);
         state.answers.restore(snapshot.answers);
@@ -361,6 +362,8 @@ fn part_of(id: ConversationId, open: &Open, (need, want): (usize, Option<usize>)
             open.snoozed_until.map(Timestamp::millis),
             open.version,
             open.message_version,
+            open.asked_at.millis(),
+            open.settled_at.map(Timestamp::millis),
         ),
         (want, open.kind, open.idle),
     )
@@ -381,6 +384,8 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
         idle,
         offered: false,
         waiting_since: None,
+        asked_at: Timestamp::EPOCH,
+        settled_at: None,
         snoozed_until: None,
         version: 0,
         message_version: 0,
@@ -390,7 +395,7 @@ fn blank((_, kind, idle): (Option<usize>, ChannelKind, u16)) -> Open {
     }
 }
 
-fn open_of(place: Place, times: (Option<i64>, Option<i64>, u64, u64), seldom: &Open) -> Open {
+fn open_of(place: Place, times: Times, seldom: &Open) -> Open {
     Open {
         queue: place.0,
         owner: place.1,
@@ -401,6 +406,8 @@ fn open_of(place: Place, times: (Option<i64>, Option<i64>, u64, u64), seldom: &O
         snoozed_until: times.1.map(Timestamp::from_millis),
         version: times.2,
         message_version: times.3,
+        asked_at: Timestamp::from_millis(times.4),
+        settled_at: times.5.map(Timestamp::from_millis),
         ..seldom.clone()
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Talks {
     wanted: bool,
     all: BTreeSet<(ContactId, ConversationId)>,
-    talks: BTreeMap<ConversationId, Talk>,
+    not_done: BTreeMap<ConversationId, Talk>,
 }
 
 /// A conversation of a contact.
@@ -37,7 +37,7 @@ impl Talks {
         contact: ContactId,
         fits: impl Fn(ConversationId, &Talk) -> bool,
     ) -> Option<ConversationId> {
-        let found = |id: &ConversationId| self.talks.get(id).is_some_and(|talk| fits(*id, talk));
+        let found = |id: &ConversationId| self.not_done.get(id).is_some_and(|talk| fits(*id, talk));
         self.all_of(contact).rev().find(found)
     }
 
@@ -56,7 +56,7 @@ impl Talks {
     }
 
     pub(crate) fn contact_of(&self, id: ConversationId) -> Option<ContactId> {
-        self.talks.get(&id).map(|talk| talk.contact)
+        self.not_done.get(&id).map(|talk| talk.contact)
     }
 
     pub(super) fn install(&mut self, settings: &Settings) {
@@ -68,7 +68,7 @@ impl Talks {
         self.wanted = by_rule || sticky || joins || calls.any(|calls| calls.attach);
         if !self.wanted {
             self.all.clear();
-            self.talks.clear();
+            self.not_done.clear();
         }
     }
 
@@ -82,25 +82,25 @@ impl Talks {
 
     fn insert(&mut self, id: ConversationId, talk: Talk) {
         self.all.insert((talk.contact, id));
-        self.talks.insert(id, talk);
+        self.not_done.insert(id, talk);
     }
 
     /// Somebody wrote.
     pub(super) fn go_on(&mut self, at: Timestamp, id: ConversationId) {
-        if let Some(talk) = self.talks.get_mut(&id) {
+        if let Some(talk) = self.not_done.get_mut(&id) {
             talk.last_at = at;
         }
     }
 
     /// A message that would have opened another one.
     pub(super) fn take_in(&mut self, id: ConversationId) {
-        if let Some(talk) = self.talks.get_mut(&id) {
+        if let Some(talk) = self.not_done.get_mut(&id) {
             talk.joined += 1;
         }
     }
 
     pub(super) fn close(&mut self, id: ConversationId) {
-        if let Some(talk) = self.talks.remove(&id) {
+        if let Some(talk) = self.not_done.remove(&id) {
             self.all.remove(&(talk.contact, id));
         }
     }
@@ -110,14 +110,14 @@ impl Talks {
         let theirs: Vec<ConversationId> = self.all_of(contact).collect();
         for id in theirs {
             self.all.remove(&(contact, id));
-            if let Some(talk) = self.talks.remove(&id) {
+            if let Some(talk) = self.not_done.remove(&id) {
                 self.insert(id, Talk { contact: into, ..talk });
             }
         }
     }
 
     pub(super) fn parts(&self) -> Vec<(ConversationId, Talk)> {
-        self.talks.iter().map(|(id, talk)| (*id, talk.clone())).collect()
+        self.not_done.iter().map(|(id, talk)| (*id, talk.clone())).collect()
     }
 
     pub(super) fn restore(&mut self, parts: Vec<(ConversationId, Talk)>) {

@@ -415,6 +415,7 @@ fn template() -> Conversation {
         climbed: None,
         kept: None,
         resolved_at: None,
+        settled_at: None,
         opened_at: at,
         last_message_at: at,
         waiting_since: Some(at),

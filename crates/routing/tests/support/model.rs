@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postroom_model::{
-    Address, AgentId, AgentStatus, ChannelId, ChannelKind, Climbed, Contact, ContactId,
-    Conversation, ConversationId, DeliveryState, Event, EventBody, Freed, Input, InputId, Message,
-    MessageId, OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind, ParkedId, Reason,
-    ReceiptStatus, SendResult, Settings, Status, TargetState, Timestamp,
+    Address, AgentId, AgentStatus, CallState, ChannelId, ChannelKind, Climbed, Contact, ContactId,
+    Conversation, ConversationId, DeliveryState, Disposition, Event, EventBody, Freed, Input,
+    InputId, Message, MessageId, OfferEnd, Offered, Opened, Outbound, Outcome, OutcomeKind,
+    ParkedId, Reason, ReceiptStatus, SendResult, Settings, Status, TargetState, Timestamp,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,6 +71,7 @@ impl Model {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each of what there is")]
     fn fold_global(&mut self, body: &EventBody) {
         match body {
             EventBody::ConfigInstalled { settings } => {
@@ -211,7 +212,10 @@ impl Model {
                 row.snoozed_until = Some(*until);
                 row.waiting_since = None;
             }
-            EventBody::ConversationResolved { .. } => {
+            EventBody::ConversationResolved { reason, .. } => {
+                if *reason != Reason::CallAnswered {
+                    row.settled_at = row.settled_at.max(Some(at));
+                }
                 self.agents.values_mut().for_each(|agent| {
                     agent.declined.remove(&id);
                 });
@@ -235,7 +239,10 @@ impl Model {
                     self.threads.insert((channel.clone(), thread.clone()), *into);
                 }
             }
-            EventBody::ConversationAbsorbed { from, further, .. } => {
+            EventBody::ConversationAbsorbed { from, further, renamed, subject, .. } => {
+                if *renamed {
+                    row.subject.clone_from(subject);
+                }
                 row.merged_from.extend(further.iter().chain([from]));
             }
             EventBody::ConversationTagged { added, removed, .. } => {
@@ -287,7 +294,10 @@ impl Model {
             EventBody::MessageReceived { mail: Some(mail), .. } if mail.quiet => {
                 row.message_version = row.version;
             }
-            EventBody::MessageReceived { .. } => {
+            EventBody::MessageReceived { message, .. } => {
+                if row.is_named_by_a_call() {
+                    row.subject.clone_from(&message.subject);
+                }
                 row.message_version = row.version;
                 if row.status == Status::Pending {
                     row.status = Status::Open;
@@ -296,11 +306,23 @@ impl Model {
             }
             EventBody::CallRecorded(recorded) => {
                 row.message_version = row.version;
+                let happened_at = recorded.happened_at.unwrap_or(at);
+                assert!(happened_at <= at, "what comes is not known before");
                 if recorded.waits {
+                    assert!(row.settled_at < Some(happened_at), "{id} was settled since");
                     if row.status == Status::Pending {
                         row.status = Status::Open;
                     }
-                    wait(row, at);
+                    wait(row, happened_at);
+                }
+                if let (Some(since), Some(_)) = (recorded.waiting_since, row.waiting_since) {
+                    assert!(since <= at);
+                    row.waiting_since = Some(since);
+                }
+                let call = &recorded.call;
+                let answered = call.disposition == Some(Disposition::Answered);
+                if answered && call.state == CallState::Ended {
+                    row.settled_at = row.settled_at.max(Some(happened_at));
                 }
             }
             EventBody::ReplyQueued { id: message, channel, message: words, .. } => {
@@ -465,6 +487,10 @@ impl Model {
         if let Some(thread) = &opened.thread {
             self.threads.insert((opened.channel.clone(), thread.clone()), id);
         }
+        let settled_at = before.and_then(|row| row.settled_at);
+        assert_eq!(settled_at, opened.settled_at);
+        let since = opened.waiting_since.unwrap_or(at);
+        assert!(since <= at && settled_at <= Some(since), "{id} was settled since");
         let channel = self.settings.as_ref().and_then(|all| all.channel(&opened.channel));
         self.kinds.insert(id, channel.map_or(ChannelKind::Webhook, |channel| channel.kind));
         self.conversations.insert(
@@ -493,8 +519,9 @@ impl Model {
                 resolved_at: None,
                 opened_at: at,
                 last_message_at: at,
-                waiting_since: Some(at),
+                waiting_since: Some(since),
                 snoozed_until: None,
+                settled_at,
                 merged_into: None,
                 merged_from,
                 version: opened.version + 1,

@@ -136,9 +136,10 @@ fn event_words(body: &EventBody, names: &Names) -> Option<String> {
         EventBody::ConversationMerged { into, freed: owner, .. } => {
             format!("merged into {}{}", name(names, *into), freed(owner.as_ref()))
         }
-        EventBody::ConversationAbsorbed { from, further, .. } => {
+        EventBody::ConversationAbsorbed { from, further, renamed, subject, .. } => {
             let further = each(" with ", further.iter().map(|one| name(names, *one)));
-            format!("absorbed {}{further}", name(names, *from))
+            let about = each(" about ", renamed.then(|| subject.as_deref().unwrap_or("nothing")));
+            format!("absorbed {}{further}{about}", name(names, *from))
         }
         EventBody::NoteAdded { .. } => "noted".to_owned(),
         EventBody::ReplyQueued { channel, .. } => format!("queued for {channel}"),

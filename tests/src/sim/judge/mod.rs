@@ -10,6 +10,7 @@ mod folds;
 mod mails;
 mod people;
 mod replies;
+mod waits;
 mod words;
 
 use postroom_bus::{Blobs, Inlet, Ledger, ReadLimits, decode_batch};
@@ -76,6 +77,7 @@ pub(super) async fn judge(stage: &Stage, blobs: &Blobs) -> Verdict {
     people::judge(&case, &mut complaints);
     calls::judge(&case, &mut complaints);
     mails::judge(&case, &mut complaints);
+    waits::judge(&case, &mut complaints);
     desk::judge(&case, &mut complaints);
     replies::judge(&case, &mut complaints);
     folds::judge(stage, blobs, &case, &mut complaints).await;
