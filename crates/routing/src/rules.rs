@@ -3,9 +3,10 @@
 //!
 //! Rules read bodies, which nothing else in the core does, so they are evaluated apart and their
 //! result is handed to [`crate::decide`], which goes by facts alone. What they see beside the message
-//! is what was looked up for the decision, so they say the same whenever they are asked with that. An expression cannot loop over a loop and sees at most
-//! 16 KiB of a text, which bounds its cost; one that fails is skipped and named. What can never
-//! be answered, such as a field that there is not, is refused before there is a message.
+//! is what was looked up for the decision, so they say the same whenever they are asked with that. An
+//! expression cannot loop over a loop and sees at most 16 KiB of a text, which bounds its cost; one
+//! that fails is skipped and named. What can never be answered, such as a field that there is not, is
+//! refused before there is a message.
 
 mod check;
 mod facts;
