@@ -306,7 +306,8 @@ fn call_that_time_closes_counts_from_when_it_began() {
         reopen ada k1                                     -> reopened support (by ada)
         merge ada k1 c2                                   -> merged into c2, c2 absorbed k1
         resolve ada c2                                    -> resolved
-        wait 14410                                        -> c2 reopened support (called), c2 call ended no_answer, waits, no end came
+        # It began before that was resolved.
+        wait 14410                                        -> c2 call ended no_answer, no end came
         "#,
     );
 }
