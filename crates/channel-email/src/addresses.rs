@@ -7,6 +7,9 @@ use postroom_model::{Address, Party};
 use crate::limits::{ADDRESSES_MAX, NAME_CHARS_MAX};
 use crate::words;
 
+/// Bytes of a name or an address, mostly.
+const TYPICAL_BYTES: usize = 64;
+
 /// The parties in the value of one field.
 pub(crate) fn parse(raw: &[u8]) -> Vec<Party> {
     let mut list = List::default();
@@ -117,11 +120,15 @@ impl List {
     }
 
     fn push(&mut self, byte: u8) {
-        match self.state {
-            State::Phrase | State::Quoted => self.phrase.push(byte),
-            State::Angle | State::AngleQuoted => self.angle.get_or_insert_default().push(byte),
-            State::Comment(_) => self.comment.push(byte),
+        let text = match self.state {
+            State::Phrase | State::Quoted => &mut self.phrase,
+            State::Angle | State::AngleQuoted => self.angle.get_or_insert_default(),
+            State::Comment(_) => &mut self.comment,
+        };
+        if text.capacity() == 0 {
+            text.reserve(TYPICAL_BYTES);
         }
+        text.push(byte);
     }
 
     /// The end of one mailbox.
@@ -135,8 +142,10 @@ impl List {
             None => split(&phrase, quoted),
         };
         let name = if name.is_empty() { words::decode(&comment) } else { name };
-        let name = words::one_line(unquoted(name.trim()));
-        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        let mut name = words::one_line(unquoted(name.trim()));
+        if let Some((end, _)) = name.char_indices().nth(NAME_CHARS_MAX) {
+            name.truncate(end);
+        }
         let address = Address::mail(&address).ok();
         let name = Some(name).filter(|name| !name.is_empty());
         if address.is_some() || name.is_some() {

@@ -38,7 +38,7 @@ pub(super) fn read(mail: &Mail<'_>, words: &Words, original: &Original) -> Vec<R
     }
     places.truncate(BOUNCES_MAX);
     let single = places.len() == 1;
-    let slow = words.lower.iter().any(|line| DELAYS.is_in(line));
+    let slow = DELAYS.is_in(&words.lower.join("\n"));
     let starts: Vec<Option<usize>> = places.iter().map(|place| place.line).collect();
     let recipients = places.iter().map(|place| {
         let mut reason = reason(words, place, &starts);
