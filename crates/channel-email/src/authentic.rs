@@ -1,5 +1,10 @@
 //! Whether a mail is from whom it says: what a server of ours, or we ourselves, found (RFC 8601).
 
+mod resinfo;
+
+use self::resinfo::Finding;
+use crate::addresses;
+
 /// What is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -44,55 +49,93 @@ pub(crate) fn fields<'a>(raw: &'a [u8], name: &'a str) -> impl Iterator<Item = S
     })
 }
 
-/// What `server` found: its topmost field counts, and no other server's. None if it wrote none.
+/// What `server` found. Its topmost field counts, and no other server's; a further one of its own, as
+/// programs beside it write them, can only refute. None if it wrote none.
 pub(crate) fn results(raw: &[u8], server: &str, sender: Option<&str>) -> Option<Verdict> {
-    fields(raw, "Authentication-Results").find_map(|value| {
-        let value = value.to_lowercase();
-        let (id, results) = value.split_once(';').unwrap_or((&value, ""));
-        let id = id.split_whitespace().next()?;
-        (id == server).then(|| verdict(results, sender))
-    })
+    let mut own = fields(raw, "Authentication-Results").filter_map(|value| {
+        let found = resinfo::read(&value.to_lowercase());
+        let (id, results) = found.split_first()?;
+        (id.method == server).then(|| judged(results, sender))
+    });
+    let first = own.next()?;
+    Some(if own.any(|further| further == Verdict::Fail) { Verdict::Fail } else { first })
 }
 
 /// What follows from results, which are in lower case, for mail from this sender.
 pub(crate) fn verdict(results: &str, sender: Option<&str>) -> Verdict {
+    judged(&resinfo::read(results), sender)
+}
+
+/// Whether a mail names one sender, as it must (RFC 5322, 3.6.2), in a way that everybody reads alike.
+/// Else one is checked and another one shown.
+pub(crate) fn names_one_sender(raw: &[u8]) -> bool {
+    let mut from = fields(raw, "From");
+    let (Some(value), None) = (from.next(), from.next()) else { return false };
+    let parties = addresses::parse(value.as_bytes());
+    let [party] = parties.as_slice() else { return false };
+    // Some look up a domain with a dot behind it, and some do not.
+    let dotted = value.trim_end().trim_end_matches('>').trim_end().ends_with('.');
+    party.address.is_some() && !dotted
+}
+
+fn judged(results: &[Finding], sender: Option<&str>) -> Verdict {
     let domain = sender.and_then(|sender| Some(sender.rsplit_once('@')?.1.to_lowercase()));
     let domain = domain.as_deref();
     let mut aligned = false;
-    for result in results.split(';').map(str::trim) {
-        let word = result.split([' ', '\t', '(']).next().unwrap_or_default();
-        match word.split_once('=') {
-            Some(("dmarc", "pass")) => return Verdict::Pass,
+    let mut refuted = false;
+    for result in results {
+        match (result.method.as_str(), result.value.as_str()) {
+            // What it is about must be who is shown.
+            ("dmarc", "pass") => aligned |= result.names(&["header.from"], domain).unwrap_or(true),
+            ("dmarc", "fail") if !result.asks_for_nothing() => return Verdict::Fail,
             // A domain that asks for nothing says nothing.
-            Some(("dmarc", "fail")) if result.contains("p=none") => {}
-            Some(("dmarc", "fail")) => return Verdict::Fail,
-            Some(("dkim", "pass")) => aligned |= names(result, &["header.d=", "header.i="], domain),
-            Some(("spf", "pass")) => aligned |= names(result, &["smtp.mailfrom="], domain),
+            ("dmarc", "fail") => refuted = true,
+            ("dkim", "pass") => {
+                aligned |= result.names(&["header.d", "header.i"], domain).unwrap_or(false);
+            }
+            ("spf", "pass") => aligned |= result.names(&["smtp.mailfrom"], domain).unwrap_or(false),
             _ => {}
         }
     }
-    if aligned { Verdict::Pass } else { Verdict::None }
+    if aligned && !refuted { Verdict::Pass } else { Verdict::None }
 }
 
-/// Whether a property names the domain of the sender, or one above it.
-fn names(result: &str, properties: &[&str], domain: Option<&str>) -> bool {
-    let Some(domain) = domain else { return false };
-    result.split_whitespace().any(|word| {
-        let value = properties.iter().find_map(|property| word.strip_prefix(property));
-        let value = value.map(|value| value.rsplit('@').next().unwrap_or_default());
-        value.is_some_and(|value| {
-            let value = value.trim_matches(|c| matches!(c, '"' | '.'));
+impl Finding {
+    /// Whether one of the properties names the domain of the sender, or one above it; none if there is
+    /// no such property.
+    fn names(&self, properties: &[&str], domain: Option<&str>) -> Option<bool> {
+        let mut named =
+            self.properties.iter().filter(|(key, _)| properties.contains(&key.as_str()));
+        let mut first = named.next();
+        first?;
+        let Some(domain) = domain else { return Some(false) };
+        while let Some((_, value)) = first {
+            let value = value.rsplit('@').next().unwrap_or_default();
+            let value = value.trim_end_matches('.');
             // A top-level domain stands behind nobody.
-            value.contains('.')
-                && (value == domain
-                    || domain.strip_suffix(value).is_some_and(|head| head.ends_with('.')))
-        })
-    })
+            let above = || domain.strip_suffix(value).is_some_and(|head| head.ends_with('.'));
+            if value.contains('.') && (value == domain || above()) {
+                return Some(true);
+            }
+            first = named.next();
+        }
+        Some(false)
+    }
+
+    /// Whether the published policy is none; that for subdomains, `sp`, is another matter.
+    fn asks_for_nothing(&self) -> bool {
+        let named = ["policy.dmarc", "policy.published-domain-policy"];
+        self.comments.iter().any(|word| word == "p=none")
+            || self
+                .properties
+                .iter()
+                .any(|(key, value)| named.contains(&key.as_str()) && value == "none")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, fields, results};
+    use super::{Verdict, fields, names_one_sender, results, verdict};
 
     #[test]
     fn only_the_topmost_field_of_the_configured_server_counts() {
@@ -131,8 +174,57 @@ mod tests {
                 "Authentication-Results: mx; dmarc=fail\r\nAuthentication-Results: mx; dmarc=pass\r\n",
                 Some(Verdict::Fail),
             ),
+            (
+                "Authentication-Results: mx; spf=pass smtp.mailfrom=example.com\r\n\
+                 Authentication-Results: mx; dmarc=fail (p=reject)\r\n",
+                Some(Verdict::Fail),
+            ),
+            (
+                "Authentication-Results: mx; dkim=none\r\nAuthentication-Results: mx; dmarc=pass\r\n",
+                Some(Verdict::None),
+            ),
         ] {
             assert_eq!(of(lines), verdict, "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_the_sender_wrote_into_it_proves_nothing() {
+        for (results, expected) in [
+            ("dmarc=pass header.from=example.org", Verdict::None),
+            ("dmarc=pass header.from=mail.example.com", Verdict::Pass),
+            ("dmarc=fail (p=reject sp=none dis=none) header.from=example.com", Verdict::Fail),
+            ("dmarc=fail (p=none sp=reject) header.from=example.com", Verdict::None),
+            ("dmarc=fail policy.dmarc=none; dkim=pass header.d=example.com", Verdict::None),
+            (
+                "spf=pass (mailfrom) smtp.mailfrom=a.example (client-ip=::1; helo=x;dmarc=pass; x)",
+                Verdict::None,
+            ),
+            (
+                "spf=pass smtp.mailfrom=\"; dmarc=pass \"@a.example; dmarc=fail (p=reject)",
+                Verdict::Fail,
+            ),
+            ("spf=pass smtp.mailfrom=\"x smtp.mailfrom=example.com y\"@a.example", Verdict::None),
+            ("spf=pass smtp.mailfrom=\"x\\\" smtp.mailfrom=example.com\"@a.example", Verdict::None),
+            ("dkim=pass (a (b) \\) dkim=pass) header.d=a.example", Verdict::None),
+            ("dkim=pass (header.d=example.com", Verdict::None),
+        ] {
+            assert_eq!(verdict(results, Some("ada@mail.example.com")), expected, "{results}");
+        }
+    }
+
+    #[test]
+    fn one_sender_is_one_field_with_one_address() {
+        for (header, one) in [
+            ("From: Ada <ada@example.com>\r\n", true),
+            ("From: \"Byron, Ada\" <ada@example.com>\r\nSender: b@example.org\r\n", true),
+            ("From: ada@example.com, b@example.org\r\n", false),
+            ("From: ada@example.com\r\nFrom: b@example.org\r\n", false),
+            ("Sender: ada@example.com\r\n", false),
+            ("From: nobody\r\nSender: ada@example.com\r\n", false),
+            ("From: ada@example.com.\r\n", false),
+        ] {
+            assert_eq!(names_one_sender(header.as_bytes()), one, "{header}");
         }
     }
 

@@ -95,6 +95,11 @@ impl Letterbox {
             (None, Some(server)) => authentic::results(raw, server, sender.as_deref()),
             (None, None) => None,
         };
+        // One address would be checked and another one shown.
+        let verdict = match verdict {
+            Some(_) if !authentic::names_one_sender(raw) => Some(authentic::Verdict::Fail),
+            verdict => verdict,
+        };
         if let Some(own) = envelope.results {
             message.attributes.insert("authentication_results".to_owned(), own.into());
         }

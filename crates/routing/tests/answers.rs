@@ -13,7 +13,8 @@ use postroom_model::{
     Actor, AgentId, AgentSettings, AgentStatus, AnswerOn, AnswerSettings, Automation,
     AutomationClass, CalendarSettings, ChannelKind, ChannelSettings, Command, CommandId,
     ConversationId, DeskSettings, EventBody, Inbound, InputBody, Message, OpenHours, Party,
-    QueueSettings, QueueTiming, Settings, Status, TargetPolicy, TargetState, Timing, WorkspaceId,
+    QueueSettings, QueueTiming, Settings, Status, TargetPolicy, TargetState, Timestamp, Timing,
+    WorkspaceId,
 };
 use serde_json::json;
 use support::world::World;
@@ -204,6 +205,8 @@ fn p8_program_forged_sender_and_stranger_get_nothing() {
     let attributes = BTreeMap::from([("authentication".to_owned(), json!("fail"))]);
     assert_eq!(desk.writes("mail", Message { attributes, ..from("forged") }), None);
     assert_eq!(desk.writes("mute", from("mute")), None);
+    let sent_at = Some(Timestamp::from_seconds(1_551_783_600));
+    assert_eq!(desk.writes("mail", Message { sent_at, ..from("years ago") }), None);
     assert!(desk.writes("mail", from("person")).is_some());
 }
 

@@ -155,7 +155,9 @@ fn without_links(text: &str) -> String {
             || if to.contains("://") { to.to_owned() } else { format!("docs/errors/{to}") },
             |page| format!("docs/{page}"),
         );
-        out.push_str(&format!("{before}{name} ({page})"));
+        for piece in [before, name, " (", &page, ")"] {
+            out.push_str(piece);
+        }
         rest = after;
     }
     out + rest

@@ -20,6 +20,8 @@ use crate::{Calendar, State};
 
 /// Places in line that are counted; whoever stands further back is told this.
 const POSITION_MAX: usize = 1_000;
+/// Milliseconds after which what was sent is too old for an automatic answer.
+const ANSWERED_AGE_MAX_MS: i64 = 24 * 3_600_000;
 /// Mails that an answer refers to, the newest.
 const REFERRED_MAX: usize = postroom_model::limits::MAILS_REFERRED_MAX;
 
@@ -43,7 +45,7 @@ pub(crate) fn given(
     })?;
     let open = state.conversations.get(&id)?;
     let kind = state.channel(&opened.channel).filter(|channel| channel.sends)?.kind;
-    if !may_be_answered(received, opened) {
+    if !may_be_answered(received, opened, at) {
         return None;
     }
     let customer = answer_key(opened.customer.as_ref(), opened.thread.as_deref());
@@ -80,14 +82,16 @@ fn begun(event: &Event) -> Option<(ConversationId, &Opened)> {
     Some((event.conversation?, opened))
 }
 
-/// A person wrote it, and is who they say as far as anybody knows.
-fn may_be_answered(received: &Message, opened: &Opened) -> bool {
+/// A person wrote it lately, and is who they say as far as anybody knows.
+fn may_be_answered(received: &Message, opened: &Opened, at: Timestamp) -> bool {
     let person = received.automation.is_none_or(|automation| {
         automation.may_answer && automation.class == AutomationClass::None
     });
     let forged = mail::said(received, "authentication") == Some("fail");
     // A call is answered by calling back; whoever claims another's conversation is kept apart.
-    person && !forged && received.kind != MessageKind::Call && opened.linked.is_none()
+    // A mailbox that is taken over holds the mails of years.
+    let old = received.sent_at.is_some_and(|sent| at.since(sent) > ANSWERED_AGE_MAX_MS);
+    person && !forged && !old && received.kind != MessageKind::Call && opened.linked.is_none()
 }
 
 fn applies(state: &State, at: Timestamp, answer: &AnswerSettings, open: &Open) -> bool {
