@@ -3,8 +3,9 @@
 //! where that holds: so many agents on, and for long enough.
 //!
 //! Arrivals are Poisson and handling times exponential; each agent serves one queue and does one thing at a
-//! time. Of a shift its first hour and a half are left out, in which the line that the shift before left
-//! behind is forgotten, and its last ten minutes, whose customers are served by the next one.
+//! time. A shift with too few leaves a line of hours behind, which is no longer of the formula: so the next
+//! one counts from when nobody waited for the first time. From then on an hour and a half is left out, in which
+//! that beginning is forgotten, and at its end ten minutes, whose customers are served by the next shift.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -100,6 +101,9 @@ enum What {
 struct Steady {
     from_ms: i64,
     to_ms: i64,
+    waiting: u32,
+    /// Whether somebody has waited all the time since the shift began.
+    burdened: bool,
 }
 
 struct Play {
@@ -219,12 +223,13 @@ impl Play {
                     self.status(agent_of(queue, shift - 1, place), AgentStatus::Away);
                 }
             }
-            let end_ms = self.now_ms + SHIFT_MS - END_MS;
-            let from_ms = self.now_ms + WARM_UP_MS;
+            let now_ms = self.now_ms;
             let steady = self.steady_of(queue);
             // One who left before the shift began to be compared takes the whole of it.
-            steady.to_ms = if on == ON { steady.to_ms.min(end_ms) } else { from_ms };
-            steady.from_ms = from_ms;
+            let end_ms = if on == ON { now_ms + SHIFT_MS - END_MS } else { 0 };
+            steady.to_ms = steady.to_ms.min(end_ms);
+            steady.burdened = steady.waiting > 0;
+            steady.from_ms = if steady.burdened { i64::MAX } else { now_ms + WARM_UP_MS };
         }
     }
 
@@ -258,6 +263,7 @@ impl Play {
         let opened = events.iter().find(|one| matches!(one.body, EventBody::ConversationOpened(_)));
         let id = opened.and_then(|event| event.conversation).expect("it was opened");
         self.came.insert(id, (self.now_ms, queue));
+        self.steady_of(queue).waiting += 1;
         self.follow(&events);
     }
 
@@ -286,7 +292,14 @@ impl Play {
             self.busy[agent] = true;
             let (came_ms, queue) = self.came.remove(&id).expect("it waited");
             assert_eq!(queue_of_any(self.house, agent), queue, "they serve that queue");
-            let steady = *self.steady_of(queue);
+            let now_ms = self.now_ms;
+            let steady = self.steady_of(queue);
+            steady.waiting -= 1;
+            if steady.burdened && steady.waiting == 0 {
+                steady.burdened = false;
+                steady.from_ms = now_ms + WARM_UP_MS;
+            }
+            let steady = *steady;
             if steady.from_ms <= came_ms && came_ms < steady.to_ms {
                 let wait_ms = self.now_ms - came_ms;
                 self.told.compared += 1;
