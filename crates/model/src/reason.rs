@@ -135,6 +135,8 @@ pub enum PassedOverCause {
     LessIdle,
     /// Could have taken it, but it was not their turn.
     LaterTurn,
+    /// Could have taken it, but lacks a skill that is preferred for it, or has it at a lower level.
+    Preferred { skill: String, wanted: u8, has: u8 },
     /// Online, and gets nothing new for a while.
     Paused { until: crate::Timestamp, pause: crate::PauseCause },
     /// Holds as many of this kind as they may.

@@ -492,6 +492,19 @@ fn reason_words(reason: &Reason) -> String {
 /// Who was chosen, and why the others were not.
 fn chosen_words(whom: &str, queue: &QueueId, passed_over: &[PassedOver]) -> String {
     let mut words = format!("It went to {whom} of {queue} who could take it");
+    let preferred: BTreeMap<&str, u8> = passed_over
+        .iter()
+        .filter_map(|other| match &other.cause {
+            PassedOverCause::Preferred { skill, wanted, .. } => Some((skill.as_str(), *wanted)),
+            _ => None,
+        })
+        .collect();
+    let preferred: Vec<_> =
+        preferred.iter().map(|(skill, level)| format!("{skill} {level}")).collect();
+    if !preferred.is_empty() {
+        words.push_str(" and has what is preferred, ");
+        words.push_str(&preferred.join(" and "));
+    }
     for (index, other) in passed_over.iter().enumerate() {
         words.push_str(if index == 0 { "; passed over: " } else { ", " });
         words.push_str(other.agent.as_str());
@@ -528,6 +541,9 @@ pub fn cause_words(cause: &PassedOverCause) -> String {
         PassedOverCause::Capacity { free, cost } => format!("room for {free}, needs {cost}"),
         PassedOverCause::LessIdle => "idle for a shorter time".to_owned(),
         PassedOverCause::LaterTurn => "not their turn yet".to_owned(),
+        PassedOverCause::Preferred { skill, wanted, has } => {
+            format!("{skill} {has}, {wanted} preferred")
+        }
         PassedOverCause::Paused { until, pause } => match pause {
             PauseCause::WrapUp => format!("finishing the last one until {until}"),
             PauseCause::RampIn => format!("just came online, next portion at {until}"),

@@ -213,11 +213,22 @@ fn passed_over(
 ) -> Vec<PassedOver> {
     let others = queue.members.iter().filter(|ix| !chosen.contains(ix)).take(PASSED_OVER_MAX);
     let mut named = Vec::new();
+    // Whoever has what is preferred went first, if all who were chosen have it.
+    let has = |want: NeedIx, ix: &AgentIx| {
+        state.agents.get(*ix).is_some_and(|agent| state.skills.fits(want, agent.profile))
+    };
+    let decided = open.want.filter(|want| chosen.iter().all(|ix| has(*want, ix)));
     for agent in others.filter_map(|ix| state.agents.get(*ix)) {
         let later = match queue.work.choose {
             AgentChoice::LongestIdle => PassedOverCause::LessIdle,
             AgentChoice::LeastLoaded | AgentChoice::RoundRobin => PassedOverCause::LaterTurn,
         };
+        let lacking = decided.and_then(|want| state.skills.lacking(want, agent.profile));
+        let later = lacking.map_or(later, |(skill, wanted, has)| PassedOverCause::Preferred {
+            skill,
+            wanted,
+            has,
+        });
         let cause = hindrance(state, id, open, agent).unwrap_or(later);
         named.push(PassedOver { agent: agent.id.clone(), cause });
     }

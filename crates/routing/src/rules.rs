@@ -9,6 +9,7 @@
 //! refused before there is a message.
 
 mod check;
+mod cost;
 mod facts;
 mod opening;
 mod patterns;

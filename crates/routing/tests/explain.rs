@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use postroom_model::{
-    Actor, AgentChoice, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed,
-    Conversation, ConversationId, Declined, HandOut, Kept, Offered, PassedOver, PassedOverCause,
-    Pause, PauseCause, Presence, QueueSettings, Reason, Rule, RuleTrace, Settings, Status,
-    Timestamp, WorkspaceId,
+    Action, Actor, AgentChoice, AgentSettings, AgentStatus, ChannelKind, ChannelSettings, Climbed,
+    Command, CommandId, Conversation, ConversationId, Declined, Event, EventBody, HandOut, Inbound,
+    Input, InputBody, InputId, Kept, LadderStep, Message, Offered, PassedOver, PassedOverCause,
+    Pause, PauseCause, Position, Presence, QueueSettings, QueueTiming, Reason, Rule, RuleTrace,
+    Settings, Status, Timestamp, WorkspaceId,
 };
-use postroom_routing::{Desk, Explanation, explain};
+use postroom_routing::{Desk, Explanation, Lookups, Routed, State, explain, step, step_due};
 use uuid::Uuid;
 
 fn rule(when: &str) -> Rule {
@@ -432,4 +433,79 @@ fn offer_pull_and_pause_are_told_with_until_when() {
     let count = told.agents.iter().filter(pausing).count();
     assert_eq!(count, 2, "{:?}", told.agents);
     assert!(told.waits_for.unwrap().contains("2 pausing"));
+}
+
+/// Decides these inputs one after the other, a second apart, and then what a minute brings.
+fn played(bodies: Vec<InputBody>, routed: &Routed) -> Vec<Event> {
+    let (mut state, mut events) = (State::new(), vec![]);
+    for (body, seq) in bodies.into_iter().zip(1..) {
+        let at = Timestamp::from_millis(i64::try_from(seq).unwrap() * 1_000);
+        let input = Input { id: InputId(Uuid::from_u128(u128::from(seq))), at, body };
+        let lookups = Lookups { routed: Some(routed), ..Lookups::default() };
+        let step = step(&mut state, Position { seq, index: 0 }, input, &lookups);
+        events.extend(step.transition.events);
+    }
+    let later = Timestamp::from_millis(60_000);
+    while let Some(step) = step_due(&mut state, later, &|_| None) {
+        events.extend(step.transition.events);
+    }
+    events
+}
+
+/// Who got the message that comes when both are free, ada for longer, and why.
+fn given(settings: Settings, routed: &Routed) -> (String, Reason) {
+    let online = |agent: &str| {
+        let agent: postroom_model::AgentId = agent.parse().unwrap();
+        let actor = Actor::agent(&agent);
+        let action = Action::SetStatus { agent, status: AgentStatus::Online, reason: None };
+        InputBody::Command(Box::new(Command { id: CommandId(Uuid::nil()), actor, action }))
+    };
+    let message = Message { external_id: "1".to_owned(), ..Message::default() };
+    let inbound = Inbound { channel: "site".parse().unwrap(), message };
+    let settings = InputBody::Settings(Box::new(settings));
+    let message = InputBody::Inbound(Box::new(inbound));
+    let events = played(vec![settings, online("ada"), online("fre"), message], routed);
+    let assigned = events.into_iter().find_map(|event| match event.body {
+        EventBody::ConversationAssigned { agent, reason, .. } => Some((agent.to_string(), reason)),
+        _ => None,
+    });
+    assigned.unwrap()
+}
+
+#[test]
+fn whoever_went_first_by_a_preferred_or_relaxed_skill_is_told_with_that() {
+    let french: BTreeMap<String, u8> = [("french".to_owned(), 3)].into();
+    let mut fre = agent("fre", 5);
+    fre.skills = [("french".to_owned(), 4)].into();
+    let mut preferred = settings();
+    preferred.agents = vec![agent("ada", 5), fre.clone()];
+    let mut relaxed = preferred.clone();
+    relaxed.agents[1].queues = vec!["sales".parse().unwrap()];
+    let ladder = vec![LadderStep {
+        after_ms: 30_000,
+        relax: [("french".to_owned(), 0)].into(),
+        widen: vec!["sales".parse().unwrap()],
+        ..LadderStep::default()
+    }];
+    let timing = QueueTiming { ladder, ..QueueTiming::default() };
+    relaxed.timing.queues = [("support".parse().unwrap(), timing)].into();
+    for (settings, routed) in [
+        (preferred, Routed { preferred: french.clone(), ..Routed::default() }),
+        (relaxed, Routed { skills: french, ..Routed::default() }),
+    ] {
+        let (agent, reason) = given(settings, &routed);
+        assert_eq!(agent, "fre");
+        let mut row = conversation();
+        row.assignee = Some("fre".parse().unwrap());
+        row.assignment = Some(reason);
+        let told = explained(&row);
+        let words = "It went to the longest idle agent of support who could take it and has what is \
+                     preferred, french 3; passed over: ada (french 0, 3 preferred).";
+        assert!(told.summary.iter().any(|step| step == words), "{:?}", told.summary);
+        let passed_over = &serde_json::to_value(&told).unwrap()["assignment"]["passed_over"];
+        let cause = serde_json::json!([
+            {"agent": "ada", "cause": "preferred", "skill": "french", "wanted": 3, "has": 0}
+        ]);
+        assert_eq!(*passed_over, cause);
+    }
 }

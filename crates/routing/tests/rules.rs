@@ -492,6 +492,35 @@ fn values_of_two_kinds_and_times_that_are_none_are_refused_at_their_place() {
     }
 }
 
+#[test]
+fn what_could_take_too_long_is_refused_where_it_becomes_too_much() {
+    let splits = |count: usize| vec!["message.text.split('').size() < 0"; count].join(" || ");
+    let asked: Vec<String> =
+        (0..45).map(|number| format!("message.text.matches('{number}x')")).collect();
+    let head = "message.text.split('').exists(c, message.text.";
+    for (when, before) in [
+        ("message.text.split('').exists(c, message.text.split('').size() < 0)".to_owned(), head),
+        (format!("message.text.split('').exists(c, {})", splits(12)), head),
+        (format!("message.text.split('').exists(c, {})", asked.join(" || ")), head),
+        (
+            "message.text.split(' ', 5000).exists(w, message.text.contains(w))".to_owned(),
+            "message.text.split(' ', 5000).exists(w, message.text.",
+        ),
+        ("message.text.indexOf(message.text.trim() + '!') > 0".to_owned(), "message.text."),
+    ] {
+        assert_refused(&when, "give `split` a limit, as in split(' ', 50)", before);
+    }
+    for when in [
+        "message.text.split(' ', 50).exists(word, message.text.contains(word + '!'))",
+        "message.text.lowerAscii().split(' ').exists(word, word in ['refund', 'money', 'bill'])",
+        "message.text.split(' ').exists(word, word.lowerAscii().matches('^re(fund|turn)s?$'))",
+        "message.to.exists(one, message.text.contains(one.name) || message.text.matches('a+b'))",
+        "message.attributes.labels.exists(one, message.subject.lowerAscii().contains(one))",
+    ] {
+        assert!(compiled(&[when]).is_ok(), "{when}");
+    }
+}
+
 /// The expression, what is said of it, and what stands before the place.
 fn assert_refused(when: &str, why: &str, before: &str) {
     let errors = compiled(&[when]).unwrap_err();
@@ -589,13 +618,35 @@ fn no_single_rule_takes_long_on_the_longest_text() {
     let mut long = message();
     long.text = Some("a ".repeat(10_000));
     long.to = vec![Party::default(); 1_000];
-    for when in [
+    // As many of each as the check lets pass.
+    let most = |begin: &str, one: &str, join: &str, end: &str| {
+        let many = (1..100).map(|count| format!("{begin}{}{end}", vec![one; count].join(join)));
+        many.take_while(|when| compiled(&[when]).is_ok()).last().unwrap()
+    };
+    let letters = "message.text.split('').exists(c, ";
+    let worst = [
+        most("", "message.text.split('').size() < 0", " || ", ""),
+        most("", "message.text.reverse() == ''", " || ", ""),
+        most("", "message.text.matches('(a+ )+$b')", " || ", ""),
+        most("", "message.text.indexOf('a a a a a a ab') > 0", " || ", ""),
+        most(letters, "c.matches('[b-z]x')", " || ", ")"),
+        most(letters, "c.split('').size() > 3", " || ", ")"),
+        most(letters, "c.lowerAscii() == 'b'", " || ", ")"),
+        most(letters, "c + c == 'b'", " || ", ")"),
+        most(letters, "c == 'b'", " || ", ")"),
+        most("message.to.exists(one, ", "message.text.contains('zzz')", " || ", ")"),
+        most("message.to.exists(one, ", "message.text.matches('[b-z]x')", " || ", ")"),
+        most("message.text.split(' ', 50).exists(c, ", "message.text.split('') == []", "||", ")"),
+    ];
+    let worst = worst.iter().map(String::as_str);
+    let known = [
         "message.text.split(' ').exists(word, word == 'b')",
         "message.text.split('').map(letter, letter + 'x').size() == 0",
         "message.text.replace('a', 'b').contains('c')",
         "message.to.exists(one, message.text.contains('zzz'))",
         "message.text.matches('(a+ )+$b')",
-    ] {
+    ];
+    for when in worst.chain(known) {
         let rules = compiled(&[when]).unwrap();
         let took = fastest(|| {
             let routed = rules.route(facts(&long, &channel()));

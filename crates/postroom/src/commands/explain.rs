@@ -56,9 +56,11 @@ fn agent_row(agent: &Considered) -> Vec<String> {
     let verdict = match &agent.passed_over {
         None => "yes".to_owned(),
         Some(PassedOverCause::Unavailable { .. }) => "no: not online".to_owned(),
-        Some(PassedOverCause::LessIdle | PassedOverCause::LaterTurn) => {
-            "yes, after others".to_owned()
-        }
+        Some(
+            PassedOverCause::LessIdle
+            | PassedOverCause::LaterTurn
+            | PassedOverCause::Preferred { .. },
+        ) => "yes, after others".to_owned(),
         Some(cause) => format!("no: {}", cause_words(cause)),
     };
     vec![

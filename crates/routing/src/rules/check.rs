@@ -1,6 +1,6 @@
-//! Whether an expression may be a rule: it is small, has no loop within a loop, names only what
-//! there is, and asks nothing that can never be answered. What depends on the message (its
-//! attributes) is left open.
+//! Whether an expression may be a rule: it is small, has no loop within a loop, cannot take long,
+//! names only what there is, and asks nothing that can never be answered. What depends on the message
+//! (its attributes) is left open.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use cel::common::ast::{
 use cel::{Env, Program};
 use postroom_model::Rule;
 
+use super::cost;
 use super::opening::Calendars;
 use super::patterns::Patterns;
 use super::trial::Trial;
@@ -67,7 +68,10 @@ pub(super) fn compile(
     let whole = program.expression();
     let shape = walk.shape(whole, 0)?;
     walk.must_be(Base::Truth, shape, whole, "a rule")?;
-    Ok(program)
+    match cost::too_costly(whole) {
+        Some(node) => Err(wrong(walk.place(node), cost::ADVICE.to_owned())),
+        None => Ok(program),
+    }
 }
 
 pub(super) const fn wrong(offset: Option<usize>, message: String) -> Wrong {
@@ -482,6 +486,16 @@ impl<'a> Walk<'a> {
 
     fn wrong(&self, id: u64, message: &str) -> Wrong {
         wrong(self.start(id), message.to_owned())
+    }
+
+    /// The byte of the name of what is called, or at which the node is noted.
+    fn place(&self, node: &IdedExpr) -> Option<usize> {
+        match &node.expr {
+            Expr::Call(call) if call.func_name.starts_with(char::is_alphabetic) => {
+                self.before(node.id, &call.func_name)
+            }
+            _ => self.start(node.id),
+        }
     }
 
     /// The byte at which the node is noted.

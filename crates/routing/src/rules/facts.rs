@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::Earlier;
 
 /// Bytes of a text that an expression sees.
-const TEXT_BYTES_MAX: usize = 16 * 1024;
+pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// Entries of a list that an expression sees.
-const LIST_MAX: usize = 256;
+pub(super) const LIST_MAX: usize = 256;
 
 /// The message as an expression sees it. Absent texts are empty, so that `contains` can be asked.
 #[derive(Debug, Serialize)]

@@ -341,6 +341,8 @@ pub(super) const MATCHES: &str = "matches";
 pub(super) const CALENDAR_OPEN: &str = "calendar.open";
 /// The only one that could make a text many times longer.
 pub(super) const REPLACE: &str = "replace";
+/// The only one that could make a list of as many entries as a text has characters.
+pub(super) const SPLIT: &str = "split";
 /// What reads a text that may be none of a time.
 pub(super) const TIMESTAMP: &str = "timestamp";
 pub(super) const DURATION: &str = "duration";
@@ -362,7 +364,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     on(Target::Text, "trim", &[], 0, Shape::TEXT),
     on(Target::Text, "reverse", &[], 0, Shape::TEXT),
     on(Target::Text, REPLACE, &[Base::Text, Base::Text, Base::Number], 2, Shape::TEXT),
-    on(Target::Text, "split", &[Base::Text, Base::Number], 1, Shape::many(Base::Text)),
+    on(Target::Text, SPLIT, &[Base::Text, Base::Number], 1, Shape::many(Base::Text)),
     on(Target::Text, "substring", &[Base::Number, Base::Number], 1, Shape::TEXT),
     on(Target::Text, "format", &[Base::Free], 1, Shape::TEXT),
     on(Target::List, "join", &[Base::Text], 0, Shape::TEXT),
