@@ -26,8 +26,8 @@ const RETRY: Duration = Duration::from_millis(200);
 /// Who may see an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Whoever may see the conversation, and the agent whom it concerns.
-    Conversation(ConversationId, Option<AgentId>),
+    /// Whoever may see the conversation, and the agents whom it concerns.
+    Conversation(ConversationId, Vec<AgentId>),
     /// The agent, supervisors and admins.
     Agent(AgentId),
     /// A call that has no conversation yet, or none at all: whoever would have it.
@@ -117,15 +117,17 @@ fn audience(event: &Event) -> Audience {
     }
 }
 
-/// The agent who gets or loses the conversation by this event, or moved it out of their own reach.
-fn concerned(body: &EventBody) -> Option<AgentId> {
+/// The agent who gets or loses the conversation by this event, or moved it out of their own reach; those
+/// whom a ladder tells.
+fn concerned(body: &EventBody) -> Vec<AgentId> {
     match body {
         EventBody::ConversationAssigned { agent, .. }
-        | EventBody::ConversationReleased { agent, .. } => Some(agent.clone()),
+        | EventBody::ConversationReleased { agent, .. } => vec![agent.clone()],
         EventBody::ConversationTransferred { reason: Reason::Transferred { by }, .. } => {
-            by.agent.clone()
+            by.agent.iter().cloned().collect()
         }
-        _ => None,
+        EventBody::LadderClimbed(climbed) => climbed.notified.clone(),
+        _ => vec![],
     }
 }
 

@@ -2,7 +2,9 @@
 
 use postroom_access::Principal;
 use postroom_model::limits::MERGED_MAX;
-use postroom_model::{AgentId, ChannelId, Conversation, ConversationId, QueueId, Role, Settings};
+use postroom_model::{
+    AgentId, ChannelId, Climbed, Conversation, ConversationId, QueueId, Role, Settings,
+};
 use postroom_records::{Key, Row};
 
 use crate::gateway::App;
@@ -14,6 +16,8 @@ pub(crate) struct Whereabouts {
     pub(crate) channel: ChannelId,
     pub(crate) queue: Option<QueueId>,
     pub(crate) assignee: Option<AgentId>,
+    /// Whom a ladder has brought it to beside those of its queue.
+    pub(crate) climbed: Option<Climbed>,
 }
 
 impl From<&Conversation> for Whereabouts {
@@ -22,6 +26,7 @@ impl From<&Conversation> for Whereabouts {
             channel: conversation.channel.clone(),
             queue: conversation.queue.clone(),
             assignee: conversation.assignee.clone(),
+            climbed: conversation.climbed.clone(),
         }
     }
 }
@@ -62,8 +67,11 @@ pub(crate) fn may_see(principal: &Principal, settings: &Settings, at: &Whereabou
             let Some(agent) = &principal.agent else {
                 return false;
             };
-            let serves = |queue| settings.agent(agent).is_some_and(|it| it.queues.contains(queue));
-            at.assignee.as_ref() == Some(agent) || at.queue.as_ref().is_some_and(serves)
+            let serves =
+                |queue: &QueueId| settings.agent(agent).is_some_and(|it| it.queues.contains(queue));
+            at.assignee.as_ref() == Some(agent)
+                || at.queue.as_ref().is_some_and(serves)
+                || at.climbed.as_ref().is_some_and(|climbed| climbed.reaches(agent, serves))
         }
     }
 }

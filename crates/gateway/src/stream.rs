@@ -256,8 +256,7 @@ fn sees(
         (Role::Supervisor, audience) => *audience != Audience::Admins,
         (Role::Agent, Audience::Agent(about)) => agent == Some(about),
         (Role::Agent, Audience::Conversation(id, concerned)) => {
-            let concerned = concerned.is_some() && concerned.as_ref() == agent;
-            concerned
+            agent.is_some_and(|agent| concerned.contains(agent))
                 || whereabouts.get(id).is_some_and(|at| reach::may_see(principal, settings, at))
         }
         (_, Audience::Channel(channel)) => reach::hears_calls_of(principal, settings, channel),

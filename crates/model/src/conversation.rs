@@ -128,6 +128,14 @@ pub mod call_subject {
 }
 
 impl Conversation {
+    /// Whether an agent who serves these queues sees it and may act on it: it is theirs, or in one of
+    /// the queues, or a ladder has brought it to them.
+    pub fn is_within_reach_of(&self, agent: &AgentId, serves: impl Fn(&QueueId) -> bool) -> bool {
+        self.assignee.as_ref() == Some(agent)
+            || self.queue.as_ref().is_some_and(&serves)
+            || self.climbed.as_ref().is_some_and(|climbed| climbed.reaches(agent, &serves))
+    }
+
     /// A call gave it its subject: nobody wrote what it is about.
     pub fn is_named_by_a_call(&self) -> bool {
         let of_calls = self.thread.as_ref().is_none_or(|thread| thread.starts_with("tel:"));

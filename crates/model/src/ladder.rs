@@ -118,6 +118,12 @@ impl Climbed {
         Self { skips, ..self.clone() }
     }
 
+    /// Whether it has brought the conversation to an agent who serves these queues: by name, or by one
+    /// of the queues that it added.
+    pub fn reaches(&self, agent: &AgentId, serves: impl Fn(&QueueId) -> bool) -> bool {
+        self.agents.contains(agent) || self.queues.iter().any(serves)
+    }
+
     /// Of a conversation that has just come into another queue: no step of that queue's ladder is taken,
     /// and the agents of these queues get it still. None where there are no such queues.
     pub fn at_the_foot(row: &Conversation, reached: &[QueueId]) -> Option<Self> {

@@ -128,8 +128,9 @@ pub struct ConversationQuery {
     pub agent: Option<AgentId>,
     /// Only these queues; none means all. What an agent may see is limited by this.
     pub queues: Option<Vec<QueueId>>,
-    /// Beside `queues`, conversations of this owner are seen too.
-    pub or_assignee: Option<AgentId>,
+    /// Beside what is in `queues`, this agent sees what is theirs, and what a ladder has brought to them
+    /// or to who serves `queues`.
+    pub or_agent: Option<AgentId>,
     pub channels: Option<Vec<ChannelId>>,
     pub tag: Option<String>,
     /// What the page before gave as `next_cursor`.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
-use postroom_model::{Conversation, ConversationId, Status, Timestamp};
+use postroom_model::{Conversation, ConversationId, QueueId, Status, Timestamp};
 
 use crate::{ConversationQuery, Page, RecordsError, View};
 
@@ -37,8 +37,11 @@ impl ConversationQuery {
         let Some(queues) = &self.queues else {
             return true;
         };
-        let theirs = self.or_assignee.is_some() && conversation.assignee == self.or_assignee;
-        theirs || conversation.queue.as_ref().is_some_and(|queue| queues.contains(queue))
+        let serves = |queue: &QueueId| queues.contains(queue);
+        match &self.or_agent {
+            Some(agent) => conversation.is_within_reach_of(agent, serves),
+            None => conversation.queue.as_ref().is_some_and(serves),
+        }
     }
 
     /// The place after which the page begins; none for the first page.

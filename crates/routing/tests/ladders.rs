@@ -118,6 +118,25 @@ fn queues_that_were_added_stay_so_where_a_ladder_moves_it() {
 }
 
 #[test]
+fn agents_of_added_queues_take_by_hand_what_nobody_is_given() {
+    check(
+        r#"
+        queue mail hand_out=pull
+        queue sales
+        ladder mail after=60 widen=sales
+        agent ada queues=mail
+        agent bob queues=sales
+        bob online        -> bob online
+        msg c1 "x"        -> opened mail
+        claim bob c1      -> not_in_queue the conversation is in a queue that you do not serve
+        wait 59           -> c1 step 1 with sales
+        claim bob c1      -> claimed by bob
+        claim ada c1      -> already_claimed Bob has it already
+        "#,
+    );
+}
+
+#[test]
 fn times_of_a_ladder_count_while_its_queue_works() {
     check(
         r#"

@@ -128,7 +128,7 @@ fn query(
                 }
                 None => {
                     query.queues = Some(own);
-                    query.or_assignee = Some(principal.agent.clone()?);
+                    query.or_agent = Some(principal.agent.clone()?);
                 }
             }
         }

@@ -51,6 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(offers::decline))
         .routes(routes!(queues::list))
         .routes(routes!(agents::list))
+        .routes(routes!(agents::set_status))
         .routes(routes!(contacts::show))
         .routes(routes!(contacts::merge))
         .routes(routes!(parked::list))

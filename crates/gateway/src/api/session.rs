@@ -69,11 +69,14 @@ pub(crate) async fn me(caller: Caller, State(app): State<App>) -> Result<Json<Me
 #[serde(deny_unknown_fields)]
 pub(crate) struct StatusBody {
     /// `online`, `away`, `away_and_reassign`, `offline`, or one of the team's own.
-    status: String,
+    pub(crate) status: String,
 }
 
 /// What the word means for routing, and the team's own word if it is one.
-fn meant(settings: &Settings, word: &str) -> Result<(AgentStatus, Option<StatusId>), Problem> {
+pub(crate) fn meant(
+    settings: &Settings,
+    word: &str,
+) -> Result<(AgentStatus, Option<StatusId>), Problem> {
     let plain = serde_json::from_value(word.into()).ok();
     if let Some(status) = plain.filter(|status| *status != AgentStatus::NotResponding) {
         return Ok((status, None));

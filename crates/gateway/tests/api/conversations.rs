@@ -77,6 +77,45 @@ async fn views_filters_and_pages_of_the_list() {
     assert!(ids(&house.get("sue", "/v1/conversations?view=mine").await.json()).is_empty());
 }
 
+#[tokio::test]
+async fn agents_of_a_queue_that_a_ladder_has_added_see_it_and_take_it() {
+    let house = House::open().await;
+    let plain = house.conversation("site", "1", "support").await;
+    let widened = json!({ "step": 1, "priority": 0, "queues": ["billing"] });
+    let id = house.climbed("2", widened).await;
+    for view in ["unassigned", "all"] {
+        let seen = listed(&house, "bob", &format!("view={view}")).await;
+        assert_eq!(seen, std::slice::from_ref(&id), "{view}");
+    }
+    assert!(listed(&house, "bob", "queue=support").await.is_empty(), "that queue is not his");
+    let of_queue = listed(&house, "sue", "queue=billing").await;
+    assert!(of_queue.is_empty(), "it is in its own queue still");
+    let path = format!("/v1/conversations/{id}");
+    for path in [path.clone(), format!("{path}/timeline"), format!("{path}/explanation")] {
+        assert_eq!(house.get("bob", &path).await.status, 200, "{path}");
+    }
+    let note = house.post("bob", &format!("{path}/notes"), json!({ "text": "a" })).await;
+    assert_eq!(note.status, 200, "{note:?}");
+    let claimed = house.ask("bob", "POST", &format!("{path}/claim"), None).await;
+    assert_eq!(claimed.text("assignee"), "bob");
+    let reply = house.post("bob", &format!("{path}/replies"), json!({ "text": "a" })).await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let foreign = house.get("bob", &format!("/v1/conversations/{plain}")).await;
+    assert_eq!(foreign.problem(404), "conversation_not_found");
+}
+
+#[tokio::test]
+async fn who_moves_a_widened_conversation_by_hand_ends_its_wider_reach() {
+    let house = House::open().await;
+    let id = house.climbed("1", json!({ "step": 1, "priority": 0, "queues": ["billing"] })).await;
+    let path = format!("/v1/conversations/{id}");
+    assert_eq!(house.get("bob", &path).await.status, 200);
+    let moved = house.post("ada", &format!("{path}/transfer"), json!({ "queue": "support" })).await;
+    assert_eq!(moved.status, 200, "{moved:?}");
+    assert_eq!(house.get("bob", &path).await.problem(404), "conversation_not_found");
+    assert!(listed(&house, "bob", "view=all").await.is_empty());
+}
+
 async fn listed(house: &House, token: &str, query: &str) -> Vec<String> {
     ids(&house.get(token, &format!("/v1/conversations?{query}")).await.json())
 }

@@ -227,3 +227,17 @@ async fn reader_hears_of_a_conversation_and_finds_it() {
     assert_eq!(told.data["conversation"], id);
     assert_eq!(house.get("ada", &format!("/v1/conversations/{id}")).await.status, 200);
 }
+
+#[tokio::test]
+async fn whom_a_ladder_tells_is_told_although_the_queue_is_not_theirs() {
+    let house = House::open().await;
+    let told = json!({ "step": 1, "priority": 7, "notified": ["bob"] });
+    let id = house.climbed("1", told).await;
+    let mut reader = Reader::open(&house, "bob", "/v1/events?after=0", None).await;
+    let told = reader.next().await.unwrap();
+    assert_eq!((told.id, told.event.as_str()), (3, "ladder.climbed"));
+    assert_eq!(told.data["conversation"], id);
+    assert_eq!(told.data["details"]["notified"], json!(["bob"]));
+    let opened = house.get("bob", &format!("/v1/conversations/{id}")).await;
+    assert_eq!(opened.problem(404), "conversation_not_found", "to be told is not to get it");
+}

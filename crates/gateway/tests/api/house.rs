@@ -97,8 +97,10 @@ fn arrival(id: String, body: &Value, text: Option<String>, file: Option<String>)
     if let Some(subject) = body.get("subject").and_then(Value::as_str) {
         message.subject = Some(subject.to_owned());
     }
-    if let Some(queue) = body.get("queue") {
-        message.attributes.insert("queue".to_owned(), queue.clone());
+    for name in ["queue", "climbed"] {
+        if let Some(told) = body.get(name) {
+            message.attributes.insert(name.to_owned(), told.clone());
+        }
     }
     let mut contents = Vec::new();
     if let Some(file) = file {
@@ -318,6 +320,16 @@ impl House {
             "queue": queue,
         });
         let answer = self.push(channel, &body).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let conversation = answer.text("id");
+        self.routed(&conversation).await;
+        conversation
+    }
+
+    /// A message comes into `support` and a ladder does this for it at once.
+    pub(crate) async fn climbed(&self, id: &str, climbed: Value) -> String {
+        let body = serde_json::json!({ "id": id, "queue": "support", "climbed": climbed });
+        let answer = self.push("site", &body).await;
         assert_eq!(answer.status, 202, "{answer:?}");
         let conversation = answer.text("id");
         self.routed(&conversation).await;

@@ -96,6 +96,12 @@ fn changes() -> Vec<Row> {
             [401, 401, 401, 404, 404, 404, 404, 403],
         ),
         ("PUT", "/v1/me/status", Some(json!({ "status": "online" })), AGENT),
+        (
+            "PUT",
+            "/v1/agents/ada/status",
+            Some(json!({ "status": "online" })),
+            [401, 401, 401, 200, 403, 200, 200, 403],
+        ),
         on("/v1/parked/{none}/retry", json!({}), ADMIN),
         on("/v1/parked/{none}/drop", json!({}), ADMIN),
         on("/v1/sign-out", json!({}), [401, 401, 401, 403, 403, 403, 403, 403]),
@@ -149,7 +155,8 @@ fn matrix_names_every_route() {
     let document: Value = serde_json::from_str(&postroom_gateway::openapi()).unwrap();
     let shape = |path: &str| -> String {
         let steps = path_of(path).split('/').map(|step| {
-            let variable = step.starts_with('{') || ["site", "not_found", "1", "0"].contains(&step);
+            let variable =
+                step.starts_with('{') || ["site", "ada", "not_found", "1", "0"].contains(&step);
             if variable { "*" } else { step }
         });
         steps.collect::<Vec<_>>().join("/")

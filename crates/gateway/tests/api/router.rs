@@ -125,7 +125,8 @@ async fn decide(
     Transition { outcome: Some(outcome), at, events }
 }
 
-/// Each message opens a conversation with its own id, in the queue that its attributes name.
+/// Each message opens a conversation with its own id, in the queue that its attributes name; where they
+/// say what a ladder does for it, that is done.
 fn receive(
     id: uuid::Uuid,
     inbound: Inbound,
@@ -138,6 +139,8 @@ fn receive(
     outcome.conversation = Some(conversation);
     outcome.message = Some(postroom_model::MessageId(id));
     let queue = message.attributes.get("queue").and_then(|queue| queue.as_str());
+    let climbed = message.attributes.get("climbed");
+    let climbed = climbed.map(|climbed| serde_json::from_value(climbed.clone()).unwrap());
     let opened = Opened {
         channel: inbound.channel,
         thread: message.thread.clone(),
@@ -164,10 +167,10 @@ fn receive(
         message: Box::new(message),
         mail: None,
     };
-    vec![
-        Event::on(conversation, EventBody::ConversationOpened(Box::new(opened))),
-        Event::on(conversation, received),
-    ]
+    let opened = EventBody::ConversationOpened(Box::new(opened));
+    let climbed = climbed.map(|climbed| EventBody::LadderClimbed(Box::new(climbed)));
+    let bodies = [opened, received].into_iter().chain(climbed);
+    bodies.map(|body| Event::on(conversation, body)).collect()
 }
 
 fn refuse(outcome: &mut Outcome, code: &str, detail: String) -> Vec<Event> {

@@ -120,3 +120,22 @@ async fn token_is_not_a_session_and_no_other_scheme_is_a_token() {
     assert_eq!(none.problem(401), "unauthenticated");
     assert_eq!(none.headers["www-authenticate"], "Bearer");
 }
+
+#[tokio::test]
+async fn supervisor_sets_the_status_of_an_agent() {
+    let house = House::open().await;
+    let set = async |token: &str, agent: &str, status: &str| {
+        let path = format!("/v1/agents/{agent}/status");
+        house.ask(token, "PUT", &path, Some(json!({ "status": status }))).await
+    };
+    let away = set("sue", "ada", "away").await;
+    assert_eq!(away.status, 200);
+    assert_eq!((away.text("id").as_str(), away.text("status").as_str()), ("ada", "away"));
+    assert_eq!(house.get("ada", "/v1/me").await.json()["agent"]["status"], "away");
+    assert_eq!(set("root", "ada", "offline").await.text("status"), "offline");
+    assert_eq!(set("bob", "ada", "online").await.problem(403), "forbidden");
+    assert_eq!(set("bob", "bob", "online").await.text("status"), "online");
+    assert_eq!(house.get("ada", "/v1/me").await.json()["agent"]["status"], "offline");
+    assert_eq!(set("sue", "zoe", "online").await.problem(404), "agent_not_found");
+    assert_eq!(set("sue", "ada", "not_responding").await.problem(422), "invalid_body");
+}

@@ -1,6 +1,6 @@
 //! The listing of conversations: views, filters, order, and pages while rows move.
 
-use postroom_model::{Conversation, Status};
+use postroom_model::{Climbed, Conversation, Status};
 
 use super::samples::{agent, channel, conversation, id, moment, queue};
 use super::{change, start_with};
@@ -63,6 +63,8 @@ fn inbox() -> Vec<(Key, Row)> {
             c.channel = channel("mail");
             c.last_message_at = moment(7);
             c.tags = vec!["VIP".to_owned()];
+            // A ladder has brought it to the agents of another queue.
+            c.climbed = Some(Climbed { queues: vec![queue("night")], ..Climbed::default() });
         }),
     ]
 }
@@ -130,7 +132,7 @@ fn queues(names: &[&str]) -> ConversationQuery {
 
 /// Those of the queues, and Ada's.
 fn or_adas(query: ConversationQuery) -> ConversationQuery {
-    ConversationQuery { or_assignee: Some(agent("ada")), ..query }
+    ConversationQuery { or_agent: Some(agent("ada")), ..query }
 }
 
 fn viewed(view: View, query: ConversationQuery) -> ConversationQuery {
@@ -156,6 +158,9 @@ async fn lists_by_filters(records: &dyn Records) {
         (viewed(View::Resolved, billing_or_adas), &[6]),
         (viewed(View::Unassigned, support_or_adas), &[8, 1]),
         (or_adas(queues(&[])), &[6, 5, 3, 2]),
+        (queues(&["night"]), &[]),
+        (or_adas(queues(&["night"])), &[8, 6, 5, 3, 2]),
+        (viewed(View::Unassigned, or_adas(queues(&["night"]))), &[8]),
         (or_adas(all()), &[8, 7, 6, 5, 4, 3, 2, 1]),
         (of_channels(&["mail"], all()), &[8, 6]),
         (of_channels(&["mail", "site"], tag("vip")), &[7, 5]),
@@ -214,7 +219,7 @@ async fn follows_changes(records: &dyn Records) {
         view: View::Mine,
         agent: Some(agent("ada")),
         queues: Some(vec![queue("billing")]),
-        or_assignee: None,
+        or_agent: None,
         channels: Some(vec![channel("mail")]),
         tag: Some("vip".to_owned()),
         ..all()

@@ -61,7 +61,8 @@ pub(super) fn decide(
     }
 }
 
-/// Agents act on conversations of their queues and on their own; supervisors and admins on all.
+/// Agents act on conversations of their queues, on their own and on those that a ladder has brought to
+/// them; supervisors and admins on all.
 fn forbidden(state: &State, actor: &Actor, row: &Conversation) -> Option<Decision> {
     match actor.role {
         Role::Supervisor | Role::Admin => None,
@@ -77,9 +78,7 @@ fn forbidden(state: &State, actor: &Actor, row: &Conversation) -> Option<Decisio
                     "the agent is not configured",
                 ));
             };
-            let queue = row.queue.as_ref();
-            let serves = queue.is_some_and(|queue| state.serves(agent, queue));
-            if serves || row.assignee.as_ref() == Some(&agent.id) {
+            if row.is_within_reach_of(&agent.id, |queue| state.serves(agent, queue)) {
                 return None;
             }
             Some(Decision::rejected(
