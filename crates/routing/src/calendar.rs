@@ -68,6 +68,12 @@ impl Calendar {
             .any(|date| self.hours(date).iter().any(|hours| self.holds(date, *hours, moment)))
     }
 
+    /// Whether any day, of the week or of its own, has hours.
+    pub(crate) fn has_hours(&self) -> bool {
+        let own = self.dated.values().chain(self.yearly.values());
+        self.week.iter().chain(own).any(|hours| !hours.is_empty())
+    }
+
     /// A moment by its own clock, to the minute, with the name of its zone.
     pub fn local(&self, at: Timestamp) -> String {
         let Ok(moment) = Moment::from_millisecond(at.millis()) else { return String::new() };

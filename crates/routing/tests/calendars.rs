@@ -244,6 +244,17 @@ fn rule_that_asks_no_calendar_is_refused_at_its_place() {
 }
 
 #[test]
+fn calendar_without_hours_is_not_asked_and_one_with_a_single_day_is() {
+    let mut settings = settings("message.text == '' && calendar.open('office')");
+    settings.calendars = vec![calendar("Europe/Berlin", &[])];
+    let errors = Rules::compile(&settings).unwrap_err();
+    assert_eq!(errors[0].message, "this calendar has no hours, so it is never open");
+    assert_eq!(errors[0].offset, Some("message.text == '' && calendar.open('".len()));
+    settings.calendars[0].special = vec![special(None, (12, 24), &[hours((9, 0), (12, 0))])];
+    assert!(Rules::compile(&settings).is_ok());
+}
+
+#[test]
 fn open_time_is_counted_over_nights_weekends_and_moved_clocks() {
     let office = calendar("Europe/Berlin", &DAYS.map(|day| (day, hours((9, 0), (17, 0)))));
     let night = calendar("Europe/Berlin", &[(5, hours((22, 0), (30, 0)))]);

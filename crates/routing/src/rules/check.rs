@@ -430,17 +430,22 @@ impl<'a> Walk<'a> {
             .map_err(|wrong| Wrong { offset: self.after(node.id, text), ..wrong })
     }
 
-    /// Only calendars that there are can be asked.
+    /// Only calendars that there are, and that ever open, can be asked.
     fn calendar(&self, call: &CallExpr) -> Checked<()> {
         let Some(node) = call.args.last() else { return Ok(()) };
         let Expr::Literal(LiteralValue::String(name)) = &node.expr else {
             let message = "the id of the calendar must be written out in quotes";
             return Err(self.wrong(node.id, message));
         };
-        let known: Vec<&str> = self.asked.calendars.names().collect();
-        if known.contains(&name.inner()) {
-            return Ok(());
+        match self.asked.calendars.opens(name.inner()) {
+            Some(true) => return Ok(()),
+            Some(false) => {
+                let message = "this calendar has no hours, so it is never open";
+                return Err(wrong(self.after(node.id, name.inner()), message.to_owned()));
+            }
+            None => {}
         }
+        let known: Vec<&str> = self.asked.calendars.names().collect();
         Err(unknown(self.after(node.id, name.inner()), name.inner(), "calendars", &known))
     }
 

@@ -30,6 +30,12 @@ impl Calendars {
         self.0.keys().map(CalendarId::as_str)
     }
 
+    /// Whether a calendar ever opens; none if there is no such calendar.
+    pub(super) fn opens(&self, name: &str) -> Option<bool> {
+        let found = self.0.iter().find(|(id, _)| id.as_str() == name);
+        found.map(|(_, calendar)| calendar.has_hours())
+    }
+
     /// Lets the expressions of this context ask whether a calendar is open at this moment.
     pub(super) fn bind(
         self: &Arc<Self>,
