@@ -89,13 +89,29 @@ impl Dialect {
             Self::AsteriskCel => (asterisk_cel::is_column, asterisk_cel::column_names().collect()),
             _ => return None,
         };
-        let wrong = columns.iter().find(|name| *name != "-" && !is_known(name))?;
+        let Some(wrong) = columns.iter().find(|name| *name != "-" && !is_known(name)) else {
+            return self.missing_column(columns);
+        };
         let help = match nearest(wrong, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write `-` for a column that is of no use".to_owned(),
         };
         let message = format!("there is no column `{wrong}` in such a log");
         Some(OptionError::new("columns", message, help))
+    }
+
+    /// Without it every record would be set aside.
+    fn missing_column(self, columns: &[String]) -> Option<OptionError> {
+        if self != Self::AsteriskCdr || columns.is_empty() {
+            return None;
+        }
+        let name = asterisk_cdr::missing_column(columns)?;
+        let message = format!("without the column `{name}` no call can be read");
+        Some(OptionError::new(
+            "columns",
+            message,
+            format!("write `{name}` where it stands in a line"),
+        ))
     }
 
     /// Reads a body and gives every event in it to `sink`. The signature is not looked at. Nothing

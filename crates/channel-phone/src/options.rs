@@ -223,6 +223,7 @@ fn source(
             errors.push(OptionError::new(key, message, "leave it out"));
         }
     }
+    errors.extend(nothing_arrives(dialect, table));
     match dialect {
         Dialect::AsteriskCdr | Dialect::AsteriskCel => {
             let start = start(table, errors);
@@ -235,6 +236,21 @@ fn source(
         Dialect::AsteriskAmi => manager(table, errors),
         _ => None,
     }
+}
+
+/// A log that is not followed may be posted, but then a secret proves by whom.
+fn nothing_arrives(dialect: Dialect, table: &Map<String, Value>) -> Option<OptionError> {
+    let key = if dialect == Dialect::AsteriskAmi { "address" } else { "file" };
+    if !dialect.is_log() || [key, "secret"].iter().any(|key| table.contains_key(*key)) {
+        return None;
+    }
+    let message =
+        "no call can ever arrive: nothing is fetched, and without a secret nobody may post";
+    let help = match key {
+        "file" => "write `file`, the path of the log, or a `secret` for whoever posts it",
+        _ => "write `address`, `username` and `secret`, or a `secret` for whoever posts",
+    };
+    Some(OptionError::new(key, message, help))
 }
 
 fn start(table: &Map<String, Value>, errors: &mut Vec<OptionError>) -> Start {
@@ -419,6 +435,43 @@ mod tests {
         }
     }
 
+    /// With a log to follow, where a dialect is one of a log and nothing else is said.
+    fn with_source(dialect: &str, options: Value) -> Map<String, Value> {
+        let mut options = table(options);
+        let is_log = ["asterisk-cdr", "asterisk-cel"].contains(&dialect);
+        if is_log && !options.contains_key("secret") {
+            options.entry("file").or_insert_with(|| json!("Master.csv"));
+        }
+        options
+    }
+
+    #[test]
+    fn log_from_which_nothing_can_come_is_told() {
+        for (dialect, key) in
+            [("asterisk-cdr", "file"), ("asterisk-cel", "file"), ("asterisk-ami", "address")]
+        {
+            let errors = PhoneOptions::parse(dialect, &Map::new()).unwrap_err();
+            assert_eq!((errors.len(), errors[0].key.as_str()), (1, key), "{errors:?}");
+            assert!(errors[0].message.contains("no call can ever arrive"), "{errors:?}");
+            let posted = table(json!({"secret": "canary-of-the-tests"}));
+            assert!(PhoneOptions::parse(dialect, &posted).is_ok(), "{dialect}");
+        }
+        for (columns, missing) in [
+            (json!(["src", "start", "duration"]), Some("disposition")),
+            (json!(["src", "disposition", "end"]), Some("start")),
+            (json!(["dst", "start", "disposition"]), Some("src")),
+            (json!(["CDR(src)", "calldate", "disposition"]), None),
+            (json!([]), None),
+        ] {
+            let options = with_source("asterisk-cdr", json!({ "columns": columns }));
+            let errors = PhoneOptions::parse("asterisk-cdr", &options).err().unwrap_or_default();
+            let told: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+            let wanted =
+                missing.map(|name| format!("without the column `{name}` no call can be read"));
+            assert_eq!(told, wanted.as_deref().into_iter().collect::<Vec<_>>());
+        }
+    }
+
     #[test]
     fn options_are_read_and_show_no_secret() {
         let options = table(json!({
@@ -430,7 +483,8 @@ mod tests {
         assert_eq!((options.secrets.len(), options.setting.places.extension_digits_max), (2, 4));
         assert_eq!(options.setting.columns, ["src", "dst"]);
         assert!(!format!("{options:?}").contains("canary"));
-        assert!(PhoneOptions::parse("asterisk-cdr", &Map::new()).unwrap().secrets.is_empty());
+        let followed = table(json!({"file": "x"}));
+        assert!(PhoneOptions::parse("asterisk-cdr", &followed).unwrap().secrets.is_empty());
     }
 
     #[test]
@@ -447,13 +501,14 @@ mod tests {
             ("asterisk-cdr", json!({"file": "x", "start": "now"}), "start", "new or all"),
             ("freeswitch-cdr", json!({"folder": "x", "start": "all"}), "start", "only a channel"),
         ] {
-            let errors = PhoneOptions::parse(dialect, &table(options)).unwrap_err();
+            let errors = PhoneOptions::parse(dialect, &with_source(dialect, options)).unwrap_err();
             assert_eq!((errors.len(), errors[0].key.as_str()), (1, key), "{errors:?}");
             assert!(errors[0].message.contains(words), "{errors:?}");
         }
         let wrong =
             json!({"time_zone": "europe/berln", "columns": ["-", "CDR(start)", "dispositon"]});
-        let errors = PhoneOptions::parse("asterisk-cdr", &table(wrong)).unwrap_err();
+        let errors =
+            PhoneOptions::parse("asterisk-cdr", &with_source("asterisk-cdr", wrong)).unwrap_err();
         let help: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
         assert_eq!(help, ["did you mean `Europe/Berlin`?", "did you mean `disposition`?"]);
     }
@@ -524,7 +579,7 @@ mod tests {
             ("asterisk-ami", json!({"address": "pbx:1", "username": "u"}), "secret", "a secret"),
             ("sipgate", json!({"secret": good, "previous_secret": ""}), "previous_secret", "has 0"),
         ] {
-            let errors = PhoneOptions::parse(dialect, &table(options)).unwrap_err();
+            let errors = PhoneOptions::parse(dialect, &with_source(dialect, options)).unwrap_err();
             assert_eq!(errors.len(), 1, "{errors:?}");
             assert_eq!(errors[0].key, key);
             assert!(errors[0].message.contains(words), "{errors:?}");

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use postroom_channel::Refusal;
 use postroom_model::legs::endpoint;
-use postroom_model::{CallLeg, LegNote, LegStep};
+use postroom_model::{CallLeg, Direction, LegNote, LegStep};
 
 use crate::desk::{self, Desk, Held, Sink, decoded, short, web_address};
-use crate::dialect::asterisk_cdr::{TIME_SKIPPED, caller, is_voicemail, outcome};
+use crate::dialect::asterisk_cdr::{TIME_SKIPPED, caller, is_conference, is_voicemail, outcome};
 use crate::dialect::asterisk_cel::{self, Texts};
 use crate::event::{CallEvent, Outcome, Stage};
 use crate::limits::{FIELDS_MAX, LOG_BYTES_MAX, RECORD_BYTES_MAX};
@@ -30,6 +30,10 @@ impl<'a> Block<'a> {
     fn get(&self, name: &str) -> &'a str {
         let found = self.lines.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map_or("", |(_, value)| value)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.lines.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
     fn is(&self, event: &str) -> bool {
@@ -153,8 +157,16 @@ fn of_record(
     let places = &desk.setting.places;
     let direction =
         places.direction(block.get("DestinationContext"), from.as_deref(), to.as_deref());
+    let reached_nobody = found == Outcome::Answered
+        && direction == Direction::In
+        && block.has("DestinationChannel")
+        && block.get("DestinationChannel").is_empty()
+        && !is_conference(block.get("LastApplication"));
+    if reached_nobody {
+        found = Outcome::NoAnswer;
+    }
     let channel = match direction {
-        postroom_model::Direction::Out => block.get("Channel"),
+        Direction::Out => block.get("Channel"),
         _ => block.get("DestinationChannel"),
     };
     let is_queue = block.get("LastApplication").eq_ignore_ascii_case("queue");
@@ -167,12 +179,12 @@ fn of_record(
         from_name: short(name).filter(|name| name != source),
         dialled: to.clone(),
         started_at: Some(started_at),
-        answered_at,
+        answered_at: answered_at.filter(|_| !reached_nobody),
         ended_at: span
             .map(|(_, ended_at)| ended_at)
             .or_else(|| desk.clockwork.read_after(end, Some(not_before))),
         duration_s,
-        talk_s: block.get("BillableSeconds").parse().ok(),
+        talk_s: block.get("BillableSeconds").parse().ok().filter(|_| !reached_nobody),
         outcome: Some(found),
         agents: endpoint(channel).and_then(short).into_iter().collect(),
         queue: queue.and_then(short),

@@ -141,6 +141,14 @@ pub(super) fn column_names() -> impl Iterator<Item = &'static str> {
     HEAD.into_iter().chain(OTHERS).chain(FURTHER)
 }
 
+/// The first column that every record must have and that is not among these.
+pub(super) fn missing_column(columns: &[String]) -> Option<&'static str> {
+    let has = |wanted| columns.iter().any(|name| column(name) == Some(wanted));
+    let needed =
+        [("src", Column::Source), ("start", Column::Start), ("disposition", Column::Disposition)];
+    needed.into_iter().find(|(_, wanted)| !has(*wanted)).map(|(name, _)| name)
+}
+
 /// Whether such a log may have a column of this name.
 pub(super) fn is_column(name: &str) -> bool {
     let plain = plain(name);
@@ -270,6 +278,16 @@ pub(super) fn names_columns(line: &[u8]) -> bool {
     matches!(named_columns(line), Ok(Some(_)))
 }
 
+/// Who called whom.
+struct Parties<'a> {
+    /// The name of the caller id.
+    name: &'a str,
+    source: &'a str,
+    from: Option<SmolStr>,
+    to: Option<SmolStr>,
+    direction: Direction,
+}
+
 /// One record, its times and its end read.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -319,7 +337,32 @@ impl<'a> Row<'a> {
         if row.outcome == Some(Outcome::Answered) && is_voicemail(row.text(Column::Application)) {
             row.outcome = Some(Outcome::Voicemail);
         }
+        if row.outcome == Some(Outcome::Answered) && row.reached_nobody(desk) {
+            row.outcome = Some(Outcome::NoAnswer);
+            (row.answered_at, row.talk_s) = (None, None);
+        }
         Ok(row)
+    }
+
+    /// Only a log that has the column can say that nobody was rung.
+    fn reached_nobody(&self, desk: &Desk<'_>) -> bool {
+        self.layout.has(Column::DestinationChannel)
+            && trimmed(self.text(Column::DestinationChannel)).is_empty()
+            && !is_conference(self.text(Column::Application))
+            && self.parties(desk).direction == Direction::In
+    }
+
+    fn parties(&self, desk: &Desk<'_>) -> Parties<'a> {
+        let (name, number) = caller(self.text(Column::CallerId));
+        let source = self.text(Column::Source);
+        let source = if trimmed(source).is_empty() { number } else { source };
+        let (destination, did) = (self.text(Column::Destination), self.text(Column::Did));
+        let word = !destination.bytes().any(|byte| byte.is_ascii_digit() || byte == b'*');
+        let from = desk.dialled(source);
+        let to = desk.dialled(if word && !did.is_empty() { did } else { destination });
+        let context = self.text(Column::Context);
+        let direction = desk.setting.places.direction(context, from.as_deref(), to.as_deref());
+        Parties { name, source, from, to, direction }
     }
 
     /// Start and end stand as they were written; where the clocks were put back between them, or in the
@@ -384,17 +427,10 @@ impl<'a> Row<'a> {
 
     /// What it says about its call.
     pub fn event(&self, desk: &Desk<'_>) -> CallEvent {
-        let (clid_name, clid_number) = caller(self.text(Column::CallerId));
-        let or = |text: &'a str, other| if trimmed(text).is_empty() { other } else { text };
-        let source = or(self.text(Column::Source), clid_number);
-        let name = or(self.text(Column::CallerName), clid_name);
-        let (destination, did) = (self.text(Column::Destination), self.text(Column::Did));
-        let word = !destination.bytes().any(|byte| byte.is_ascii_digit() || byte == b'*');
-        let from = desk.dialled(source);
-        let to = desk.dialled(if word && !did.is_empty() { did } else { destination });
-        let places = &desk.setting.places;
-        let context = self.text(Column::Context);
-        let direction = places.direction(context, from.as_deref(), to.as_deref());
+        let Parties { name, source, from, to, direction } = self.parties(desk);
+        let told = self.text(Column::CallerName);
+        let name = if trimmed(told).is_empty() { name } else { told };
+        let did = self.text(Column::Did);
         CallEvent {
             call_id: self.call_id(),
             linked_id: self.short(self.text(Column::LinkedId)),
@@ -478,4 +514,10 @@ pub(super) fn outcome(disposition: &str) -> Option<Outcome> {
 pub(super) fn is_voicemail(application: &str) -> bool {
     let application = trimmed(application);
     application.eq_ignore_ascii_case("voicemail") || application.eq_ignore_ascii_case("minivm")
+}
+
+/// Who is in a conference talks, although no channel was rung for it.
+pub(super) fn is_conference(application: &str) -> bool {
+    let application = trimmed(application);
+    ["confbridge", "meetme"].iter().any(|known| application.eq_ignore_ascii_case(known))
 }

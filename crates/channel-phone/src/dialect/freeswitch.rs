@@ -164,8 +164,10 @@ fn event(record: &Value, desk: &Desk<'_>) -> Result<CallEvent, Refusal> {
     let cause = record.first_of(&["hangup_cause", "bridge_hangup_cause"]);
     let direction = direction(&record, desk, from.as_deref(), dialled.as_deref());
     let is_voicemail = record.variable("last_app").is_some_and(|app| app == "voicemail");
+    let nobody = direction == Direction::In && !is_voicemail && reached_nobody(&record);
     let outcome = match (answered_at, is_voicemail) {
         (Some(_), true) => Some(Outcome::Voicemail),
+        (Some(_), false) if nobody => Some(Outcome::NoAnswer),
         (Some(_), false) => Some(Outcome::Answered),
         (None, _) => cause.as_deref().map(outcome),
     };
@@ -176,10 +178,10 @@ fn event(record: &Value, desk: &Desk<'_>) -> Result<CallEvent, Refusal> {
         from_name: name.as_deref().and_then(short).filter(|name| Some(name) != from.as_ref()),
         dialled,
         started_at,
-        answered_at,
+        answered_at: answered_at.filter(|_| !nobody),
         ended_at: record.moment("end", desk),
         duration_s: record.seconds("duration"),
-        talk_s: record.seconds("billsec"),
+        talk_s: record.seconds("billsec").filter(|_| !nobody),
         outcome,
         cause: cause.as_deref().and_then(short),
         agents: agent(&record, direction, from.as_deref()).into_iter().collect(),
@@ -210,6 +212,42 @@ fn direction(
     }
     let context = record.first("context").unwrap_or_default();
     desk.setting.places.direction(&context, from, dialled)
+}
+
+/// What joins two legs leaves one of these with each.
+const BRIDGED: [&str; 5] =
+    ["bridge_uuid", "bridge_channel", "last_bridge_to", "signal_bond", "fifo_bridge_uuid"];
+
+/// What a dialplan answers a call with while nobody is there.
+const UNATTENDED: [&str; 13] = [
+    "answer",
+    "callcenter",
+    "endless_playback",
+    "fifo",
+    "hangup",
+    "ivr",
+    "loop_playback",
+    "phrase",
+    "play_and_get_digits",
+    "playback",
+    "read",
+    "say",
+    "sleep",
+];
+
+/// Whether a call that was answered was joined with nobody: its caller gave up in a queue or a menu,
+/// or heard an announcement.
+fn reached_nobody(record: &Record<'_>) -> bool {
+    if record.first_of(&BRIDGED).is_some() {
+        return false;
+    }
+    let is = |name, word: &str| {
+        record.variable(name).is_some_and(|text| text.trim().eq_ignore_ascii_case(word))
+    };
+    if is("cc_side", "member") {
+        return is("cc_cause", "cancel") || record.variable("cc_agent").is_none();
+    }
+    UNATTENDED.iter().any(|app| is("last_app", app))
 }
 
 /// The agent of a call centre, else the telephone of our side.

@@ -55,6 +55,77 @@ fn cdr_disposition_says_how_it_went() {
 }
 
 #[test]
+fn cdr_call_that_reached_no_channel_was_answered_by_nobody() {
+    let alone = ANSWERED.replace("\"PJSIP/201-0000000b\"", "\"\"");
+    for application in ["Queue", "BackGround", "Playback"] {
+        let log = alone.replace("\"Dial\"", &format!("\"{application}\""));
+        let call = one(Dialect::AsteriskCdr, &[&log]);
+        assert_eq!(call.disposition, Some(Disposition::NoAnswer), "{application}");
+        assert_eq!((call.answered_at, call.talk_s, call.duration_s), (None, Some(0), Some(76)));
+        // After the menu somebody took it.
+        let call = one(Dialect::AsteriskCdr, &[&format!("{log}{ANSWERED}")]);
+        assert_eq!(call.disposition, Some(Disposition::Answered), "{application}");
+        assert_eq!((call.talk_s, call.agents), (Some(70), vec!["201".to_owned()]));
+    }
+    for (application, disposition) in
+        [("VoiceMail", Disposition::Voicemail), ("ConfBridge", Disposition::Answered)]
+    {
+        let log = alone.replace("\"Dial\"", &format!("\"{application}\""));
+        assert_eq!(one(Dialect::AsteriskCdr, &[&log]).disposition, Some(disposition));
+    }
+    let inside = alone.replace("02079460011", "202").replace("from-trunk", "from-internal");
+    let outwards = row(1, "ANSWERED", "").replace("PJSIP/north-0000000d", "");
+    for log in [inside, outwards] {
+        let call = one(Dialect::AsteriskCdr, &[&log]);
+        assert_eq!(call.disposition, Some(Disposition::Answered), "{:?}", call.direction);
+    }
+}
+
+#[test]
+fn ami_record_without_a_destination_does_not_answer_a_call() {
+    let record = |channel: &str, application: &str| {
+        format!(
+            "Event: Cdr\nSource: +442079460011\nDestination: 600\nDestinationContext: from-trunk\n\
+             {channel}LastApplication: {application}\nLastData: support\n\
+             StartTime: 2026-03-01 09:30:00\nAnswerTime: 2026-03-01 09:30:01\n\
+             EndTime: 2026-03-01 09:30:40\nDuration: 40\nBillableSeconds: 39\n\
+             Disposition: ANSWERED\nUniqueID: 9.1\n\n"
+        )
+    };
+    let nobody = "DestinationChannel: \n";
+    for (channel, application, disposition, talk_s) in [
+        (nobody, "Queue", Disposition::NoAnswer, 0),
+        (nobody, "VoiceMail", Disposition::Voicemail, 39),
+        ("DestinationChannel: PJSIP/201-2\n", "Queue", Disposition::Answered, 39),
+        ("", "Queue", Disposition::Answered, 39),
+    ] {
+        let call = one(Dialect::AsteriskAmi, &[&record(channel, application)]);
+        assert_eq!((call.disposition, call.talk_s), (Some(disposition), Some(talk_s)), "{channel}");
+        assert_eq!(call.answered_at.is_none(), disposition == Disposition::NoAnswer);
+    }
+    let event = |name: &str, second: u32, more: &str| {
+        format!(
+            "Event: {name}\nTimestamp: {}.0\nChannel: PJSIP/north-1\nUniqueid: 9.1\nLinkedid: 9.1\n\
+             CallerIDNum: +442079460011\nContext: from-trunk\nExten: 600\n{more}\n",
+            1_772_357_400 + second
+        )
+    };
+    let legs = [
+        event("Newchannel", 0, ""),
+        event("Newstate", 1, "ChannelStateDesc: Up\n"),
+        event("QueueCallerJoin", 2, "Queue: support\n"),
+        event("Hangup", 40, "Cause: 16\n"),
+    ];
+    let legs = legs.concat();
+    let told = record(nobody, "Queue");
+    for log in [legs.clone(), format!("{legs}{told}"), format!("{told}{legs}")] {
+        let call = one(Dialect::AsteriskAmi, &[&log]);
+        assert_eq!(call.disposition, Some(Disposition::NoAnswer));
+        assert_eq!((call.answered_at, call.talk_s), (None, Some(0)));
+    }
+}
+
+#[test]
 fn cdr_columns_are_known_by_count_by_names_and_by_configuration() {
     let plain = row(1, "BUSY", "");
     let sixteen = plain.replace(",\"1772357400.1\"", "");

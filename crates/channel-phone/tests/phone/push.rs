@@ -104,6 +104,35 @@ fn freeswitch_cause_says_how_an_unanswered_call_went() {
     assert_eq!(call.agents, ["201@pbx"]);
 }
 
+#[test]
+fn freeswitch_call_that_was_joined_with_nobody_was_answered_by_nobody() {
+    let member = |cause: &str, agent: &str| {
+        json!({"cc_side": "member", "cc_queue": "support@pbx", "cc_cause": cause, "cc_agent": agent,
+               "last_app": "callcenter"})
+    };
+    for (changes, disposition) in [
+        (member("Cancel", ""), Disposition::NoAnswer),
+        (member("", ""), Disposition::NoAnswer),
+        (member("Terminated", "201@pbx"), Disposition::Answered),
+        (json!({"last_app": "playback"}), Disposition::NoAnswer),
+        (json!({"last_app": "ivr"}), Disposition::NoAnswer),
+        (json!({"last_app": "ivr", "bridge_uuid": "f-2"}), Disposition::Answered),
+        (json!({"last_app": "conference"}), Disposition::Answered),
+        (json!({"last_app": "voicemail"}), Disposition::Voicemail),
+        (json!({"last_app": "playback", "call_direction": "local"}), Disposition::Answered),
+    ] {
+        let mut record = record(&changes);
+        let variables = record["variables"].as_object_mut().unwrap();
+        if changes.get("bridge_uuid").is_none() {
+            variables.retain(|name, _| !name.contains("bridge"));
+        }
+        let call = one(Dialect::FreeswitchCdr, &[&record.to_string()]);
+        assert_eq!(call.disposition, Some(disposition), "{changes}");
+        let unanswered = disposition == Disposition::NoAnswer;
+        assert_eq!((call.answered_at.is_none(), call.talk_s == Some(0)), (unanswered, unanswered));
+    }
+}
+
 const TWILIO: &str =
     "CallSid=CA77&From=%2B442079460011&To=%2B442079460099&Direction=inbound&CallerName=ADA";
 
