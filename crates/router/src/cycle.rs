@@ -13,7 +13,9 @@ use postroom_model::{
     Transition, ids,
 };
 use postroom_records::{Ground, RecordsError, Sheet, Standing};
-use postroom_routing::{DUE_MAX, Earlier, RuleFacts, Rules, State, Step, step, step_due};
+use postroom_routing::{
+    DUE_MAX, Earlier, RuleError, RuleFacts, Rules, State, Step, step, step_due,
+};
 use uuid::Uuid;
 
 use crate::batch::{Item, items};
@@ -223,8 +225,15 @@ impl<'p> Active<'p> {
         if same {
             return;
         }
-        // Settings whose rules do not compile are refused before they come into force.
-        self.rules = settings.and_then(|settings| Rules::compile(settings).ok());
+        // Settings whose rules do not compile are refused before they come into force; those of an
+        // older version may hold one that is refused now.
+        self.rules = settings.and_then(|settings| {
+            let refused = |errors: &Vec<RuleError>| {
+                let why = errors.first().map_or_else(String::new, ToString::to_string);
+                tracing::error!(%why, "no rule is asked until the configuration is mended");
+            };
+            Rules::compile(settings).inspect_err(refused).ok()
+        });
         self.rules_of = settings.cloned();
     }
 
