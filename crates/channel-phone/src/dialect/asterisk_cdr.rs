@@ -193,7 +193,8 @@ pub(super) fn parse(log: &[u8], desk: &Desk<'_>, sink: Sink<'_>) -> Result<Held,
 }
 
 /// Why a record is told that is taken all the same.
-pub(super) const TIME_SKIPPED: &str = "a local time that never was, since the clocks had been put forward; is it the right time zone?";
+pub(super) const TIME_SKIPPED: &str = "a local time that never was, since the clocks had been put \
+                                       forward; is it the right time zone?";
 
 /// The records of a log, read one by one without keeping any.
 #[derive(Debug)]

@@ -50,7 +50,9 @@ pub(crate) struct CallsParams {
 /// those of the channels whose queue they serve.
 #[utoipa::path(
     get, operation_id = "list_calls", path = "/v1/calls", tag = "calls", params(CallsParams),
-    responses((status = 200, description = "Calls; those that are over stand on timelines", body = PageOf<TimelineItem>))
+    responses((
+        status = 200, description = "Calls; those that are over stand on timelines", body = PageOf<TimelineItem>
+    ))
 )]
 pub(crate) async fn list(
     caller: Caller,
