@@ -85,8 +85,11 @@ fn judged(results: &[Finding], sender: Option<&str>) -> Verdict {
     let mut refuted = false;
     for result in results {
         match (result.method.as_str(), result.value.as_str()) {
-            // What it is about must be who is shown.
-            ("dmarc", "pass") => aligned |= result.names(&["header.from"], domain).unwrap_or(true),
+            // What it is about must be who is shown: else the server read another sender than we do.
+            ("dmarc", "pass") if result.names(&["header.from"], domain) == Some(false) => {
+                return Verdict::Fail;
+            }
+            ("dmarc", "pass") => aligned = true,
             ("dmarc", "fail") if !result.asks_for_nothing() => return Verdict::Fail,
             // A domain that asks for nothing says nothing.
             ("dmarc", "fail") => refuted = true,
@@ -191,7 +194,7 @@ mod tests {
     #[test]
     fn what_the_sender_wrote_into_it_proves_nothing() {
         for (results, expected) in [
-            ("dmarc=pass header.from=example.org", Verdict::None),
+            ("dmarc=pass header.from=example.org", Verdict::Fail),
             ("dmarc=pass header.from=mail.example.com", Verdict::Pass),
             ("dmarc=fail (p=reject sp=none dis=none) header.from=example.com", Verdict::Fail),
             ("dmarc=fail (p=none sp=reject) header.from=example.com", Verdict::None),
